@@ -1,0 +1,405 @@
+//! Approvals: one request for one action with one set of parameters, the votes on it, and what became of it.
+//!
+//! Votes are append-only and come from the authenticated actor. Whether the quorum is met is derived from the votes, the policy and
+//! the roster each time it matters; the stored `approved_at` is bookkeeping. Deadlines are compared here, not by a timer.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Action;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::domain::{Event, Fact};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::policy::{Consent, Missing, Policy, Requirement};
+use crate::sabotage::{self, Sabotage};
+use crate::state::State;
+use crate::text::Name;
+use crate::time::Time;
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::Refusal;
+
+/// Asks for approval.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is to be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: Digest,
+}
+
+/// `approval.requested`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// What is to be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: Digest,
+    /// Identifies what the matching rules demanded together.
+    pub requirement_sha256: Digest,
+    /// The rules that matched.
+    pub rules: BTreeSet<Name>,
+    /// The policy then in force; informational.
+    pub policy_sha256: Digest,
+    /// Until when the quorum may be reached.
+    pub pending_until: Time,
+}
+
+/// `approval.granted`, `approval.denied`: the actor of the entry voted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voted {
+    /// The request as the voter saw it: salted SHA-256 of the parameters.
+    pub parameters_sha256: Digest,
+}
+
+/// `approval.completed`: the quorum is met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completed {
+    /// Until when a permit may be reserved on it.
+    pub approved_until: Time,
+}
+
+/// `approval.withdrawn`: the requester took it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {}
+
+/// `approval.expired`: bookkeeping for a deadline that has passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// The deadline.
+    pub deadline: Time,
+}
+
+/// `approval.consumed`: it was used, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumed {
+    /// The permit it gave; none if it put a policy in force.
+    pub permit: Option<PermitId>,
+}
+
+/// `approval.restored`: the permit was given back before anything began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The permit that was given back.
+    pub permit: PermitId,
+}
+
+/// The state of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Waits for its quorum.
+    Pending,
+    /// Has had its quorum; it is checked again at use.
+    Approved,
+    /// Used.
+    Consumed,
+    /// Somebody disagreed.
+    Denied,
+    /// The requester took it back.
+    Withdrawn,
+    /// A deadline passed.
+    Expired,
+}
+
+impl Status {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Consumed => "consumed",
+            Self::Denied => "denied",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// One person's agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub person: PersonId,
+    /// When.
+    pub at: Time,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum End {
+    /// Used, by a permit or to put a policy in force.
+    Consumed {
+        /// The permit.
+        permit: Option<PermitId>,
+    },
+    /// Somebody disagreed.
+    Denied {
+        /// Who.
+        by: PersonId,
+    },
+    /// The requester took it back.
+    Withdrawn,
+    /// A deadline passed.
+    Expired,
+}
+
+/// A request for approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The id.
+    pub id: ApprovalId,
+    /// Who asked.
+    pub requester: PersonId,
+    /// What is to be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: Digest,
+    /// Identifies what the matching rules demanded together when it was requested.
+    pub requirement_sha256: Digest,
+    /// The rules that matched.
+    pub rules: BTreeSet<Name>,
+    /// What it belongs to.
+    pub correlation: CorrelationId,
+    /// When it was requested.
+    pub requested_at: Time,
+    /// Until when the quorum may be reached.
+    pub pending_until: Time,
+    /// Agreements, in order.
+    pub votes: Vec<Vote>,
+    /// When the quorum was last completed, and until when it may be used.
+    pub approved: Option<(Time, Time)>,
+    /// How it ended, and when.
+    pub ended: Option<(End, Time)>,
+    /// Whether its permit can no longer give it back.
+    pub settled: bool,
+}
+
+impl Approval {
+    /// The state as stored: deadlines are not looked at.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match (self.ended, self.approved) {
+            (Some((End::Consumed { .. }, _)), _) => Status::Consumed,
+            (Some((End::Denied { .. }, _)), _) => Status::Denied,
+            (Some((End::Withdrawn, _)), _) => Status::Withdrawn,
+            (Some((End::Expired, _)), _) => Status::Expired,
+            (None, Some(_)) => Status::Approved,
+            (None, None) => Status::Pending,
+        }
+    }
+
+    /// The state at `now`: what was not ended in time has expired.
+    #[must_use]
+    pub fn status_at(&self, now: Time) -> Status {
+        if self.deadline().is_some_and(|deadline| now >= deadline) { Status::Expired } else { self.status() }
+    }
+
+    /// When it expires by itself, unless it has ended.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let until = self.approved.map_or(self.pending_until, |(_, until)| until);
+        self.ended.is_none().then_some(until)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self.ended {
+            None => false,
+            Some((End::Consumed { permit }, _)) => permit.is_none() || self.settled,
+            Some(_) => true,
+        }
+    }
+
+    /// What is still missing for the quorum, and who could supply it. Empty if the quorum is met now.
+    ///
+    /// Only people count who are active, in a demanded group now, and not the requester.
+    #[must_use]
+    pub fn missing(&self, state: &State, policy: &Policy, requirement: &Requirement) -> Vec<Missing> {
+        let counts = |person: &PersonId| {
+            let other = *person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
+            other && state.person(*person).is_some_and(super::person::Person::is_claimed)
+        };
+        let voters: BTreeSet<PersonId> = self.votes.iter().map(|vote| vote.person).filter(counts).collect();
+        let mut missing = requirement.unfilled(policy, &voters);
+        for place in &mut missing {
+            let members = policy.groups.get(&place.group).into_iter().flatten();
+            place.could =
+                members.copied().filter(|person| counts(person) && !voters.contains(person)).collect();
+        }
+        missing
+    }
+
+    /// Why nothing can be done with it any more at `now`, if so.
+    fn ended_refusal(&self, now: Time) -> Option<Refusal> {
+        match self.status_at(now) {
+            Status::Pending | Status::Approved => None,
+            Status::Consumed => Some(Refusal::Consumed),
+            Status::Denied => Some(Refusal::Denied),
+            Status::Withdrawn => Some(Refusal::Withdrawn),
+            Status::Expired => Some(Refusal::Expired),
+        }
+    }
+
+    fn event(&self, cx: &Context, fact: Fact) -> Event {
+        Event::new(cx, self.correlation, Some(&self.action.environment), fact)
+    }
+}
+
+pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<Vec<Event>, Refusal> {
+    let requester = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let in_force = state.policy().ok_or(Refusal::NoRule)?;
+    let requirement = in_force.policy.requirement(&command.action).ok_or(Refusal::NoRule)?;
+    if !requirement.may_request(&in_force.policy, requester) {
+        return Err(Refusal::NotARequester);
+    }
+    if requirement.approval == Consent::NotRequired {
+        return Err(Refusal::NotNeeded);
+    }
+    let everybody_else = state.people().filter(|(id, person)| **id != requester && person.is_claimed());
+    let missing = requirement.unfilled(&in_force.policy, &everybody_else.map(|(id, _)| *id).collect());
+    if !missing.is_empty() {
+        return Err(Refusal::Unsatisfiable(missing));
+    }
+    let requested = Requested {
+        action: command.action.clone(),
+        parameters_sha256: command.parameters_sha256,
+        requirement_sha256: requirement.digest(),
+        rules: requirement.rules,
+        policy_sha256: in_force.sha256,
+        pending_until: cx.now.plus_seconds(requirement.pending_seconds.get()),
+    };
+    let fact = Fact::ApprovalRequested(ApprovalId(cx.first()), requested);
+    Ok(Vec::from([Event::new(cx, cx.correlation, Some(&command.action.environment), fact)]))
+}
+
+/// What a vote rests on once the voter may vote at all.
+struct Ballot<'a> {
+    approval: &'a Approval,
+    policy: &'a Policy,
+    requirement: Requirement,
+    voter: PersonId,
+}
+
+/// The checks that agreeing and disagreeing have in common.
+fn ballot<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Ballot<'a>, Refusal> {
+    let approval = state.approval(id).ok_or(Refusal::NotFound)?;
+    let voter = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let may_self_approve = sabotage::is_active(Sabotage::SelfApproval);
+    if voter == approval.requester && !may_self_approve {
+        return Err(Refusal::SelfApproval);
+    }
+    let in_force = state.policy().ok_or(Refusal::NoRule)?;
+    let requirement = in_force.policy.requirement(&approval.action).ok_or(Refusal::NoRule)?;
+    if !requirement.may_approve(&in_force.policy, voter) && !may_self_approve {
+        return Err(Refusal::NotAnApprover);
+    }
+    if let Some(refusal) = approval.ended_refusal(cx.now) {
+        return Err(refusal);
+    }
+    if requirement.digest() != approval.requirement_sha256 {
+        return Err(Refusal::PolicyChanged);
+    }
+    Ok(Ballot { approval, policy: &in_force.policy, requirement, voter })
+}
+
+pub(crate) fn approve(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
+    let Ballot { approval, policy, requirement, voter } = ballot(state, cx, id)?;
+    if approval.votes.iter().any(|vote| vote.person == voter) {
+        return Err(Refusal::AlreadyVoted);
+    }
+    if approval.missing(state, policy, &requirement).is_empty() {
+        return Err(Refusal::AlreadyApproved);
+    }
+    let voted = Voted { parameters_sha256: approval.parameters_sha256 };
+    let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
+    let mut after = approval.clone();
+    after.votes.push(Vote { person: voter, at: cx.now });
+    if after.missing(state, policy, &requirement).is_empty() {
+        let approved_until = cx.now.plus_seconds(requirement.approved_seconds.get());
+        events.push(approval.event(cx, Fact::ApprovalCompleted(id, Completed { approved_until })));
+    }
+    Ok(events)
+}
+
+pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
+    let approval = ballot(state, cx, id)?.approval;
+    let voted = Voted { parameters_sha256: approval.parameters_sha256 };
+    Ok(Vec::from([approval.event(cx, Fact::ApprovalDenied(id, voted))]))
+}
+
+pub(crate) fn withdraw(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
+    let approval = state.approval(id).ok_or(Refusal::NotFound)?;
+    let person = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    if person != approval.requester {
+        return Err(Refusal::NotTheRequester);
+    }
+    if let Some(refusal) = approval.ended_refusal(cx.now) {
+        return Err(refusal);
+    }
+    Ok(Vec::from([approval.event(cx, Fact::ApprovalWithdrawn(id, Withdrawn {}))]))
+}
+
+pub(crate) fn elapse(state: &State, cx: &Context, id: ApprovalId) -> Vec<Event> {
+    let overdue = |approval: &&Approval| approval.deadline().is_some_and(|deadline| cx.now >= deadline);
+    let approval = state.approval(id).filter(overdue);
+    let expired = |approval: &Approval| {
+        let deadline = approval.deadline()?;
+        Some(approval.event(cx, Fact::ApprovalExpired(id, Expired { deadline })))
+    };
+    approval.and_then(expired).into_iter().collect()
+}
+
+pub(crate) fn apply(state: &mut State, event: &Event) {
+    let end = |state: &mut State, id: &ApprovalId, end: End| {
+        state.change::<Approval>(id, |approval| approval.ended = Some((end, event.at)));
+    };
+    match &event.fact {
+        Fact::ApprovalRequested(id, requested) => requested_by(state, event, (*id, requested)),
+        Fact::ApprovalGranted(id, _) => {
+            if let Some(person) = event.actor.person() {
+                state.change::<Approval>(id, |approval| approval.votes.push(Vote { person, at: event.at }));
+            }
+        }
+        Fact::ApprovalCompleted(id, Completed { approved_until }) => {
+            state.change::<Approval>(id, |approval| approval.approved = Some((event.at, *approved_until)));
+        }
+        Fact::ApprovalDenied(id, _) => {
+            if let Some(by) = event.actor.person() {
+                end(state, id, End::Denied { by });
+            }
+        }
+        Fact::ApprovalWithdrawn(id, _) => end(state, id, End::Withdrawn),
+        Fact::ApprovalExpired(id, _) => end(state, id, End::Expired),
+        Fact::ApprovalConsumed(id, Consumed { permit }) => end(state, id, End::Consumed { permit: *permit }),
+        Fact::ApprovalRestored(id, _) => state.change::<Approval>(id, |approval| approval.ended = None),
+        _ => {}
+    }
+}
+
+fn requested_by(state: &mut State, event: &Event, (id, requested): (ApprovalId, &Requested)) {
+    let Some(requester) = event.actor.person() else { return };
+    let approval = Approval {
+        id,
+        requester,
+        action: requested.action.clone(),
+        parameters_sha256: requested.parameters_sha256,
+        requirement_sha256: requested.requirement_sha256,
+        rules: requested.rules.clone(),
+        correlation: event.correlation,
+        requested_at: event.at,
+        pending_until: requested.pending_until,
+        votes: Vec::new(),
+        approved: None,
+        ended: None,
+        settled: false,
+    };
+    state.put(id, approval);
+}

@@ -1,0 +1,114 @@
+//! Why a request or a vote is refused, in order of precedence: first who is asking, then what they ask about, then its state.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::policy::Missing;
+
+/// Why a request or a vote is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such request.
+    NotFound,
+    /// Only people request, approve, deny and withdraw.
+    NotAPerson,
+    /// The requester cannot vote on their own request.
+    SelfApproval,
+    /// Only the requester can withdraw.
+    NotTheRequester,
+    /// No rule of the policy in force governs the action.
+    NoRule,
+    /// The person may not ask for this action.
+    NotARequester,
+    /// The person is in none of the groups whose agreement is demanded.
+    NotAnApprover,
+    /// The action needs no approval.
+    NotNeeded,
+    /// The people there are could never meet the quorum.
+    Unsatisfiable(Vec<Missing>),
+    /// It was used.
+    Consumed,
+    /// It was denied.
+    Denied,
+    /// It was withdrawn.
+    Withdrawn,
+    /// Its deadline has passed.
+    Expired,
+    /// The rules that govern it demand something else now.
+    PolicyChanged,
+    /// The person has voted already.
+    AlreadyVoted,
+    /// The quorum is met already.
+    AlreadyApproved,
+}
+
+impl Refusal {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "approval_not_found",
+            Self::NotAPerson => "not_a_person",
+            Self::SelfApproval => "self_approval",
+            Self::NotTheRequester => "not_the_requester",
+            Self::NoRule => "no_rule",
+            Self::NotARequester => "not_a_requester",
+            Self::NotAnApprover => "not_an_approver",
+            Self::NotNeeded => "approval_not_needed",
+            Self::Unsatisfiable(_) => "unsatisfiable",
+            Self::Consumed => "approval_consumed",
+            Self::Denied => "approval_denied",
+            Self::Withdrawn => "approval_withdrawn",
+            Self::Expired => "approval_expired",
+            Self::PolicyChanged => "policy_changed",
+            Self::AlreadyVoted => "already_voted",
+            Self::AlreadyApproved => "already_approved",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound => "list requests with `countersign approval list`",
+            Self::NotAPerson => "sign in as a person",
+            Self::SelfApproval => "ask the people the request names to approve it",
+            Self::NotTheRequester => "approvers deny; only the requester withdraws",
+            Self::NoRule => "nothing happens without a rule: add one to the policy",
+            Self::NotARequester => "ask a member of the rule's requester groups",
+            Self::NotAnApprover => "ask a member of the rule's quorum groups",
+            Self::NotNeeded => "reserve the permit directly",
+            Self::Unsatisfiable(_) => {
+                "enlarge the quorum's groups or have their members claim their credentials"
+            }
+            Self::Consumed | Self::Denied | Self::Withdrawn | Self::Expired | Self::PolicyChanged => {
+                "make a new request"
+            }
+            Self::AlreadyVoted => "a person counts once",
+            Self::AlreadyApproved => "reserve the permit",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "there is no such request for approval",
+            Self::NotAPerson => "only people request, approve, deny and withdraw",
+            Self::SelfApproval => "the requester cannot vote on their own request",
+            Self::NotTheRequester => "only the requester can withdraw a request",
+            Self::NoRule => "no rule of the policy in force governs this action",
+            Self::NotARequester => "you may not request this action",
+            Self::NotAnApprover => "your agreement is not asked for this action",
+            Self::NotNeeded => "this action needs no approval",
+            Self::Unsatisfiable(_) => "the people there are could never meet the quorum",
+            Self::Consumed => "the approval was used already",
+            Self::Denied => "the request was denied",
+            Self::Withdrawn => "the request was withdrawn",
+            Self::Expired => "the request has expired",
+            Self::PolicyChanged => "the rules for this action have changed since it was requested",
+            Self::AlreadyVoted => "you have voted on this request already",
+            Self::AlreadyApproved => "the quorum is met already",
+        })
+    }
+}

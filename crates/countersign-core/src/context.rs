@@ -1,0 +1,102 @@
+//! Every impurity as an argument: who acts, what time it is, which fresh ids may be used.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::id::{CorrelationId, PersonId};
+use crate::text::FromStrVisitor;
+use crate::time::Time;
+
+/// Who acts. Every entry has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Actor {
+    /// A person, authenticated.
+    Person(PersonId),
+    /// The node itself: reports outcomes, notes that deadlines passed, writes genesis.
+    Node,
+}
+
+impl Actor {
+    /// The person, if it is one.
+    #[must_use]
+    pub fn person(self) -> Option<PersonId> {
+        match self {
+            Self::Person(person) => Some(person),
+            Self::Node => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(person) => fmt::Display::fmt(person, f),
+            Self::Node => f.write_str("node"),
+        }
+    }
+}
+
+/// A text is not an actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActorError(String);
+
+impl fmt::Display for ActorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not an actor: a person's id or `node`", self.0.escape_debug())
+    }
+}
+
+impl core::error::Error for ActorError {}
+
+impl FromStr for Actor {
+    type Err = ActorError;
+
+    fn from_str(text: &str) -> Result<Self, ActorError> {
+        if text == "node" {
+            return Ok(Self::Node);
+        }
+        text.parse().map(Self::Person).map_err(|_| ActorError(text.to_string()))
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromStrVisitor::new())
+    }
+}
+
+/// What a command may rely on from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The time of every event the command causes; never before the last entry's.
+    pub now: Time,
+    /// Who acts.
+    pub actor: Actor,
+    /// Groups what belongs together, for a command that begins something.
+    pub correlation: CorrelationId,
+    /// Two fresh `UUIDv7`s: the first names what the command creates, the second an incident it may open.
+    pub fresh: [u128; 2],
+}
+
+impl Context {
+    /// The id of what the command creates.
+    #[must_use]
+    pub fn first(&self) -> u128 {
+        self.fresh[0]
+    }
+
+    /// The id of an incident the command may open.
+    #[must_use]
+    pub fn second(&self) -> u128 {
+        self.fresh[1]
+    }
+}

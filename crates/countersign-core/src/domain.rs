@@ -1,0 +1,388 @@
+//! Commands, events, effects and refusals of all capabilities, one line each, and the functions that hand them on.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::context::{Actor, Context};
+use crate::digest::Digest;
+use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
+use crate::state::{LogSubject, PolicySubject, State, Subject};
+use crate::text::Name;
+use crate::time::Time;
+use crate::{approval, incident, log, permit, person, policy, rotation, secret};
+
+/// What somebody wants to happen.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Write genesis. Only into an empty log.
+    Bootstrap(log::Bootstrap),
+    /// Put another policy in force.
+    ActivatePolicy(log::ActivatePolicy),
+    /// Replace a one-time claim by a credential of one's own.
+    ClaimCredential(person::ClaimCredential),
+    /// Ask for approval of one action with one set of parameters.
+    RequestApproval(approval::Request),
+    /// Agree.
+    Approve(ApprovalId),
+    /// Disagree, finally.
+    Deny(ApprovalId),
+    /// Take one's own request back.
+    Withdraw(ApprovalId),
+    /// Get leave to execute one action now.
+    ReservePermit(permit::Reserve),
+    /// Begin the work.
+    StartPermit(PermitId),
+    /// Give back a permit that was not started; its approval can be used again.
+    ReleasePermit(PermitId),
+    /// Say how the work ended.
+    FinishPermit(permit::Finish),
+    /// Begin a rotation under a reserved permit.
+    StartRotation(rotation::Start),
+    /// Stop a rotation and restore what was before.
+    AbortRotation(RotationId),
+    /// The runner is about to perform a task.
+    AttemptTask(rotation::Attempt),
+    /// The runner says how a task went.
+    ReportTask(rotation::Report),
+    /// A deadline passed or a dwell ended: write down what follows.
+    Elapse(Subject),
+}
+
+impl Command {
+    /// Which of the events it caused the command is mainly about: the one that carries the details and names what was made.
+    #[must_use]
+    pub fn principal(events: &[Event]) -> Option<&Event> {
+        let made = |event: &&Event| {
+            matches!(
+                event.fact,
+                Fact::PermitReserved(..) | Fact::RotationStarted(..) | Fact::PolicyActivated(..)
+            )
+        };
+        events.iter().find(made).or_else(|| events.first())
+    }
+}
+
+/// What the world still owes us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Submit [`Command::Elapse`] for the subject. No IO.
+    Elapse(Subject),
+    /// Perform a rotation's task.
+    Task(rotation::Due),
+}
+
+macro_rules! facts {
+    ($($kind:literal => $variant:ident($subject:ty, $payload:ty),)*) => {
+        /// What happened, to whom or what.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Fact {
+            $(#[doc = concat!("`", $kind, "`")] $variant($subject, $payload),)*
+        }
+
+        impl Fact {
+            /// Every kind of event this version can read and write.
+            pub const KINDS: &'static [&'static str] = &[$($kind),*];
+
+            /// The stable name of this kind of event.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(..) => $kind,)* }
+            }
+
+            /// What the event is about.
+            #[must_use]
+            pub fn subject(&self) -> Subject {
+                match self { $(Self::$variant(subject, _) => Subject::from(subject.clone()),)* }
+            }
+
+            /// Reads the `data` of an entry.
+            ///
+            /// # Errors
+            /// The kind is unknown to this version, the subject is not of the kind's type, or the data do not fit.
+            pub fn decode<'de, D: Deserializer<'de>>(
+                kind: &str,
+                subject: &str,
+                data: D,
+            ) -> Result<Self, DecodeError<D::Error>> {
+                match kind {
+                    $($kind => {
+                        let subject = subject.parse().map_err(|_| DecodeError::Subject(subject.to_string()))?;
+                        <$payload>::deserialize(data).map(|data| Self::$variant(subject, data)).map_err(DecodeError::Data)
+                    })*
+                    _ => Err(DecodeError::UnknownKind(kind.to_string())),
+                }
+            }
+        }
+
+        /// Serialises the payload alone: the entry's `data`.
+        impl Serialize for Fact {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$variant(_, payload) => payload.serialize(serializer),)* }
+            }
+        }
+    };
+}
+
+facts! {
+    "log.created" => LogCreated(LogSubject, log::Created),
+    "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
+    "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
+    "person.claimed" => PersonClaimed(PersonId, person::Claimed),
+    "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
+    "approval.granted" => ApprovalGranted(ApprovalId, approval::Voted),
+    "approval.completed" => ApprovalCompleted(ApprovalId, approval::Completed),
+    "approval.denied" => ApprovalDenied(ApprovalId, approval::Voted),
+    "approval.withdrawn" => ApprovalWithdrawn(ApprovalId, approval::Withdrawn),
+    "approval.expired" => ApprovalExpired(ApprovalId, approval::Expired),
+    "approval.consumed" => ApprovalConsumed(ApprovalId, approval::Consumed),
+    "approval.restored" => ApprovalRestored(ApprovalId, approval::Restored),
+    "permit.reserved" => PermitReserved(PermitId, permit::Reserved),
+    "permit.started" => PermitStarted(PermitId, permit::Started),
+    "permit.released" => PermitReleased(PermitId, permit::Ended),
+    "permit.lapsed" => PermitLapsed(PermitId, permit::Ended),
+    "permit.succeeded" => PermitSucceeded(PermitId, permit::Ended),
+    "permit.failed" => PermitFailed(PermitId, permit::Ended),
+    "permit.unknown" => PermitUnknown(PermitId, permit::Ended),
+    "permit.reported_late" => PermitReportedLate(PermitId, permit::ReportedLate),
+    "secret.adopted" => SecretAdopted(secret::SecretKey, secret::Adopted),
+    "secret.reserved" => SecretReserved(secret::SecretKey, secret::Reserved),
+    "secret.promoted" => SecretPromoted(secret::SecretKey, secret::Promoted),
+    "secret.settled" => SecretSettled(secret::SecretKey, secret::Settled),
+    "rotation.started" => RotationStarted(RotationId, rotation::Started),
+    "rotation.task_attempted" => RotationTaskAttempted(RotationId, rotation::TaskAttempted),
+    "rotation.task_succeeded" => RotationTaskSucceeded(RotationId, rotation::TaskSucceeded),
+    "rotation.task_failed" => RotationTaskFailed(RotationId, rotation::TaskFailed),
+    "rotation.advanced" => RotationAdvanced(RotationId, rotation::Advanced),
+    "rotation.turned_back" => RotationTurnedBack(RotationId, rotation::TurnedBack),
+    "incident.opened" => IncidentOpened(IncidentId, incident::Opened),
+}
+
+/// Why an entry could not be read.
+#[derive(Debug)]
+pub enum DecodeError<E> {
+    /// This version does not know the kind: it must stop, not guess.
+    UnknownKind(String),
+    /// The subject is not of the type the kind is about.
+    Subject(String),
+    /// The data do not fit the kind.
+    Data(E),
+}
+
+impl<E: fmt::Display> fmt::Display for DecodeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) => write!(f, "unknown kind of event `{kind}`"),
+            Self::Subject(subject) => write!(f, "`{subject}` is not what this kind of event is about"),
+            Self::Data(error) => write!(f, "the data do not fit: {error}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for DecodeError<E> {}
+
+/// One thing that happened, with all that the entry's envelope says and the store does not decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Time,
+    /// Who caused it.
+    pub actor: Actor,
+    /// What it belongs to.
+    pub correlation: CorrelationId,
+    /// The environment it concerns, if one.
+    pub environment: Option<Name>,
+    /// What.
+    pub fact: Fact,
+}
+
+impl Event {
+    /// An event of now, by the actor of the context, in the correlation of what it concerns.
+    pub(crate) fn new(
+        cx: &Context,
+        correlation: CorrelationId,
+        environment: Option<&Name>,
+        fact: Fact,
+    ) -> Self {
+        Self { at: cx.now, actor: cx.actor, correlation, environment: environment.cloned(), fact }
+    }
+
+    /// The blob this event refers to and `apply` needs resolved, if any.
+    #[must_use]
+    pub fn unresolved(&self) -> Option<Digest> {
+        match &self.fact {
+            Fact::PolicyActivated(_, activated) if activated.policy.is_none() => {
+                Some(activated.policy_sha256)
+            }
+            _ => None,
+        }
+    }
+
+    /// Supplies the policy that [`Event::unresolved`] asked for.
+    pub fn resolve(&mut self, resolved: policy::Policy) {
+        if let Fact::PolicyActivated(_, activated) = &mut self.fact {
+            activated.policy = Some(resolved);
+        }
+    }
+}
+
+/// Why a command does not happen. Each capability lists its refusals in order of precedence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// About genesis or policy.
+    Log(log::Refusal),
+    /// About credentials.
+    Person(person::Refusal),
+    /// About requests and votes.
+    Approval(approval::Refusal),
+    /// About permits.
+    Permit(permit::Refusal),
+    /// About rotations.
+    Rotation(rotation::Refusal),
+}
+
+macro_rules! refusals {
+    ($($variant:ident($module:ident),)*) => {
+        $(impl From<$module::Refusal> for Refusal {
+            fn from(refusal: $module::Refusal) -> Self {
+                Self::$variant(refusal)
+            }
+        })*
+
+        impl Refusal {
+            /// The stable code.
+            #[must_use]
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$variant(refusal) => refusal.code(),)* }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn hint(&self) -> &'static str {
+                match self { $(Self::$variant(refusal) => refusal.hint(),)* }
+            }
+        }
+
+        impl fmt::Display for Refusal {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(Self::$variant(refusal) => fmt::Display::fmt(refusal, f),)* }
+            }
+        }
+    };
+}
+
+refusals! { Log(log), Person(person), Approval(approval), Permit(permit), Rotation(rotation), }
+
+impl core::error::Error for Refusal {}
+
+/// Whether the command may happen, and what happens then. Changes nothing.
+///
+/// # Errors
+/// The first refusal in the capability's order of precedence.
+pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
+        Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
+        Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
+        Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
+        Command::Approve(id) => approval::approve(state, cx, *id).map_err(Into::into),
+        Command::Deny(id) => approval::deny(state, cx, *id).map_err(Into::into),
+        Command::Withdraw(id) => approval::withdraw(state, cx, *id).map_err(Into::into),
+        Command::ReservePermit(reserve) => permit::reserve(state, cx, reserve),
+        Command::StartPermit(id) => permit::start(state, cx, *id).map_err(Into::into),
+        Command::ReleasePermit(id) => permit::release(state, cx, *id).map_err(Into::into),
+        Command::FinishPermit(finish) => permit::finish(state, cx, finish).map_err(Into::into),
+        Command::StartRotation(start) => rotation::start(state, cx, start),
+        Command::AbortRotation(id) => rotation::abort(state, cx, *id).map_err(Into::into),
+        Command::AttemptTask(attempt) => rotation::attempt(state, cx, attempt).map_err(Into::into),
+        Command::ReportTask(report) => rotation::report(state, cx, report).map_err(Into::into),
+        Command::Elapse(subject) => Ok(elapse(state, cx, subject)),
+    }
+}
+
+/// What follows from time having passed for the subject; nothing if nothing does.
+fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
+    match subject {
+        Subject::Approval(id) => approval::elapse(state, cx, *id),
+        Subject::Permit(id) => permit::elapse(state, cx, *id),
+        Subject::Rotation(id) => rotation::elapse(state, cx, *id),
+        Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) | Subject::Incident(_) => {
+            Vec::new()
+        }
+    }
+}
+
+/// Makes it so. Never refuses: it happened.
+pub fn apply(state: &mut State, event: &Event) {
+    state.count(&event.fact.subject());
+    match &event.fact {
+        Fact::LogCreated(..) | Fact::PolicyActivated(..) => log::apply(state, event),
+        Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) => person::apply(state, event),
+        Fact::ApprovalRequested(..)
+        | Fact::ApprovalGranted(..)
+        | Fact::ApprovalCompleted(..)
+        | Fact::ApprovalDenied(..)
+        | Fact::ApprovalWithdrawn(..)
+        | Fact::ApprovalExpired(..)
+        | Fact::ApprovalConsumed(..)
+        | Fact::ApprovalRestored(..) => approval::apply(state, event),
+        Fact::PermitReserved(..)
+        | Fact::PermitStarted(..)
+        | Fact::PermitReleased(..)
+        | Fact::PermitLapsed(..)
+        | Fact::PermitSucceeded(..)
+        | Fact::PermitFailed(..)
+        | Fact::PermitUnknown(..)
+        | Fact::PermitReportedLate(..) => permit::apply(state, event),
+        Fact::SecretAdopted(..)
+        | Fact::SecretReserved(..)
+        | Fact::SecretPromoted(..)
+        | Fact::SecretSettled(..) => secret::apply(state, event),
+        Fact::RotationStarted(..)
+        | Fact::RotationTaskAttempted(..)
+        | Fact::RotationTaskSucceeded(..)
+        | Fact::RotationTaskFailed(..)
+        | Fact::RotationAdvanced(..)
+        | Fact::RotationTurnedBack(..) => rotation::apply(state, event),
+        Fact::IncidentOpened(..) => incident::apply(state, event),
+    }
+}
+
+/// What the world owes us at `now`, the longest overdue first, at most `limit` effects.
+#[must_use]
+pub fn due(state: &State, now: Time, limit: usize) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for subject in state.overdue(now) {
+        if effects.len() >= limit {
+            break;
+        }
+        match subject {
+            Subject::Rotation(id) => effects.extend(rotation::due(state, now, *id)),
+            other => effects.push(Effect::Elapse(other.clone())),
+        }
+    }
+    effects.truncate(limit);
+    effects
+}
+
+/// Subjects the command needs that are not in memory; the engine fetches them from their records, until none is missing or none can be found.
+#[must_use]
+pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
+    let named = match command {
+        Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => Some(Subject::Approval(*id)),
+        Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
+        Command::ActivatePolicy(log::ActivatePolicy { approval, .. }) => Some(Subject::Approval(*approval)),
+        Command::StartPermit(id)
+        | Command::ReleasePermit(id)
+        | Command::FinishPermit(permit::Finish { permit: id, .. })
+        | Command::StartRotation(rotation::Start { permit: id, .. }) => Some(Subject::Permit(*id)),
+        Command::AbortRotation(id) => Some(Subject::Rotation(*id)),
+        Command::AttemptTask(rotation::Attempt { rotation, .. })
+        | Command::ReportTask(rotation::Report { rotation, .. }) => Some(Subject::Rotation(*rotation)),
+        Command::Elapse(subject) => Some(subject.clone()),
+        Command::Bootstrap(_) | Command::ClaimCredential(_) | Command::RequestApproval(_) => None,
+    };
+    named.into_iter().flat_map(|subject| state.absent(subject)).collect()
+}

@@ -1,0 +1,37 @@
+//! The rules of Countersign, and nothing else.
+//!
+//! Four functions: [`decide`] says whether a command may happen and what happens then, [`apply`] makes it so, [`due`] says what the
+//! world still owes us. There is no clock, no randomness, no file, no network and no thread here: everything of that kind comes in
+//! through [`Context`]. The same events always give the same state.
+//!
+//! # Layout
+//! - `text` `id` `time` `digest` `action`: the words everything speaks in
+//! - `policy`: groups, rules, and what several rules demand together
+//! - `context` `domain` `state`: commands, events, effects, and the fold
+//! - `log` `person` `approval` `permit` `secret` `rotation` `incident`: one capability each
+#![no_std]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+pub mod action;
+pub mod approval;
+pub mod context;
+pub mod digest;
+pub mod domain;
+pub mod id;
+pub mod incident;
+pub mod log;
+pub mod permit;
+pub mod person;
+pub mod policy;
+pub mod rotation;
+pub mod sabotage;
+pub mod secret;
+pub mod state;
+pub mod text;
+pub mod time;
+
+pub use context::{Actor, Context};
+pub use domain::{Command, Effect, Event, Fact, Refusal, apply, decide, due, missing};
+pub use state::{Item, State, Subject};

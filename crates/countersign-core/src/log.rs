@@ -1,0 +1,279 @@
+//! The log's own beginning, and the policy in force.
+//!
+//! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
+//! the policy it replaces.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Action;
+use crate::approval;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::domain::{self, Event, Fact};
+use crate::id::{ApprovalId, PersonId};
+use crate::permit;
+use crate::person::Enrolled;
+use crate::policy::{Missing, Policy};
+use crate::secret::{Adopted, SecretKey};
+use crate::state::{LogSubject, PolicySubject, State};
+use crate::text::Name;
+use crate::time::Time;
+
+/// Writes genesis.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    /// The log's origin line, as checkpoints carry it.
+    pub origin: String,
+    /// The log's public key as a C2SP vkey.
+    pub log_key: String,
+    /// The first people and the SHA-256 of their one-time claims.
+    pub people: Vec<(PersonId, Digest)>,
+    /// The first policy.
+    pub policy: Policy,
+    /// SHA-256 of its canonical bytes.
+    pub policy_sha256: Digest,
+    /// Secrets whose present value the store was given, as version 1.
+    pub secrets: Vec<SecretKey>,
+}
+
+/// Puts another policy in force.
+#[derive(Clone, Debug)]
+pub struct ActivatePolicy {
+    /// The policy.
+    pub policy: Policy,
+    /// SHA-256 of its canonical bytes.
+    pub policy_sha256: Digest,
+    /// The approval of exactly this.
+    pub approval: ApprovalId,
+    /// Digest of the approved parameters, salted as the approval's are.
+    pub parameters_sha256: Digest,
+}
+
+/// `log.created`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// The log's origin line.
+    pub origin: String,
+    /// The log's public key as a vkey.
+    pub log_key: String,
+}
+
+/// `policy.activated`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyActivated {
+    /// SHA-256 of the policy's canonical bytes, which are kept as a blob.
+    pub policy_sha256: Digest,
+    /// The approval it rests on; none for the first policy.
+    pub approval: Option<ApprovalId>,
+    /// Whether this is the first policy, which nobody approved.
+    pub bootstrap: bool,
+    /// The policy itself, resolved from the blob before the event is applied.
+    #[serde(skip)]
+    pub policy: Option<Policy>,
+}
+
+/// What is known of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The origin line.
+    pub origin: String,
+    /// The public key as a vkey.
+    pub log_key: String,
+    /// When genesis was written.
+    pub created_at: Time,
+}
+
+/// The policy in force and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyInForce {
+    /// The policy.
+    pub policy: Policy,
+    /// SHA-256 of its canonical bytes.
+    pub sha256: Digest,
+    /// The approval it rests on; none for the first policy.
+    pub approval: Option<ApprovalId>,
+    /// Whether nobody approved it.
+    pub bootstrap: bool,
+    /// Since when.
+    pub activated_at: Time,
+}
+
+/// Why genesis or a policy is refused, in order of precedence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Genesis exists already.
+    AlreadyInitialised,
+    /// There is no genesis yet.
+    NotInitialised,
+    /// The policy contradicts itself; the first flaw.
+    Flawed(String),
+    /// A group names somebody who is not enrolled.
+    UnknownMember(PersonId),
+    /// The policy has no rule for its own replacement.
+    NoActivationRule,
+    /// The enrolled people could not meet the quorum for the policy's own replacement.
+    ActivationUnsatisfiable(Vec<Missing>),
+}
+
+impl Refusal {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyInitialised => "already_initialised",
+            Self::NotInitialised => "not_initialised",
+            Self::Flawed(_) => "policy_flawed",
+            Self::UnknownMember(_) => "policy_unknown_member",
+            Self::NoActivationRule => "policy_no_activation_rule",
+            Self::ActivationUnsatisfiable(_) => "policy_activation_unsatisfiable",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::AlreadyInitialised => "use another data folder for another log",
+            Self::NotInitialised => "run `countersign init` first",
+            Self::Flawed(_) => "correct the policy file",
+            Self::UnknownMember(_) => "name enrolled people by their ids, as `GET /admin/people` lists them",
+            Self::NoActivationRule => "add a rule that matches `activate policy/main control`",
+            Self::ActivationUnsatisfiable(_) => "lower the quorum of that rule or enlarge its groups",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyInitialised => f.write_str("the log has its genesis already"),
+            Self::NotInitialised => f.write_str("the log has no genesis yet"),
+            Self::Flawed(flaw) => write!(f, "the policy is flawed: {flaw}"),
+            Self::UnknownMember(person) => write!(f, "the policy names `{person}`, who is not enrolled"),
+            Self::NoActivationRule => f.write_str("the policy has no rule for its own replacement, so nobody could ever change it"),
+            Self::ActivationUnsatisfiable(_) => {
+                f.write_str("the enrolled people could not meet the quorum for replacing this policy, so nobody could ever change it")
+            }
+        }
+    }
+}
+
+/// The action under which a policy is replaced: `activate policy/main control`.
+#[must_use]
+pub fn activation() -> Option<Action> {
+    let (verb, resource, environment) = ("activate".parse(), "policy/main".parse(), "control".parse());
+    Some(Action { verb: verb.ok()?, resource: resource.ok()?, environment: environment.ok()? })
+}
+
+pub(crate) fn bootstrap(state: &State, cx: &Context, command: &Bootstrap) -> Result<Vec<Event>, Refusal> {
+    if state.log().is_some() {
+        return Err(Refusal::AlreadyInitialised);
+    }
+    check(&command.policy, &command.people.iter().map(|(person, _)| *person).collect())?;
+    let event = |environment: Option<&Name>, fact| Event::new(cx, cx.correlation, environment, fact);
+    let created = Created { origin: command.origin.clone(), log_key: command.log_key.clone() };
+    let mut events = Vec::from([event(None, Fact::LogCreated(LogSubject, created))]);
+    events.extend(command.people.iter().map(|(person, claim)| {
+        event(None, Fact::PersonEnrolled(*person, Enrolled { claim_sha256: *claim, bootstrap: true }))
+    }));
+    let activated = PolicyActivated {
+        policy_sha256: command.policy_sha256,
+        approval: None,
+        bootstrap: true,
+        policy: Some(command.policy.clone()),
+    };
+    events.push(event(None, Fact::PolicyActivated(PolicySubject, activated)));
+    events.extend(
+        command.secrets.iter().map(|key| {
+            event(Some(&key.environment), Fact::SecretAdopted(key.clone(), Adopted { version: 1 }))
+        }),
+    );
+    Ok(events)
+}
+
+pub(crate) fn activate(
+    state: &State,
+    cx: &Context,
+    command: &ActivatePolicy,
+) -> Result<Vec<Event>, domain::Refusal> {
+    let action = activation().ok_or(Refusal::NoActivationRule)?;
+    let demand = permit::Demand {
+        action: &action,
+        parameters_sha256: command.parameters_sha256,
+        approval: Some(command.approval),
+    };
+    let checked = permit::check(state, cx, &demand)?;
+    check(&command.policy, &state.people().map(|(person, _)| *person).collect())?;
+    let activated = PolicyActivated {
+        policy_sha256: command.policy_sha256,
+        approval: Some(command.approval),
+        bootstrap: false,
+        policy: Some(command.policy.clone()),
+    };
+    let consumed = approval::Consumed { permit: None };
+    Ok(Vec::from([
+        Event::new(
+            cx,
+            checked.correlation,
+            Some(&action.environment),
+            Fact::ApprovalConsumed(command.approval, consumed),
+        ),
+        Event::new(
+            cx,
+            checked.correlation,
+            Some(&action.environment),
+            Fact::PolicyActivated(PolicySubject, activated),
+        ),
+    ]))
+}
+
+/// A policy must be sound by itself, name only enrolled people, and be replaceable by them.
+fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> {
+    if let Some(flaw) = policy.flaws().first() {
+        return Err(Refusal::Flawed(alloc::format!("{flaw}")));
+    }
+    let members = policy.groups.values().flatten();
+    if let Some(stranger) = members.clone().find(|person| !enrolled.contains(person)) {
+        return Err(Refusal::UnknownMember(*stranger));
+    }
+    let requirement =
+        activation().and_then(|action| policy.requirement(&action)).ok_or(Refusal::NoActivationRule)?;
+    let satisfiable = |requester: &PersonId| {
+        let others: BTreeSet<PersonId> =
+            members.clone().copied().filter(|person| person != requester).collect();
+        requirement.may_request(policy, *requester) && requirement.unfilled(policy, &others).is_empty()
+    };
+    if members.clone().any(satisfiable) {
+        Ok(())
+    } else {
+        let everybody = members.clone().copied().collect();
+        Err(Refusal::ActivationUnsatisfiable(requirement.unfilled(policy, &everybody)))
+    }
+}
+
+pub(crate) fn apply(state: &mut State, event: &Event) {
+    match &event.fact {
+        Fact::LogCreated(_, Created { origin, log_key }) => {
+            state.set_log(Log { origin: origin.clone(), log_key: log_key.clone(), created_at: event.at });
+        }
+        // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
+        Fact::PolicyActivated(
+            _,
+            PolicyActivated { policy_sha256, approval, bootstrap, policy: Some(policy) },
+        ) => {
+            state.set_policy(PolicyInForce {
+                policy: policy.clone(),
+                sha256: *policy_sha256,
+                approval: *approval,
+                bootstrap: *bootstrap,
+                activated_at: event.at,
+            });
+        }
+        _ => {}
+    }
+}

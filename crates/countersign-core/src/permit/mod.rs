@@ -1,0 +1,445 @@
+//! Permits: single-use leave to execute one action now. Reserve, start, then succeeded, failed or, in silence, unknown.
+//!
+//! Everything is checked again at reservation, and consuming the approval is the same step. A reserved permit that is never started
+//! lapses; a started one that is never reported becomes unknown and opens an incident, and no late report flips it.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Action;
+use crate::approval::{self, Approval, Status as ApprovalStatus};
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::domain::{self, Event, Fact};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
+use crate::incident::{self, Cause, Setting};
+use crate::policy::{Consent, Requirement};
+use crate::sabotage::{self, Sabotage};
+use crate::state::{State, Subject};
+use crate::time::Time;
+
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use refusal::Refusal;
+
+/// Reserves a permit.
+#[derive(Clone, Debug)]
+pub struct Reserve {
+    /// What is to be done.
+    pub action: Action,
+    /// SHA-256 of the canonical parameters under the approval's salt, or under a fresh one where there is no approval.
+    pub parameters_sha256: Digest,
+    /// The approval to consume.
+    pub approval: Option<ApprovalId>,
+}
+
+/// Says how the work ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Finish {
+    /// The permit.
+    pub permit: PermitId,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// How the work ended, as its executor says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Succeeded,
+    /// It was not done, or was undone.
+    Failed,
+}
+
+/// `permit.reserved`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// What may be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: Digest,
+    /// Identifies what the rules demanded.
+    pub requirement_sha256: Digest,
+    /// The approval it consumed.
+    pub approval: Option<ApprovalId>,
+    /// Until when it may be started.
+    pub start_by: Time,
+    /// How long the work may take once started, seconds.
+    pub work_seconds: u32,
+}
+
+/// `permit.started`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Until when the outcome must be reported.
+    pub finish_by: Time,
+    /// The rotation it was started for.
+    pub rotation: Option<RotationId>,
+}
+
+/// `permit.released`, `permit.lapsed`, `permit.succeeded`, `permit.failed`, `permit.unknown`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {}
+
+/// `permit.reported_late`: evidence for reconciliation; the permit stays unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedLate {
+    /// What the executor says.
+    pub outcome: Outcome,
+}
+
+/// The state of a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// May be started.
+    Reserved,
+    /// The work is under way.
+    Started,
+    /// Given back before it was started.
+    Released,
+    /// Not started in time.
+    Lapsed,
+    /// The work was done.
+    Succeeded,
+    /// The work was not done, or was undone.
+    Failed,
+    /// Nobody said in time how the work ended.
+    Unknown,
+}
+
+impl Status {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Started => "started",
+            Self::Released => "released",
+            Self::Lapsed => "lapsed",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permit {
+    /// The id.
+    pub id: PermitId,
+    /// Who holds it.
+    pub executor: PersonId,
+    /// What may be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: Digest,
+    /// The approval it consumed.
+    pub approval: Option<ApprovalId>,
+    /// What it belongs to.
+    pub correlation: CorrelationId,
+    /// When it was reserved.
+    pub reserved_at: Time,
+    /// Until when it may be started.
+    pub start_by: Time,
+    /// How long the work may take once started, seconds.
+    pub work_seconds: u32,
+    /// When it was started, and until when the outcome must be reported.
+    pub started: Option<(Time, Time)>,
+    /// The rotation it was started for.
+    pub rotation: Option<RotationId>,
+    /// The state as stored.
+    pub status: Status,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// What its executor said too late.
+    pub late: Option<Outcome>,
+}
+
+impl Permit {
+    /// The state as stored: deadlines are not looked at.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The state at `now`: silence past a deadline has its own words.
+    #[must_use]
+    pub fn status_at(&self, now: Time) -> Status {
+        match (self.status, self.deadline()) {
+            (Status::Reserved, Some(deadline)) if now >= deadline => Status::Lapsed,
+            (Status::Started, Some(deadline)) if now >= deadline => Status::Unknown,
+            (status, _) => status,
+        }
+    }
+
+    /// When silence will change its state.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        match self.status {
+            Status::Reserved => Some(self.start_by),
+            Status::Started => self.started.map(|(_, finish_by)| finish_by),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        !matches!(self.status, Status::Reserved | Status::Started)
+    }
+
+    pub(crate) fn event(&self, cx: &Context, fact: Fact) -> Event {
+        Event::new(cx, self.correlation, Some(&self.action.environment), fact)
+    }
+
+    fn held_by(&self, cx: &Context) -> Result<(), Refusal> {
+        if cx.actor.person() == Some(self.executor) { Ok(()) } else { Err(Refusal::NotTheExecutor) }
+    }
+}
+
+/// What is demanded of a policy and an approval at the moment of use.
+pub(crate) struct Demand<'a> {
+    pub action: &'a Action,
+    pub parameters_sha256: Digest,
+    pub approval: Option<ApprovalId>,
+}
+
+/// A demand that was met.
+pub(crate) struct Checked {
+    pub requirement: Requirement,
+    pub correlation: CorrelationId,
+}
+
+/// Checks everything again: executor, rules, and the approval with its binding, state, deadline and quorum as of now.
+pub(crate) fn check(state: &State, cx: &Context, demand: &Demand<'_>) -> Result<Checked, Refusal> {
+    let executor = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let in_force = state.policy().ok_or(Refusal::NoRule)?;
+    let requirement = in_force.policy.requirement(demand.action).ok_or(Refusal::NoRule)?;
+    if !requirement.may_execute(&in_force.policy, executor) {
+        return Err(Refusal::NotAnExecutor);
+    }
+    let correlation = match (demand.approval, requirement.approval) {
+        (Some(id), _) => {
+            let approval = state.approval(id).ok_or(Refusal::ApprovalNotFound)?;
+            check_approval(state, cx, &Use { approval, demand, requirement: &requirement })?;
+            approval.correlation
+        }
+        (None, Consent::Required) => {
+            return Err(Refusal::ApprovalRequired(requirement.unfilled(&in_force.policy, &[].into())));
+        }
+        (None, Consent::NotRequired) => cx.correlation,
+    };
+    Ok(Checked { requirement, correlation })
+}
+
+/// An approval about to be used.
+struct Use<'a> {
+    approval: &'a Approval,
+    demand: &'a Demand<'a>,
+    requirement: &'a Requirement,
+}
+
+fn check_approval(state: &State, cx: &Context, used: &Use<'_>) -> Result<(), Refusal> {
+    let Use { approval, demand, requirement } = used;
+    if &approval.action != demand.action {
+        return Err(Refusal::ActionMismatch);
+    }
+    if approval.parameters_sha256 != demand.parameters_sha256 {
+        return Err(Refusal::ParametersMismatch);
+    }
+    match approval.status_at(cx.now) {
+        ApprovalStatus::Consumed if sabotage::is_active(Sabotage::DoubleConsume) => return Ok(()),
+        ApprovalStatus::Consumed => return Err(Refusal::ApprovalConsumed),
+        ApprovalStatus::Denied => return Err(Refusal::ApprovalDenied),
+        ApprovalStatus::Withdrawn => return Err(Refusal::ApprovalWithdrawn),
+        ApprovalStatus::Expired => return Err(Refusal::ApprovalExpired),
+        ApprovalStatus::Pending | ApprovalStatus::Approved => {}
+    }
+    if requirement.digest() != approval.requirement_sha256 {
+        return Err(Refusal::PolicyChanged);
+    }
+    let policy = state.policy().ok_or(Refusal::NoRule)?;
+    let missing = approval.missing(state, &policy.policy, requirement);
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::ApprovalPending(missing)) }
+}
+
+pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<Vec<Event>, domain::Refusal> {
+    let Reserve { action, parameters_sha256, approval } = command;
+    let demand = Demand { action, parameters_sha256: *parameters_sha256, approval: *approval };
+    let Checked { requirement, correlation } = check(state, cx, &demand)?;
+    let id = PermitId(cx.first());
+    let event = |fact| Event::new(cx, correlation, Some(&action.environment), fact);
+    let mut events = Vec::new();
+    if let Some(approval) = approval {
+        events.push(event(Fact::ApprovalConsumed(*approval, approval::Consumed { permit: Some(id) })));
+    }
+    let reserved = Reserved {
+        action: action.clone(),
+        parameters_sha256: *parameters_sha256,
+        requirement_sha256: requirement.digest(),
+        approval: *approval,
+        start_by: cx.now.plus_seconds(requirement.start_seconds.get()),
+        work_seconds: requirement.work_seconds.get(),
+    };
+    events.push(event(Fact::PermitReserved(id, reserved)));
+    Ok(events)
+}
+
+/// The checks for starting, whether by hand or by a rotation.
+pub(crate) fn startable<'a>(state: &'a State, cx: &Context, id: PermitId) -> Result<&'a Permit, Refusal> {
+    let permit = state.permit(id).ok_or(Refusal::NotFound)?;
+    permit.held_by(cx)?;
+    match permit.status_at(cx.now) {
+        Status::Reserved => Ok(permit),
+        Status::Started => Err(Refusal::AlreadyStarted),
+        ended => Err(Refusal::of_ended(ended)),
+    }
+}
+
+/// `permit.started` as of now.
+pub(crate) fn started(permit: &Permit, cx: &Context, rotation: Option<RotationId>) -> Event {
+    let finish_by = cx.now.plus_seconds(permit.work_seconds);
+    permit.event(cx, Fact::PermitStarted(permit.id, Started { finish_by, rotation }))
+}
+
+/// Whether the action is the rotation of a governed secret, which has its own executor.
+fn is_rotation(state: &State, action: &Action) -> bool {
+    let governed = |policy: &crate::log::PolicyInForce| {
+        policy.policy.secret(&action.resource, &action.environment).is_some()
+    };
+    action.verb.as_str() == "rotate" && state.policy().is_some_and(governed)
+}
+
+pub(crate) fn start(state: &State, cx: &Context, id: PermitId) -> Result<Vec<Event>, Refusal> {
+    let permit = startable(state, cx, id)?;
+    if is_rotation(state, &permit.action) {
+        return Err(Refusal::UseRotation);
+    }
+    Ok(Vec::from([started(permit, cx, None)]))
+}
+
+pub(crate) fn release(state: &State, cx: &Context, id: PermitId) -> Result<Vec<Event>, Refusal> {
+    let permit = startable(state, cx, id)?;
+    let mut events = Vec::from([permit.event(cx, Fact::PermitReleased(id, Ended {}))]);
+    if let Some(approval) = permit.approval {
+        events.push(permit.event(cx, Fact::ApprovalRestored(approval, approval::Restored { permit: id })));
+    }
+    Ok(events)
+}
+
+pub(crate) fn finish(state: &State, cx: &Context, command: &Finish) -> Result<Vec<Event>, Refusal> {
+    let permit = state.permit(command.permit).ok_or(Refusal::NotFound)?;
+    permit.held_by(cx)?;
+    if permit.rotation.is_some() {
+        return Err(Refusal::UseRotation);
+    }
+    conclude(permit, cx, command.outcome)
+}
+
+/// Writes down an outcome, or, past the deadline, that it came late.
+pub(crate) fn conclude(permit: &Permit, cx: &Context, outcome: Outcome) -> Result<Vec<Event>, Refusal> {
+    let id = permit.id;
+    match permit.status_at(cx.now) {
+        Status::Started => Ok(Vec::from([permit.event(
+            cx,
+            match outcome {
+                Outcome::Succeeded => Fact::PermitSucceeded(id, Ended {}),
+                Outcome::Failed => Fact::PermitFailed(id, Ended {}),
+            },
+        )])),
+        Status::Unknown => {
+            let mut events = overdue(permit, cx);
+            events.push(permit.event(cx, Fact::PermitReportedLate(id, ReportedLate { outcome })));
+            Ok(events)
+        }
+        Status::Reserved => Err(Refusal::NotStarted),
+        ended => Err(Refusal::of_ended(ended)),
+    }
+}
+
+/// What silence past the deadline means, unless it is written down already.
+fn overdue(permit: &Permit, cx: &Context) -> Vec<Event> {
+    match (permit.status, permit.status_at(cx.now)) {
+        (Status::Reserved, Status::Lapsed) => {
+            Vec::from([permit.event(cx, Fact::PermitLapsed(permit.id, Ended {}))])
+        }
+        (Status::Started, Status::Unknown) => {
+            let setting =
+                Setting { correlation: permit.correlation, environment: &permit.action.environment };
+            Vec::from([
+                permit.event(cx, Fact::PermitUnknown(permit.id, Ended {})),
+                incident::open(cx, &setting, Cause::PermitUnknown, Subject::Permit(permit.id)),
+            ])
+        }
+        _ => Vec::new(),
+    }
+}
+
+pub(crate) fn elapse(state: &State, cx: &Context, id: PermitId) -> Vec<Event> {
+    state.permit(id).map(|permit| overdue(permit, cx)).unwrap_or_default()
+}
+
+pub(crate) fn apply(state: &mut State, event: &Event) {
+    match &event.fact {
+        Fact::PermitReserved(id, reserved) => reserved_by(state, event, (*id, reserved)),
+        Fact::PermitStarted(id, Started { finish_by, rotation }) => {
+            state.change::<Permit>(id, |permit| {
+                permit.status = Status::Started;
+                permit.started = Some((event.at, *finish_by));
+                permit.rotation = *rotation;
+            });
+            settle_approval(state, *id);
+        }
+        Fact::PermitReleased(id, _) => end(state, event, (*id, Status::Released)),
+        Fact::PermitLapsed(id, _) => end(state, event, (*id, Status::Lapsed)),
+        Fact::PermitSucceeded(id, _) => end(state, event, (*id, Status::Succeeded)),
+        Fact::PermitFailed(id, _) => end(state, event, (*id, Status::Failed)),
+        Fact::PermitUnknown(id, _) => end(state, event, (*id, Status::Unknown)),
+        Fact::PermitReportedLate(id, ReportedLate { outcome }) => {
+            state.change::<Permit>(id, |permit| permit.late = Some(*outcome));
+        }
+        _ => {}
+    }
+}
+
+fn reserved_by(state: &mut State, event: &Event, (id, reserved): (PermitId, &Reserved)) {
+    let Some(executor) = event.actor.person() else { return };
+    let permit = Permit {
+        id,
+        executor,
+        action: reserved.action.clone(),
+        parameters_sha256: reserved.parameters_sha256,
+        approval: reserved.approval,
+        correlation: event.correlation,
+        reserved_at: event.at,
+        start_by: reserved.start_by,
+        work_seconds: reserved.work_seconds,
+        started: None,
+        rotation: None,
+        status: Status::Reserved,
+        ended_at: None,
+        late: None,
+    };
+    state.put(id, permit);
+}
+
+fn end(state: &mut State, event: &Event, (id, status): (PermitId, Status)) {
+    state.change::<Permit>(&id, |permit| {
+        permit.status = status;
+        permit.ended_at = Some(event.at);
+    });
+    if status != Status::Released {
+        settle_approval(state, id);
+    }
+}
+
+/// From here on the permit cannot give its approval back, so the approval can be retired.
+fn settle_approval(state: &mut State, id: PermitId) {
+    if let Some(approval) = state.permit(id).and_then(|permit| permit.approval) {
+        state.change::<Approval>(&approval, |approval| approval.settled = true);
+    }
+}

@@ -1,0 +1,158 @@
+//! Why a permit is refused, in order of precedence: who, which rule, which approval, and the permit's own state.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::Status;
+use crate::policy::Missing;
+
+/// Why a permit is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such permit.
+    NotFound,
+    /// Only people hold permits in this version.
+    NotAPerson,
+    /// No rule of the policy in force governs the action.
+    NoRule,
+    /// The person may not execute this action.
+    NotAnExecutor,
+    /// Somebody else holds the permit.
+    NotTheExecutor,
+    /// The action needs an approval and none was named.
+    ApprovalRequired(Vec<Missing>),
+    /// The approval does not exist.
+    ApprovalNotFound,
+    /// The approval is for another action.
+    ActionMismatch,
+    /// The approval is for other parameters.
+    ParametersMismatch,
+    /// The approval was used already.
+    ApprovalConsumed,
+    /// The request was denied.
+    ApprovalDenied,
+    /// The request was withdrawn.
+    ApprovalWithdrawn,
+    /// The approval has expired.
+    ApprovalExpired,
+    /// The rules that govern it demand something else now.
+    PolicyChanged,
+    /// The quorum is not met as of now.
+    ApprovalPending(Vec<Missing>),
+    /// The rotation of a governed secret is executed by `rotation start`.
+    UseRotation,
+    /// The permit was not started.
+    NotStarted,
+    /// The permit was started already.
+    AlreadyStarted,
+    /// The permit was given back.
+    Released,
+    /// The permit was not started in time.
+    Lapsed,
+    /// The outcome is on record.
+    Closed,
+    /// Nobody reported in time.
+    Unknown,
+}
+
+impl Refusal {
+    pub(super) fn of_ended(status: Status) -> Self {
+        match status {
+            Status::Released => Self::Released,
+            Status::Lapsed => Self::Lapsed,
+            Status::Unknown => Self::Unknown,
+            Status::Reserved => Self::NotStarted,
+            Status::Started => Self::AlreadyStarted,
+            Status::Succeeded | Status::Failed => Self::Closed,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "permit_not_found",
+            Self::NotAPerson => "not_a_person",
+            Self::NoRule => "no_rule",
+            Self::NotAnExecutor => "not_an_executor",
+            Self::NotTheExecutor => "not_the_executor",
+            Self::ApprovalRequired(_) => "approval_required",
+            Self::ApprovalNotFound => "approval_not_found",
+            Self::ActionMismatch => "action_mismatch",
+            Self::ParametersMismatch => "parameters_mismatch",
+            Self::ApprovalConsumed => "approval_consumed",
+            Self::ApprovalDenied => "approval_denied",
+            Self::ApprovalWithdrawn => "approval_withdrawn",
+            Self::ApprovalExpired => "approval_expired",
+            Self::PolicyChanged => "policy_changed",
+            Self::ApprovalPending(_) => "approval_pending",
+            Self::UseRotation => "use_rotation",
+            Self::NotStarted => "permit_not_started",
+            Self::AlreadyStarted => "permit_already_started",
+            Self::Released => "permit_released",
+            Self::Lapsed => "permit_lapsed",
+            Self::Closed => "permit_closed",
+            Self::Unknown => "permit_unknown",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound => "list permits with `countersign permit list`",
+            Self::NotAPerson => "sign in as a person",
+            Self::NoRule => "nothing happens without a rule: add one to the policy",
+            Self::NotAnExecutor => "ask a member of the rule's executor groups",
+            Self::NotTheExecutor => "only the person who reserved the permit can use it",
+            Self::ApprovalRequired(_) => "request approval first: `countersign approval request`",
+            Self::ApprovalNotFound => "list requests with `countersign approval list`",
+            Self::ActionMismatch | Self::ParametersMismatch => {
+                "an approval is for exactly one action and its parameters: use those, or make a new request"
+            }
+            Self::ApprovalConsumed
+            | Self::ApprovalDenied
+            | Self::ApprovalWithdrawn
+            | Self::ApprovalExpired
+            | Self::PolicyChanged => "make a new request",
+            Self::ApprovalPending(_) => "wait for the people named under `missing`",
+            Self::UseRotation => {
+                "start it with `countersign rotation start --permit`; the rotation reports the outcome"
+            }
+            Self::NotStarted => "start the permit first",
+            Self::AlreadyStarted => "report the outcome of the work under way",
+            Self::Released | Self::Lapsed => "reserve another permit",
+            Self::Closed => "a permit is good for one execution",
+            Self::Unknown => "find out what really happened and say so in the incident",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "there is no such permit",
+            Self::NotAPerson => "only people hold permits",
+            Self::NoRule => "no rule of the policy in force governs this action",
+            Self::NotAnExecutor => "you may not execute this action",
+            Self::NotTheExecutor => "somebody else holds this permit",
+            Self::ApprovalRequired(_) => "this action needs an approval",
+            Self::ApprovalNotFound => "there is no such approval",
+            Self::ActionMismatch => "the approval is for another action",
+            Self::ParametersMismatch => "the approval is for other parameters",
+            Self::ApprovalConsumed => "the approval was used already",
+            Self::ApprovalDenied => "the request was denied",
+            Self::ApprovalWithdrawn => "the request was withdrawn",
+            Self::ApprovalExpired => "the approval has expired",
+            Self::PolicyChanged => "the rules for this action have changed since it was requested",
+            Self::ApprovalPending(_) => "the quorum is not met",
+            Self::UseRotation => "the rotation of a governed secret reports its own start and outcome",
+            Self::NotStarted => "the permit was not started",
+            Self::AlreadyStarted => "the permit was started already",
+            Self::Released => "the permit was given back",
+            Self::Lapsed => "the permit was not started in time",
+            Self::Closed => "the outcome is on record already",
+            Self::Unknown => "nobody reported the outcome in time, so it is unknown",
+        })
+    }
+}

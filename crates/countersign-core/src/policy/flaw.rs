@@ -1,0 +1,118 @@
+//! What can be wrong with a policy by itself, each with the place it stands and what would be right.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Consent, Policy, Rule};
+use crate::text::Name;
+
+/// Something wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where: `rules.rotate-stripe.quorum`.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+impl core::error::Error for Flaw {}
+
+pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
+    let mut found = Found { policy, flaws: Vec::new() };
+    for (group, members) in &policy.groups {
+        if members.is_empty() {
+            found.add(format!("groups.{group}"), "the group has no members".into());
+        }
+    }
+    found.groups("access.read", &policy.access.read);
+    let mut names = BTreeSet::new();
+    for rule in &policy.rules {
+        if !names.insert(&rule.name) {
+            found.add(format!("rules.{}", rule.name), "a second rule of this name".into());
+        }
+        found.rule(rule);
+    }
+    found.secrets();
+    found.flaws
+}
+
+struct Found<'a> {
+    policy: &'a Policy,
+    flaws: Vec<Flaw>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, place: String, what: String) {
+        self.flaws.push(Flaw { place, what });
+    }
+
+    fn groups<'b>(&mut self, place: &str, groups: impl IntoIterator<Item = &'b Name>) {
+        let mut none = true;
+        for group in groups {
+            none = false;
+            if !self.policy.groups.contains_key(group) {
+                let known: Vec<&str> = self.policy.groups.keys().map(Name::as_str).collect();
+                self.add(
+                    place.into(),
+                    format!("unknown group `{group}`; the groups are {}", known.join(", ")),
+                );
+            }
+        }
+        if none {
+            self.add(place.into(), "names no group".into());
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        let place = |field: &str| format!("rules.{}.{field}", rule.name);
+        self.groups(&place("requesters"), &rule.requesters);
+        self.groups(&place("executors"), &rule.executors);
+        let open = rule.verb.is_open() || rule.resource.is_open() || rule.environment.is_open();
+        if open && !rule.patterns {
+            self.add(place("patterns"), "the rule uses `*`: write `patterns = true` if that is meant".into());
+        }
+        match (rule.approval, rule.quorum.is_empty()) {
+            (Consent::Required, true) => {
+                self.add(
+                    place("quorum"),
+                    "approval is required, so name a quorum, as in `{ approvers = 2 }`".into(),
+                );
+            }
+            (Consent::NotRequired, false) => {
+                self.add(place("quorum"), "approval is not required, so a quorum means nothing".into());
+            }
+            (Consent::NotRequired, true) => {}
+            (Consent::Required, false) => self.groups(&place("quorum"), rule.quorum.keys()),
+        }
+    }
+
+    fn secrets(&mut self) {
+        let mut seen = BTreeSet::new();
+        for secret in &self.policy.secrets {
+            let place = format!("secrets.{}@{}", secret.resource, secret.environment);
+            if !seen.insert((&secret.resource, &secret.environment)) {
+                self.add(place.clone(), "a second secret of this name and environment".into());
+            }
+            if secret.consumers.is_empty() {
+                self.add(format!("{place}.consumers"), "names no endpoint".into());
+            }
+            if secret.consumers.contains(&secret.signer) {
+                self.add(format!("{place}.signer"), "the signer cannot be a consumer too".into());
+            }
+            for (field, template) in [("runbook", &secret.runbook), ("dashboard", &secret.dashboard)] {
+                if !template.starts_with("https://") && !template.starts_with("http://") {
+                    self.add(format!("{place}.{field}"), "is not a template of an http or https link".into());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The policy: groups, rules and governed secrets, as activated into the ledger.
+//!
+//! Here is what a policy says and what is wrong with it. How several matching rules become one demand is in `requirement`.
+//! Reading the file is the server's business; people are named by id only.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Resource};
+use crate::id::PersonId;
+use crate::text::Name;
+
+mod flaw;
+mod pattern;
+mod requirement;
+#[cfg(test)]
+mod tests;
+
+pub use flaw::Flaw;
+pub use pattern::{NamePattern, ResourcePattern};
+pub use requirement::{Missing, Requirement};
+
+/// How many people of which groups; every group is required.
+pub type Quorum = BTreeMap<Name, NonZeroU32>;
+
+/// Everything that is governed, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What the policy is called.
+    pub name: Name,
+    /// Groups of people, by id.
+    pub groups: BTreeMap<Name, BTreeSet<PersonId>>,
+    /// Who may look.
+    pub access: Access,
+    /// Who may do what, with whose consent.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Secrets that are rotated under this policy.
+    #[serde(default)]
+    pub secrets: Vec<GovernedSecret>,
+}
+
+/// Who may read the ledger and the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Groups whose members may read.
+    pub read: BTreeSet<Name>,
+}
+
+/// Whether people must agree. There is no default: the word must be written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    /// A credential of an executor suffices.
+    NotRequired,
+    /// A quorum of other people must agree.
+    Required,
+}
+
+/// Who may request, approve and execute an action, how many of whom, and within which time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What the rule is called; refusals name it.
+    pub name: Name,
+    /// Verb it applies to, or `*`.
+    pub verb: NamePattern,
+    /// Resource it applies to, or `type/*`, or `*`.
+    pub resource: ResourcePattern,
+    /// Environment it applies to, or `*`.
+    pub environment: NamePattern,
+    /// Must be true for a rule that uses `*`: no pattern by accident.
+    #[serde(default)]
+    pub patterns: bool,
+    /// Groups whose members may ask.
+    pub requesters: BTreeSet<Name>,
+    /// Groups whose members may execute.
+    pub executors: BTreeSet<Name>,
+    /// Whether people must agree.
+    pub approval: Consent,
+    /// How many of whom, when people must agree.
+    #[serde(default)]
+    pub quorum: Quorum,
+    /// How long a request waits for its quorum, seconds.
+    pub pending_seconds: NonZeroU32,
+    /// How long a complete approval waits to be used, seconds.
+    pub approved_seconds: NonZeroU32,
+    /// How long a reserved permit waits to be started, seconds.
+    pub start_seconds: NonZeroU32,
+    /// How long the work may take once started, seconds.
+    pub work_seconds: NonZeroU32,
+}
+
+/// A secret that is rotated under the policy, and everything its rotation touches. Endpoints are named, never spelled out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GovernedSecret {
+    /// The secret: `webhook-signing/stripe`.
+    pub resource: Resource,
+    /// Where it is used.
+    pub environment: Name,
+    /// How requests are signed with it, for the probes.
+    pub scheme: Scheme,
+    /// Endpoints that verify with it: told of new keys, told to drop old ones, probed.
+    pub consumers: BTreeSet<Name>,
+    /// The endpoint that signs with it.
+    pub signer: Name,
+    /// Shortest time for which old and new are both accepted, seconds.
+    pub min_overlap_seconds: NonZeroU32,
+    /// How long each stage rests before the next begins, milliseconds.
+    pub dwell_ms: u32,
+    /// How often a task is tried before the rotation turns back, or, where there is no way back, before an incident is opened.
+    pub attempts: NonZeroU32,
+    /// Template of the link to the runbook. `{rotation}`, `{secret}` and `{environment}` are filled in.
+    pub runbook: String,
+    /// Template of the link to the dashboard; also `{from_ms}` and `{to_ms}`, the rotation's own window in Unix milliseconds.
+    pub dashboard: String,
+}
+
+/// How requests are signed with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// `Stripe-Signature: t=…,v1=…`, HMAC-SHA256 over `t.body`.
+    Stripe,
+}
+
+impl Policy {
+    /// Whether the person is a member of the group.
+    #[must_use]
+    pub fn is_member(&self, group: &Name, person: PersonId) -> bool {
+        self.groups.get(group).is_some_and(|members| members.contains(&person))
+    }
+
+    /// Whether the person may read.
+    #[must_use]
+    pub fn may_read(&self, person: PersonId) -> bool {
+        self.access.read.iter().any(|group| self.is_member(group, person))
+    }
+
+    /// The governed secret that this action would rotate.
+    #[must_use]
+    pub fn secret(&self, resource: &Resource, environment: &Name) -> Option<&GovernedSecret> {
+        self.secrets.iter().find(|secret| &secret.resource == resource && &secret.environment == environment)
+    }
+
+    /// What all rules that match the action demand together, or `None` if no rule does.
+    #[must_use]
+    pub fn requirement(&self, action: &Action) -> Option<Requirement> {
+        Requirement::merge(self.rules.iter().filter(|rule| rule.matches(action)))
+    }
+
+    /// Everything that is wrong with the policy by itself, in the order of the file.
+    #[must_use]
+    pub fn flaws(&self) -> Vec<Flaw> {
+        flaw::flaws(self)
+    }
+}
+
+impl Rule {
+    /// Whether the rule applies to the action.
+    #[must_use]
+    pub fn matches(&self, action: &Action) -> bool {
+        self.verb.matches(&action.verb)
+            && self.resource.matches(&action.resource)
+            && self.environment.matches(&action.environment)
+    }
+}
+
+impl fmt::Display for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRequired => "not-required",
+            Self::Required => "required",
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What all matching rules demand together: the strictest of each, whatever their order.
+//!
+//! Requesters and executors intersect, quorums accumulate, lifetimes take the minimum, *required* beats *not-required*
+//! (design, section 4, "Merging rules").
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Consent, Policy, Quorum, Rule};
+use crate::digest::Digest;
+use crate::id::PersonId;
+use crate::text::Name;
+
+/// What an action demands under the policy in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The rules that matched, by name.
+    pub rules: BTreeSet<Name>,
+    /// A requester must be in at least one group of each set.
+    pub requesters: BTreeSet<BTreeSet<Name>>,
+    /// An executor must be in at least one group of each set.
+    pub executors: BTreeSet<BTreeSet<Name>>,
+    /// Whether people must agree.
+    pub approval: Consent,
+    /// How many of whom.
+    pub quorum: Quorum,
+    /// How long a request waits for its quorum, seconds.
+    pub pending_seconds: NonZeroU32,
+    /// How long a complete approval waits to be used, seconds.
+    pub approved_seconds: NonZeroU32,
+    /// How long a reserved permit waits to be started, seconds.
+    pub start_seconds: NonZeroU32,
+    /// How long the work may take once started, seconds.
+    pub work_seconds: NonZeroU32,
+}
+
+/// A group that has not yet agreed enough, and who of it still could.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The group.
+    pub group: Name,
+    /// How many more of its members are needed, at least 1.
+    pub needed: u32,
+    /// Who could still agree.
+    pub could: Vec<PersonId>,
+}
+
+impl Requirement {
+    pub(super) fn merge<'a>(rules: impl Iterator<Item = &'a Rule>) -> Option<Self> {
+        rules.map(Self::of).reduce(Self::and)
+    }
+
+    fn of(rule: &Rule) -> Self {
+        Self {
+            rules: BTreeSet::from([rule.name.clone()]),
+            requesters: BTreeSet::from([rule.requesters.clone()]),
+            executors: BTreeSet::from([rule.executors.clone()]),
+            approval: rule.approval,
+            quorum: rule.quorum.clone(),
+            pending_seconds: rule.pending_seconds,
+            approved_seconds: rule.approved_seconds,
+            start_seconds: rule.start_seconds,
+            work_seconds: rule.work_seconds,
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.rules.extend(other.rules);
+        self.requesters.extend(other.requesters);
+        self.executors.extend(other.executors);
+        for (group, count) in other.quorum {
+            self.quorum.entry(group).and_modify(|mine| *mine = (*mine).max(count)).or_insert(count);
+        }
+        Self {
+            approval: self.approval.max(other.approval),
+            pending_seconds: self.pending_seconds.min(other.pending_seconds),
+            approved_seconds: self.approved_seconds.min(other.approved_seconds),
+            start_seconds: self.start_seconds.min(other.start_seconds),
+            work_seconds: self.work_seconds.min(other.work_seconds),
+            ..self
+        }
+    }
+
+    /// Identifies the demand: two requirements have the same digest exactly if they demand the same.
+    ///
+    /// SHA-256 of a line per fact; names cannot contain the separators. Who is a member is not part of it: that is checked at each use.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut text = String::from("countersign/requirement/v1\n");
+        let sets = [
+            ("rule", &BTreeSet::from([self.rules.clone()])),
+            ("request", &self.requesters),
+            ("execute", &self.executors),
+        ];
+        for (word, sets) in sets {
+            for set in sets {
+                let names: Vec<&str> = set.iter().map(Name::as_str).collect();
+                text.push_str(&format!("{word} {}\n", names.join(",")));
+            }
+        }
+        for (group, count) in &self.quorum {
+            text.push_str(&format!("quorum {group}:{count}\n"));
+        }
+        let Self { approval, pending_seconds, approved_seconds, start_seconds, work_seconds, .. } = self;
+        text.push_str(&format!(
+            "approval {approval}\nseconds {pending_seconds} {approved_seconds} {start_seconds} {work_seconds}\n"
+        ));
+        Digest::of(text.as_bytes())
+    }
+
+    /// Whether the person may ask.
+    #[must_use]
+    pub fn may_request(&self, policy: &Policy, person: PersonId) -> bool {
+        in_each(&self.requesters, policy, person)
+    }
+
+    /// Whether the person may execute.
+    #[must_use]
+    pub fn may_execute(&self, policy: &Policy, person: PersonId) -> bool {
+        in_each(&self.executors, policy, person)
+    }
+
+    /// Whether the person is in a group whose agreement is demanded.
+    #[must_use]
+    pub fn may_approve(&self, policy: &Policy, person: PersonId) -> bool {
+        self.quorum.keys().any(|group| policy.is_member(group, person))
+    }
+
+    /// The places of the quorum that `voters` leave empty; none if the quorum is met.
+    ///
+    /// A person fills one place only, however many groups they are in. Places are assigned by augmenting paths (maximum bipartite
+    /// matching), so nobody is wasted on a group that somebody else could fill. `could` is left empty.
+    #[must_use]
+    pub fn unfilled(&self, policy: &Policy, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
+        let places: Vec<&Name> =
+            self.quorum.iter().flat_map(|(group, count)| (0..count.get()).map(move |_| group)).collect();
+        let mut seated: BTreeMap<PersonId, usize> = BTreeMap::new();
+        let mut missing: BTreeMap<&Name, u32> = BTreeMap::new();
+        for (place, &group) in places.iter().enumerate() {
+            let found =
+                seat(&Seating { policy, places: &places, voters }, place, &mut seated, &mut BTreeSet::new());
+            if !found {
+                *missing.entry(group).or_default() += 1;
+            }
+        }
+        missing
+            .into_iter()
+            .map(|(group, needed)| Missing { group: group.clone(), needed, could: Vec::new() })
+            .collect()
+    }
+}
+
+fn in_each(sets: &BTreeSet<BTreeSet<Name>>, policy: &Policy, person: PersonId) -> bool {
+    sets.iter().all(|groups| groups.iter().any(|group| policy.is_member(group, person)))
+}
+
+struct Seating<'a> {
+    policy: &'a Policy,
+    places: &'a [&'a Name],
+    voters: &'a BTreeSet<PersonId>,
+}
+
+/// Seats somebody at `place`, moving others to another place of theirs where that helps.
+fn seat(
+    seating: &Seating<'_>,
+    place: usize,
+    seated: &mut BTreeMap<PersonId, usize>,
+    asked: &mut BTreeSet<PersonId>,
+) -> bool {
+    let Some(group) = seating.places.get(place) else { return false };
+    for &voter in seating.voters {
+        if !seating.policy.is_member(group, voter) || !asked.insert(voter) {
+            continue;
+        }
+        let free = match seated.get(&voter).copied() {
+            None => true,
+            Some(held) => seat(seating, held, seated, asked),
+        };
+        if free {
+            seated.insert(voter, place);
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,69 @@
+//! Test-only: breaks one rule on purpose, so that the suite can show that it would notice.
+//!
+//! Without the feature `sabotage`, which no shipped build has, nothing can be broken: [`is_active`] is the constant `false`.
+
+use core::str::FromStr;
+#[cfg(feature = "sabotage")]
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// A rule that can be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Sabotage {
+    /// Requesters may approve their own requests.
+    SelfApproval = 1,
+    /// A consumed approval gives another permit.
+    DoubleConsume,
+    /// Commands of one batch do not see each other's events.
+    NoOverlay,
+    /// An append is acknowledged before it is durable.
+    EarlyAcknowledge,
+    /// SQLite does not wait for the disk.
+    SynchronousOff,
+    /// Old keys are revoked without an overlap.
+    SkipOverlap,
+    /// Hooks count as acknowledged without being called.
+    InventedOutcome,
+}
+
+/// All of them, with the names the environment variable uses.
+pub const ALL: [(&str, Sabotage); 7] = [
+    ("self-approval", Sabotage::SelfApproval),
+    ("double-consume", Sabotage::DoubleConsume),
+    ("no-overlay", Sabotage::NoOverlay),
+    ("early-acknowledge", Sabotage::EarlyAcknowledge),
+    ("synchronous-off", Sabotage::SynchronousOff),
+    ("skip-overlap", Sabotage::SkipOverlap),
+    ("invented-outcome", Sabotage::InventedOutcome),
+];
+
+#[cfg(feature = "sabotage")]
+static ACTIVE: AtomicU8 = AtomicU8::new(0);
+
+impl FromStr for Sabotage {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        ALL.iter().find(|(name, _)| *name == text).map(|(_, it)| *it).ok_or("no such sabotage")
+    }
+}
+
+#[cfg(feature = "sabotage")]
+/// Breaks the rule for the rest of this process.
+pub fn activate(sabotage: Sabotage) {
+    ACTIVE.store(sabotage as u8, Ordering::SeqCst);
+}
+
+/// Whether the rule is broken.
+#[must_use]
+#[cfg(feature = "sabotage")]
+pub fn is_active(sabotage: Sabotage) -> bool {
+    ACTIVE.load(Ordering::SeqCst) == sabotage as u8
+}
+
+/// Whether the rule is broken: never, in this build.
+#[must_use]
+#[cfg(not(feature = "sabotage"))]
+pub const fn is_active(_sabotage: Sabotage) -> bool {
+    false
+}

@@ -1,0 +1,481 @@
+//! The live state: everything that can still change, and nothing that cannot.
+//!
+//! The maps are persistent (structure-sharing), so a clone costs nothing: the engine's staged overlay and every reader's view are
+//! clones. What is finished is retired to its record and comes back by [`State::hydrate`] when a command names it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::approval::Approval;
+use crate::digest::Digest;
+use crate::id::{ApprovalId, IncidentId, PermitId, PersonId, RotationId};
+use crate::incident::Incident;
+use crate::log::{Log, PolicyInForce};
+use crate::permit::Permit;
+use crate::person::Person;
+use crate::rotation::Rotation;
+use crate::secret::{Secret, SecretKey};
+use crate::text::FromStrVisitor;
+use crate::time::Time;
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The log itself.
+    Log,
+    /// The policy in force.
+    Policy,
+    /// A person.
+    Person(PersonId),
+    /// A request for approval.
+    Approval(ApprovalId),
+    /// A permit.
+    Permit(PermitId),
+    /// A governed secret.
+    Secret(SecretKey),
+    /// A rotation.
+    Rotation(RotationId),
+    /// An incident.
+    Incident(IncidentId),
+}
+
+/// The subject of what happens to the log itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSubject;
+
+/// The subject of what happens to the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicySubject;
+
+/// A text is not a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectError(String);
+
+impl fmt::Display for SubjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not a subject", self.0.escape_debug())
+    }
+}
+
+impl core::error::Error for SubjectError {}
+
+macro_rules! only {
+    ($name:ident = $text:literal) => {
+        impl FromStr for $name {
+            type Err = SubjectError;
+            fn from_str(text: &str) -> Result<Self, SubjectError> {
+                if text == $text { Ok(Self) } else { Err(SubjectError(text.to_string())) }
+            }
+        }
+    };
+}
+
+only! { LogSubject = "log" }
+only! { PolicySubject = "policy" }
+
+impl From<LogSubject> for Subject {
+    fn from(_: LogSubject) -> Self {
+        Self::Log
+    }
+}
+
+impl From<PolicySubject> for Subject {
+    fn from(_: PolicySubject) -> Self {
+        Self::Policy
+    }
+}
+
+macro_rules! identified {
+    ($($variant:ident($id:ty),)*) => {$(
+        impl From<$id> for Subject {
+            fn from(id: $id) -> Self {
+                Self::$variant(id)
+            }
+        }
+    )*};
+}
+
+identified! {
+    Person(PersonId), Approval(ApprovalId), Permit(PermitId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log => f.write_str("log"),
+            Self::Policy => f.write_str("policy"),
+            Self::Person(id) => fmt::Display::fmt(id, f),
+            Self::Approval(id) => fmt::Display::fmt(id, f),
+            Self::Permit(id) => fmt::Display::fmt(id, f),
+            Self::Secret(key) => fmt::Display::fmt(key, f),
+            Self::Rotation(id) => fmt::Display::fmt(id, f),
+            Self::Incident(id) => fmt::Display::fmt(id, f),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> Result<Self, SubjectError> {
+        let parsed = match text.split(['_', ':']).next() {
+            Some("log") => text.parse().ok().map(|LogSubject| Self::Log),
+            Some("policy") => text.parse().ok().map(|PolicySubject| Self::Policy),
+            Some("per") => text.parse().ok().map(Self::Person),
+            Some("apr") => text.parse().ok().map(Self::Approval),
+            Some("prm") => text.parse().ok().map(Self::Permit),
+            Some("secret") => text.parse().ok().map(Self::Secret),
+            Some("rot") => text.parse().ok().map(Self::Rotation),
+            Some("inc") => text.parse().ok().map(Self::Incident),
+            _ => None,
+        };
+        parsed.ok_or_else(|| SubjectError(text.to_string()))
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromStrVisitor::new())
+    }
+}
+
+/// The state of one subject: what its record holds and what a snapshot is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Item {
+    /// The log.
+    Log(Log),
+    /// The policy in force.
+    Policy(PolicyInForce),
+    /// A person.
+    Person(Person),
+    /// A request for approval.
+    Approval(Approval),
+    /// A permit.
+    Permit(Permit),
+    /// A governed secret.
+    Secret(Secret),
+    /// A rotation.
+    Rotation(Rotation),
+    /// An incident.
+    Incident(Incident),
+}
+
+impl Item {
+    /// The capability, as records name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Log(_) => "log",
+            Self::Policy(_) => "policy",
+            Self::Person(_) => "person",
+            Self::Approval(_) => "approval",
+            Self::Permit(_) => "permit",
+            Self::Secret(_) => "secret",
+            Self::Rotation(_) => "rotation",
+            Self::Incident(_) => "incident",
+        }
+    }
+
+    /// The stored state, in one word.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Log(_) | Self::Policy(_) => "in-force",
+            Self::Person(person) => person.status(),
+            Self::Approval(approval) => approval.status().as_str(),
+            Self::Permit(permit) => permit.status().as_str(),
+            Self::Secret(secret) => secret.status(),
+            Self::Rotation(rotation) => rotation.stage.as_str(),
+            Self::Incident(_) => "open",
+        }
+    }
+}
+
+type Map<K, V> = RedBlackTreeMapSync<K, V>;
+
+/// Everything that can still change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    log: Option<Log>,
+    policy: Option<PolicyInForce>,
+    people: Map<PersonId, Person>,
+    credentials: Map<Digest, PersonId>,
+    approvals: Map<ApprovalId, Approval>,
+    permits: Map<PermitId, Permit>,
+    secrets: Map<SecretKey, Secret>,
+    rotations: Map<RotationId, Rotation>,
+    incidents: Map<IncidentId, Incident>,
+    /// Entries so far of each live subject.
+    counts: Map<Subject, u32>,
+    /// When time alone will next change something, and of what.
+    deadlines: RedBlackTreeSetSync<(Time, Subject)>,
+}
+
+/// A kind of item the state holds many of.
+pub(crate) trait Kept: Sized {
+    type Id: Ord + Clone + Into<Subject>;
+    /// When time alone will next change it.
+    fn deadline(&self) -> Option<Time>;
+    /// Whether nothing can change it any more, except evidence that comes late.
+    fn is_finished(&self) -> bool;
+    fn of(state: &State) -> &Map<Self::Id, Self>;
+    fn of_mut(state: &mut State) -> &mut Map<Self::Id, Self>;
+}
+
+macro_rules! kept {
+    ($($item:ident $id:ty = $field:ident;)*) => {$(
+        impl Kept for $item {
+            type Id = $id;
+            fn deadline(&self) -> Option<Time> {
+                $item::deadline(self)
+            }
+            fn is_finished(&self) -> bool {
+                $item::is_finished(self)
+            }
+            fn of(state: &State) -> &Map<$id, Self> {
+                &state.$field
+            }
+            fn of_mut(state: &mut State) -> &mut Map<$id, Self> {
+                &mut state.$field
+            }
+        }
+    )*};
+}
+
+kept! {
+    Person PersonId = people;
+    Approval ApprovalId = approvals;
+    Permit PermitId = permits;
+    Secret SecretKey = secrets;
+    Rotation RotationId = rotations;
+    Incident IncidentId = incidents;
+}
+
+impl State {
+    /// The log's own facts, once genesis is written.
+    #[must_use]
+    pub fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Option<&PolicyInForce> {
+        self.policy.as_ref()
+    }
+
+    /// A person.
+    #[must_use]
+    pub fn person(&self, id: PersonId) -> Option<&Person> {
+        self.people.get(&id)
+    }
+
+    /// Everybody, in order of enrolment.
+    pub fn people(&self) -> impl Iterator<Item = (&PersonId, &Person)> {
+        self.people.iter()
+    }
+
+    /// Whose credential has this SHA-256.
+    #[must_use]
+    pub fn holder(&self, credential_sha256: &Digest) -> Option<PersonId> {
+        self.credentials.get(credential_sha256).copied()
+    }
+
+    /// A live request for approval.
+    #[must_use]
+    pub fn approval(&self, id: ApprovalId) -> Option<&Approval> {
+        self.approvals.get(&id)
+    }
+
+    /// A live permit.
+    #[must_use]
+    pub fn permit(&self, id: PermitId) -> Option<&Permit> {
+        self.permits.get(&id)
+    }
+
+    /// A governed secret.
+    #[must_use]
+    pub fn secret(&self, key: &SecretKey) -> Option<&Secret> {
+        self.secrets.get(key)
+    }
+
+    /// A live rotation.
+    #[must_use]
+    pub fn rotation(&self, id: RotationId) -> Option<&Rotation> {
+        self.rotations.get(&id)
+    }
+
+    /// How many entries a live subject has; 0 for one that is new or not in memory.
+    #[must_use]
+    pub fn entries_of(&self, subject: &Subject) -> u32 {
+        self.counts.get(subject).copied().unwrap_or(0)
+    }
+
+    /// When time alone will next change something.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Time> {
+        self.deadlines.first().map(|(time, _)| *time)
+    }
+
+    /// How many of each are live: for metrics.
+    #[must_use]
+    pub fn live(&self) -> [(&'static str, usize); 4] {
+        [
+            ("approval", self.approvals.size()),
+            ("permit", self.permits.size()),
+            ("rotation", self.rotations.size()),
+            ("person", self.people.size()),
+        ]
+    }
+
+    /// The state of one live subject.
+    #[must_use]
+    pub fn item(&self, subject: &Subject) -> Option<Item> {
+        match subject {
+            Subject::Log => self.log.clone().map(Item::Log),
+            Subject::Policy => self.policy.clone().map(Item::Policy),
+            Subject::Person(id) => self.people.get(id).cloned().map(Item::Person),
+            Subject::Approval(id) => self.approvals.get(id).cloned().map(Item::Approval),
+            Subject::Permit(id) => self.permits.get(id).cloned().map(Item::Permit),
+            Subject::Secret(key) => self.secrets.get(key).cloned().map(Item::Secret),
+            Subject::Rotation(id) => self.rotations.get(id).cloned().map(Item::Rotation),
+            Subject::Incident(id) => self.incidents.get(id).cloned().map(Item::Incident),
+        }
+    }
+
+    /// Brings a retired subject back from its record, with the number of entries it has.
+    pub fn hydrate(&mut self, subject: &Subject, item: Item, entries: u32) {
+        match (subject, item) {
+            (Subject::Approval(id), Item::Approval(approval)) => self.put(*id, approval),
+            (Subject::Permit(id), Item::Permit(permit)) => self.put(*id, permit),
+            (Subject::Rotation(id), Item::Rotation(rotation)) => self.put(*id, rotation),
+            (Subject::Incident(id), Item::Incident(incident)) => self.put(*id, incident),
+            _ => return,
+        }
+        self.counts.insert_mut(subject.clone(), entries);
+    }
+
+    /// Lets go of a subject, and of the approval behind a permit, where they are finished; their records remain.
+    pub fn retire(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Approval(id) => self.retire_kept::<Approval>(id),
+            Subject::Permit(id) => {
+                let approval = self.permits.get(id).and_then(|permit| permit.approval);
+                self.retire_kept::<Permit>(id);
+                if let Some(approval) = approval {
+                    self.retire_kept::<Approval>(&approval);
+                }
+            }
+            Subject::Rotation(id) => self.retire_kept::<Rotation>(id),
+            Subject::Incident(id) => self.retire_kept::<Incident>(id),
+            Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) => {}
+        }
+    }
+
+    fn retire_kept<T: Kept>(&mut self, id: &T::Id) {
+        if T::of(self).get(id).is_some_and(Kept::is_finished) {
+            T::of_mut(self).remove_mut(id);
+            self.counts.remove_mut(&id.clone().into());
+        }
+    }
+
+    /// Lets go of a subject that was hydrated for a command, whatever its state: its record is the truth.
+    pub fn forget(&mut self, subject: &Subject) {
+        match subject {
+            Subject::Approval(id) => self.forget_kept::<Approval>(id),
+            Subject::Permit(id) => self.forget_kept::<Permit>(id),
+            Subject::Rotation(id) => self.forget_kept::<Rotation>(id),
+            Subject::Incident(id) => self.forget_kept::<Incident>(id),
+            Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) => {}
+        }
+    }
+
+    fn forget_kept<T: Kept>(&mut self, id: &T::Id) {
+        let subject: Subject = id.clone().into();
+        if let Some(time) = T::of(self).get(id).and_then(Kept::deadline) {
+            self.deadlines.remove_mut(&(time, subject.clone()));
+        }
+        T::of_mut(self).remove_mut(id);
+        self.counts.remove_mut(&subject);
+    }
+
+    /// Of the subject and what it leads to, whatever is not in memory.
+    pub(crate) fn absent(&self, subject: Subject) -> Vec<Subject> {
+        let follow = |approval: Option<ApprovalId>| {
+            approval
+                .filter(|id| !self.approvals.contains_key(id))
+                .map(Subject::Approval)
+                .into_iter()
+                .collect()
+        };
+        match &subject {
+            Subject::Approval(id) if !self.approvals.contains_key(id) => Vec::from([subject]),
+            Subject::Permit(id) => match self.permits.get(id) {
+                Some(permit) => follow(permit.approval),
+                None => Vec::from([subject]),
+            },
+            Subject::Rotation(id) => match self.rotations.get(id) {
+                Some(rotation) => self.absent(Subject::Permit(rotation.permit)),
+                None => Vec::from([subject]),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn overdue(&self, now: Time) -> impl Iterator<Item = &Subject> {
+        self.deadlines.iter().take_while(move |(time, _)| *time <= now).map(|(_, subject)| subject)
+    }
+
+    pub(crate) fn count(&mut self, subject: &Subject) {
+        self.counts.insert_mut(subject.clone(), self.entries_of(subject) + 1);
+    }
+
+    pub(crate) fn set_log(&mut self, log: Log) {
+        self.log = Some(log);
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: PolicyInForce) {
+        self.policy = Some(policy);
+    }
+
+    pub(crate) fn set_holder(&mut self, credential_sha256: Digest, person: PersonId) {
+        self.credentials.insert_mut(credential_sha256, person);
+    }
+
+    /// Inserts or replaces an item and keeps the deadline index true.
+    pub(crate) fn put<T: Kept>(&mut self, id: T::Id, item: T) {
+        let before = T::of(self).get(&id).and_then(Kept::deadline);
+        let after = item.deadline();
+        if before != after {
+            let subject: Subject = id.clone().into();
+            if let Some(time) = before {
+                self.deadlines.remove_mut(&(time, subject.clone()));
+            }
+            if let Some(time) = after {
+                self.deadlines.insert_mut((time, subject));
+            }
+        }
+        T::of_mut(self).insert_mut(id, item);
+    }
+
+    /// Changes an item in place. INVARIANT: events are only about what exists; anything else leaves the state as it is.
+    pub(crate) fn change<T: Kept + Clone>(&mut self, id: &T::Id, change: impl FnOnce(&mut T)) {
+        if let Some(item) = T::of(self).get(id) {
+            let mut item = item.clone();
+            change(&mut item);
+            self.put(id.clone(), item);
+        }
+    }
+}

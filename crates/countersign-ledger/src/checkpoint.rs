@@ -1,0 +1,127 @@
+//! C2SP checkpoints v1.0.0 (c2sp.org/tlog-checkpoint): the size and root of a log, as the text of a signed note.
+//!
+//! It says what a log claims to be, not that the claim is true; `verify` and `proof` do that.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::hash::Hash;
+use crate::note::{self, NoteError, NoteSigner, VerifierKey};
+
+/// The longest origin line in bytes. The specification sets none, so a hostile line could otherwise fill a log.
+pub const MAX_ORIGIN: usize = 255;
+
+/// The head of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The unique name of the log, by recommendation a URL without its scheme.
+    pub origin: String,
+    /// The number of leaves.
+    pub size: u64,
+    /// The root hash of the tree of these leaves.
+    pub root: Hash,
+    /// Further lines, none of them empty. The specification discourages them.
+    pub extensions: Vec<String>,
+}
+
+/// Why a checkpoint cannot be written or believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckpointError {
+    /// The text is not a checkpoint.
+    Malformed(&'static str),
+    /// The note around it is malformed, or its signatures do not hold.
+    Note(NoteError),
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => write!(f, "malformed checkpoint: {why}"),
+            Self::Note(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl core::error::Error for CheckpointError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Malformed(_) => None,
+            Self::Note(error) => Some(error),
+        }
+    }
+}
+
+impl From<NoteError> for CheckpointError {
+    fn from(error: NoteError) -> Self {
+        Self::Note(error)
+    }
+}
+
+impl Checkpoint {
+    /// The text to sign: origin, size, root and extensions, each on a line.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let root = STANDARD.encode(self.root.0);
+        let mut text = alloc::format!("{}\n{}\n{root}\n", self.origin, self.size);
+        for line in &self.extensions {
+            text.extend([line.as_str(), "\n"]);
+        }
+        text
+    }
+
+    /// Reads the text of a note.
+    ///
+    /// # Errors
+    /// A line is missing, empty or malformed. Signatures are not looked at; see [`Self::open`].
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let malformed = CheckpointError::Malformed;
+        let body = text.strip_suffix('\n').ok_or(malformed("it does not end in a newline"))?;
+        let mut lines = body.split('\n');
+        let origin = lines.next().unwrap_or_default();
+        if origin.is_empty() || origin.len() > MAX_ORIGIN {
+            return Err(malformed("the origin is empty or too long"));
+        }
+        let size =
+            lines.next().and_then(parse_size).ok_or(malformed("the size is not a plain decimal number"))?;
+        let root = lines.next().and_then(parse_root).ok_or(malformed("the root is not a hash in base64"))?;
+        let extensions: Vec<String> = lines.map(String::from).collect();
+        if extensions.iter().any(String::is_empty) {
+            return Err(malformed("an extension line is empty"));
+        }
+        Ok(Self { origin: origin.into(), size, root, extensions })
+    }
+
+    /// The signed note of this checkpoint.
+    ///
+    /// # Errors
+    /// The origin or an extension does not fit on its line, or the note cannot be signed.
+    pub fn sign(&self, signers: &[&dyn NoteSigner]) -> Result<String, CheckpointError> {
+        let text = self.to_text();
+        // What cannot be read back as the same checkpoint must not be signed.
+        if Self::parse(&text)? != *self {
+            return Err(CheckpointError::Malformed("a field spans several lines"));
+        }
+        Ok(note::sign(&text, signers)?)
+    }
+
+    /// Opens a signed note by the trusted keys and reads the checkpoint in it. The caller compares the origin.
+    ///
+    /// # Errors
+    /// The note is not signed by a trusted key, or is not a checkpoint.
+    pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
+        Self::parse(&note::open(note, keys)?.text)
+    }
+}
+
+fn parse_size(line: &str) -> Option<u64> {
+    let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
+    if plain { line.parse().ok() } else { None }
+}
+
+fn parse_root(line: &str) -> Option<Hash> {
+    STANDARD.decode(line).ok()?.try_into().ok().map(Hash)
+}

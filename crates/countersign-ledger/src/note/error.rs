@@ -1,0 +1,50 @@
+//! Why a note cannot be signed or opened, or a key cannot be read.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::MAX_NOTE;
+
+/// A violation of the signed note format, or a signature that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoteError {
+    /// A key name is empty or holds white space or a plus.
+    KeyName(String),
+    /// A verifier key is not `name+hex id+base64 key` of a valid Ed25519 key with the right id.
+    VerifierKey,
+    /// The text to sign is empty, does not end in a newline, or holds control characters.
+    Text,
+    /// The note is larger than [`MAX_NOTE`] bytes.
+    TooLarge,
+    /// The note does not have the form of a signed note.
+    Malformed(&'static str),
+    /// Two of the trusted keys share a name and an id, so a signature could be of either.
+    AmbiguousKey(String),
+    /// The signature of this known key does not hold.
+    InvalidSignature(String),
+    /// No trusted key has signed the note.
+    Unsigned,
+}
+
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyName(name) => {
+                write!(f, "`{}` is not a key name: no white space, no plus, not empty", name.escape_debug())
+            }
+            Self::VerifierKey => f.write_str("not a verifier key of the form `name+id+key`"),
+            Self::Text => {
+                f.write_str("the text of a note ends in a newline and has no other control characters")
+            }
+            Self::TooLarge => write!(f, "the note is larger than {MAX_NOTE} bytes"),
+            Self::Malformed(why) => write!(f, "malformed note: {why}"),
+            Self::AmbiguousKey(name) => write!(f, "two trusted keys are both `{}`", name.escape_debug()),
+            Self::InvalidSignature(name) => {
+                write!(f, "the signature of `{}` does not hold", name.escape_debug())
+            }
+            Self::Unsigned => f.write_str("no trusted key has signed the note"),
+        }
+    }
+}
+
+impl core::error::Error for NoteError {}

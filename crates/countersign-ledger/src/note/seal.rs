@@ -1,0 +1,138 @@
+//! Signs texts into notes and opens notes again. Only the text of an opened note may be believed.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::key::is_key_name;
+use super::{MAX_NOTE, MAX_SIGNATURES, NoteError, NoteSigner, VerifierKey};
+
+/// What every signature line starts with: an em dash and a space.
+const SIGNATURE_PREFIX: &str = "\u{2014} ";
+
+/// A note of which at least one trusted signature holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The signed text with its final newline.
+    pub text: String,
+    /// The trusted keys that signed it, in the order of the note, each once.
+    pub signed_by: Vec<SignedBy>,
+}
+
+/// A key whose signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The key name.
+    pub name: String,
+    /// The key id.
+    pub key_id: u32,
+}
+
+/// Signs a text with every signer, in their order.
+///
+/// # Errors
+/// The text or a signer's name cannot stand in a note, or there are no signers or too many.
+pub fn sign(text: &str, signers: &[&dyn NoteSigner]) -> Result<String, NoteError> {
+    if !is_text(text) {
+        return Err(NoteError::Text);
+    }
+    if signers.is_empty() {
+        return Err(NoteError::Unsigned);
+    }
+    if signers.len() > MAX_SIGNATURES {
+        return Err(NoteError::Malformed("too many signatures"));
+    }
+    let mut note = String::from(text);
+    note.push('\n');
+    for signer in signers {
+        if !is_key_name(signer.name()) {
+            return Err(NoteError::KeyName(signer.name().into()));
+        }
+        let signature = [signer.key_id().to_be_bytes().as_slice(), &signer.sign(text.as_bytes())].concat();
+        note.extend([SIGNATURE_PREFIX, signer.name(), " ", &STANDARD.encode(signature), "\n"]);
+    }
+    if note.len() > MAX_NOTE { Err(NoteError::TooLarge) } else { Ok(note) }
+}
+
+/// Opens a note: every signature of a known key must hold, and there must be one. Unknown keys are ignored.
+///
+/// # Errors
+/// The note is malformed, a known key's signature does not hold, or no known key has signed.
+pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Opened, NoteError> {
+    let (text, lines) = split(note)?;
+    let mut signed_by: Vec<SignedBy> = Vec::new();
+    for line in lines {
+        let signature = line?;
+        let Some(key) = known(keys, &signature)? else { continue };
+        // Verified even when repeated: a bad signature of a known key always rejects the note.
+        if !key.verifies(text.as_bytes(), &signature.bytes) {
+            return Err(NoteError::InvalidSignature(key.name().into()));
+        }
+        let verified = SignedBy { name: key.name().into(), key_id: key.key_id() };
+        if !signed_by.contains(&verified) {
+            signed_by.push(verified);
+        }
+    }
+    if signed_by.is_empty() { Err(NoteError::Unsigned) } else { Ok(Opened { text: text.into(), signed_by }) }
+}
+
+struct Signature<'a> {
+    name: &'a str,
+    key_id: u32,
+    bytes: Vec<u8>,
+}
+
+/// The text and the signature lines of a note, which the *last* empty line separates.
+fn split(note: &str) -> Result<(&str, impl Iterator<Item = Result<Signature<'_>, NoteError>>), NoteError> {
+    if note.len() > MAX_NOTE {
+        return Err(NoteError::TooLarge);
+    }
+    if note.contains(is_forbidden) {
+        return Err(NoteError::Malformed("it holds a control character"));
+    }
+    let (_, signatures) = note.rsplit_once("\n\n").ok_or(NoteError::Malformed("it has no empty line"))?;
+    // The text keeps its own final newline but not the empty line.
+    let text = note.get(..note.len() - signatures.len() - 1).unwrap_or_default();
+    let lines = signatures.strip_suffix('\n').ok_or(NoteError::Malformed("it does not end in a newline"))?;
+    if lines.split('\n').count() > MAX_SIGNATURES {
+        return Err(NoteError::Malformed("too many signatures"));
+    }
+    Ok((text, lines.split('\n').map(signature_line)))
+}
+
+fn signature_line(line: &str) -> Result<Signature<'_>, NoteError> {
+    let malformed = || NoteError::Malformed("a signature line is not `\u{2014} name signature`");
+    let (name, encoded) =
+        line.strip_prefix(SIGNATURE_PREFIX).and_then(|rest| rest.split_once(' ')).ok_or_else(malformed)?;
+    let decoded = STANDARD.decode(encoded).map_err(|_| malformed())?;
+    let (id, bytes) = decoded.split_first_chunk::<4>().ok_or_else(malformed)?;
+    if !is_key_name(name) || bytes.is_empty() {
+        return Err(malformed());
+    }
+    Ok(Signature { name, key_id: u32::from_be_bytes(*id), bytes: bytes.to_vec() })
+}
+
+/// The trusted key that claims this signature.
+fn known<'k>(
+    keys: &'k [VerifierKey],
+    signature: &Signature<'_>,
+) -> Result<Option<&'k VerifierKey>, NoteError> {
+    let claimed = |key: &&VerifierKey| key.name() == signature.name && key.key_id() == signature.key_id;
+    let mut matching = keys.iter().filter(claimed);
+    let first = matching.next();
+    if matching.any(|other| Some(other) != first) {
+        return Err(NoteError::AmbiguousKey(signature.name.into()));
+    }
+    Ok(first)
+}
+
+fn is_text(text: &str) -> bool {
+    text.ends_with('\n') && !text.contains(is_forbidden)
+}
+
+/// Control characters other than newline.
+fn is_forbidden(character: char) -> bool {
+    character < ' ' && character != '\n'
+}

@@ -1,0 +1,11 @@
+//! Everything of Countersign that touches the world.
+//!
+//! # Layout
+//! - `config`: the node's file and the policy's file, read strictly
+//! - `clock`: the only clock
+//! - `engine`: the only write path: load → decide → append → apply → publish
+//! - `store`: where the ledger lives: memory, SQLite
+//! - `secrets`: values of governed secrets, sealed
+//! - `http`: the API, one file per capability
+//! - `runner`: performs what the state owes the world and reports outcomes as commands
+//! - `node`: puts the parts together into one running server

@@ -1,0 +1,237 @@
+//! What the engine asks of a place that keeps the ledger.
+//!
+//! One writer appends batches conditionally on the size it believes in; any number of readers look. A store keeps bytes: it
+//! neither decides nor hashes, and it does not know what an approval is.
+//!
+//! # Layout
+//! - `memory`: everything in one process, for tests and property checks
+//! - `sqlite`: one file, WAL, `synchronous=FULL`: the embedded default
+
+use std::fmt;
+
+use countersign_ledger::hash::Hash;
+use countersign_ledger::tree::CompactRange;
+
+mod fence;
+pub mod memory;
+pub mod sqlite;
+
+/// Why a store could not do what it was asked. Three kinds, because callers do three things.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The log is not at the expected size: catch up, decide again.
+    #[error("the log is at size {found}, the append expected {expected}")]
+    Conflict {
+        /// The size the batch was built on.
+        expected: u64,
+        /// The size the store is at.
+        found: u64,
+    },
+    /// The store cannot answer now (disk full, locked, gone): retry, then refuse.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored contradicts itself: stop.
+    #[error("the store is corrupt: {0}")]
+    Corrupt(String),
+}
+
+/// The end of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The tree over all entries; its size is the log's size.
+    pub tree: CompactRange,
+    /// Time of the last entry, milliseconds since the Unix epoch; 0 for an empty log.
+    pub time_ms: i64,
+}
+
+impl Head {
+    /// The head of an empty log.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { tree: CompactRange::new(), time_ms: 0 }
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+}
+
+/// Salted text kept beside a leaf and bound by its `details_sha256`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Details {
+    /// 32 random bytes, so that the commitment tells nothing about short details.
+    pub salt: [u8; 32],
+    /// A strict JSON object, canonical form.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details").field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// An entry about to be appended. Its index is the batch's expected size plus its position.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// The exact bytes that were hashed.
+    pub leaf: Vec<u8>,
+    /// RFC 6962 leaf hash of `leaf`.
+    pub leaf_hash: Hash,
+    /// The subject the entry is about (`apr_…`).
+    pub subject: String,
+    /// Its number among the subject's entries, from 1, without a gap.
+    pub subject_seq: u32,
+    /// What is kept beside the leaf.
+    pub details: Option<Details>,
+}
+
+/// An entry as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// The exact bytes that were hashed.
+    pub leaf: Vec<u8>,
+    /// The leaf hash as stored (verification recomputes it).
+    pub leaf_hash: Hash,
+}
+
+/// A perfect subtree that the batch completed; only levels that are a positive multiple of 8 are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredNode {
+    /// Height above the leaves.
+    pub level: u8,
+    /// Position among the nodes of that level.
+    pub index: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// One document of the read model: the latest state of one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The capability: `approval`, `permit`, `rotation`, ….
+    pub kind: &'static str,
+    /// The subject's id. Ids are time-ordered, so ordering by id is ordering by creation.
+    pub id: String,
+    /// Number of entries of the subject that this document reflects.
+    pub seq: u32,
+    /// The stored state word (`pending`, `approved`, …), for filtering.
+    pub status: String,
+    /// The document, JSON.
+    pub body: Vec<u8>,
+}
+
+/// Which records to list: newest first, keyset pagination by id.
+#[derive(Clone, Debug)]
+pub struct RecordQuery {
+    /// The capability.
+    pub kind: &'static str,
+    /// Only this stored state.
+    pub status: Option<String>,
+    /// Only ids below this one (the last id of the page before).
+    pub before: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// The answer given once to an `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Who sent it.
+    pub actor: String,
+    /// The key they chose.
+    pub key: String,
+    /// SHA-256 of method, path and body.
+    pub body_sha256: Hash,
+    /// Index of the first entry the command appended.
+    pub first: u64,
+    /// How many entries it appended, at least 1.
+    pub count: u32,
+    /// When, milliseconds since the Unix epoch.
+    pub time_ms: i64,
+}
+
+/// Everything one commit writes, atomically.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The size the log must have for the batch to be appended.
+    pub expected_size: u64,
+    /// The entries, in order.
+    pub entries: Vec<NewEntry>,
+    /// Perfect subtrees completed by them.
+    pub nodes: Vec<StoredNode>,
+    /// The head after them.
+    pub head: Head,
+    /// Read-model documents to insert or replace.
+    pub records: Vec<Record>,
+    /// Blobs the entries refer to, with their SHA-256; already present ones are left alone.
+    pub blobs: Vec<(Hash, Vec<u8>)>,
+    /// Idempotency keys answered by these entries.
+    pub idempotency: Vec<Idempotency>,
+}
+
+/// The live state at one size, so that start-up need not replay from the beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The log's size the state belongs to.
+    pub size: u64,
+    /// Root of the tree at that size.
+    pub root: Hash,
+    /// The encoded state.
+    pub state: Vec<u8>,
+}
+
+/// A signed checkpoint as text (a C2SP signed note) and the size it signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// Tree size.
+    pub size: u64,
+    /// The signed note.
+    pub note: String,
+}
+
+/// Reading. A reader sees a committed state, never half a batch.
+pub trait Reader: Send {
+    /// The end of the log.
+    fn head(&mut self) -> Result<Head, StoreError>;
+    /// Entries from index `from`, at most `limit`, in order.
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
+    /// Entries of one subject with a sequence above `after_seq`, at most `limit`, in order.
+    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
+    /// The details beside the entry at `index`, if it has any.
+    fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError>;
+    /// A blob by its SHA-256.
+    fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
+    /// One document.
+    fn record(&mut self, kind: &'static str, id: &str) -> Result<Option<Record>, StoreError>;
+    /// A page of documents.
+    fn records(&mut self, query: &RecordQuery) -> Result<Vec<Record>, StoreError>;
+    /// What an idempotency key was answered with.
+    fn idempotency(&mut self, actor: &str, key: &str) -> Result<Option<Idempotency>, StoreError>;
+    /// The latest snapshot.
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, StoreError>;
+    /// All stored checkpoints with a size above `after`, ascending, at most `limit`.
+    fn checkpoints(&mut self, after: u64, limit: usize) -> Result<Vec<StoredCheckpoint>, StoreError>;
+    /// The checkpoint with the largest size.
+    fn latest_checkpoint(&mut self) -> Result<Option<StoredCheckpoint>, StoreError>;
+    /// The hash of the perfect subtree at (`level`, `index`), all of whose leaves exist.
+    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError>;
+}
+
+/// Writing: one writer, which also reads.
+pub trait Store: Reader {
+    /// Appends the batch if the log is at its expected size. `Ok` means durable.
+    fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    /// Replaces the snapshot. Derived data: losing it costs time, nothing else.
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;
+    /// Keeps a signed checkpoint.
+    fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError>;
+    /// Forgets idempotency keys older than `before_ms`.
+    fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError>;
+    /// Another reader of the same store, for another thread.
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+}

@@ -1,0 +1,117 @@
+//! The store in one SQLite file: the embedded default.
+//!
+//! WAL with `synchronous=FULL`: a commit that returned is on the disk. One process writes, held to that by an operating-system
+//! lock on `<database>.lock`; any number of readers look through connections of their own. What SQLite reports is sorted into
+//! the store's three errors in `errors`; no decision is made here.
+//!
+//! # Layout
+//! - `files`: creating, locking and recognising the files
+//! - `schema`: tables, format version, settings of a connection
+//! - `append`: the one transaction that writes a batch
+//! - `read`: every question
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use self::files::WriteLock;
+use super::{Batch, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
+
+mod append;
+mod errors;
+mod files;
+mod read;
+pub(crate) mod schema;
+
+/// One connection to a ledger database. `Role` is what the connection holds beside it: a writer holds the lock.
+#[derive(Debug)]
+pub struct Sqlite<Role> {
+    // Declared before the lock, so that the connection is closed before another writer may start.
+    connection: Connection,
+    path: PathBuf,
+    #[expect(dead_code, reason = "held for its drop: a writer's role keeps the lock")]
+    role: Role,
+}
+
+/// A connection that only looks.
+pub type SqliteReader = Sqlite<()>;
+
+/// The one writer of a database.
+pub type SqliteStore = Sqlite<WriteLock>;
+
+impl SqliteStore {
+    /// Opens the database at `path` for writing and creates it, readable by its owner only, if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` when another process writes it or the folder cannot be written; `Corrupt` when the file is not a
+    /// Countersign database or has a format that this version does not know.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path.as_ref(), schema::Sync::Full)
+    }
+
+    /// Opens the database without waiting for the disk, so that a test can prove that the power-cut check notices.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    #[cfg(feature = "sabotage")]
+    pub fn open_unsynced(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path.as_ref(), schema::Sync::Off)
+    }
+
+    /// Opens the database at `path` for looking only, for example to verify a copy or the file of a running server. It must
+    /// exist. SQLite needs to create its shared-memory file beside it, so the folder of a copy must be writable.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], except that a running writer does not disturb.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(SqliteReader::open(path.as_ref())?))
+    }
+
+    fn open_with(path: &Path, sync: schema::Sync) -> Result<Self, StoreError> {
+        let role = WriteLock::take(path)?;
+        files::create_private(path)?;
+        let mut connection = files::connect(path, files::Access::ReadWrite)?;
+        schema::prepare(&mut connection, path)?;
+        schema::set_durability(&connection, sync)?;
+        Ok(Self { connection, path: path.to_owned(), role })
+    }
+}
+
+/// Opens a second connection that writes to tables of its own in an existing database; SQLite lets one transaction write at a
+/// time and the other wait. The log stays the writer's alone.
+pub(crate) fn beside_the_log(path: &Path) -> Result<Connection, StoreError> {
+    let connection = files::connect(path, files::Access::ReadWrite)?;
+    schema::recognise(&connection, path)?;
+    schema::set_durability(&connection, schema::Sync::Full)?;
+    Ok(connection)
+}
+
+impl SqliteReader {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = files::connect(path, files::Access::ReadOnly)?;
+        schema::recognise(&connection, path)?;
+        Ok(Self { connection, path: path.to_owned(), role: () })
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        append::append(&mut self.connection, batch)
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        append::save_snapshot(&self.connection, snapshot)
+    }
+
+    fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
+        append::save_checkpoint(&self.connection, checkpoint)
+    }
+
+    fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        append::forget_idempotency(&self.connection, before_ms)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(SqliteReader::open(&self.path)?))
+    }
+}

@@ -1,0 +1,177 @@
+//! Reading: every question is one statement over committed rows.
+//!
+//! Entries and nodes never change once written, so an answer put together from two statements is still of one state. A row
+//! that cannot be decoded is `Corrupt`, never skipped.
+
+use countersign_ledger::hash::Hash;
+use countersign_ledger::tree::CompactRange;
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+
+use super::Sqlite;
+use super::append::integer;
+use super::errors::unreadable;
+use crate::store::fence::{self, NodeSpan};
+use crate::store::{
+    Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, StoreError, StoredCheckpoint, StoredEntry,
+};
+
+const ENTRIES: &str = "SELECT idx, leaf_hash, leaf FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+const ENTRIES_OF: &str = "SELECT idx, leaf_hash, leaf FROM entries \
+     WHERE subject = ?1 AND subject_seq > ?2 ORDER BY subject_seq LIMIT ?3";
+const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
+     WHERE actor = ?1 AND key = ?2";
+const RECORD: &str = "SELECT id, seq, status, body FROM records WHERE kind = ?1 AND id = ?2";
+// No id sorts above U+10FFFF, so it stands for "from the newest". Two statements, because only then does the index by status
+// serve the one and the primary key the other.
+const RECORDS: &str = "SELECT id, seq, status, body FROM records \
+     WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+const RECORDS_IN: &str = "SELECT id, seq, status, body FROM records \
+     WHERE kind = ?1 AND id < ?2 AND status = ?4 ORDER BY id DESC LIMIT ?3";
+const FROM_THE_NEWEST: &str = "\u{10FFFF}";
+
+impl<Role: Send> Sqlite<Role> {
+    fn one<T>(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        decode: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let row = statement.query_row(values, |row| Ok(decode(row))).optional()?;
+        row.transpose()
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        let mut decoded = Vec::new();
+        while let Some(row) = rows.next()? {
+            decoded.push(decode(row)?);
+        }
+        Ok(decoded)
+    }
+}
+
+impl<Role: Send> Reader for Sqlite<Role> {
+    fn head(&mut self) -> Result<Head, StoreError> {
+        self.one("SELECT size, time_ms, frontier FROM head WHERE id = 0", params![], decode_head)?
+            .ok_or_else(|| unreadable("head"))
+    }
+
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+        self.all(ENTRIES, params![from, bound(limit)], decode_entry)
+    }
+
+    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.all(ENTRIES_OF, params![subject, after_seq, bound(limit)], decode_entry)
+    }
+
+    fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
+        let index = integer(index)?;
+        self.one("SELECT salt, body FROM details WHERE idx = ?1", params![index], |row| {
+            Ok(Details { salt: row.get(0)?, body: row.get(1)? })
+        })
+    }
+
+    fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.one("SELECT body FROM blobs WHERE sha256 = ?1", params![sha256.0], |row| Ok(row.get(0)?))
+    }
+
+    fn record(&mut self, kind: &'static str, id: &str) -> Result<Option<Record>, StoreError> {
+        self.one(RECORD, params![kind, id], |row| decode_record(kind, row))
+    }
+
+    fn records(&mut self, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        let before = query.before.as_deref().unwrap_or(FROM_THE_NEWEST);
+        let limit = bound(query.limit);
+        let decode = |row: &Row<'_>| decode_record(query.kind, row);
+        match &query.status {
+            None => self.all(RECORDS, params![query.kind, before, limit], decode),
+            Some(status) => self.all(RECORDS_IN, params![query.kind, before, limit, status], decode),
+        }
+    }
+
+    fn idempotency(&mut self, actor: &str, key: &str) -> Result<Option<Idempotency>, StoreError> {
+        self.one(IDEMPOTENCY, params![actor, key], |row| {
+            Ok(Idempotency {
+                actor: actor.to_owned(),
+                key: key.to_owned(),
+                body_sha256: Hash(row.get(0)?),
+                first: unsigned(row, 1)?,
+                count: row.get(2)?,
+                time_ms: row.get(3)?,
+            })
+        })
+    }
+
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, StoreError> {
+        self.one("SELECT size, root, state FROM snapshot WHERE id = 0", params![], |row| {
+            Ok(Snapshot { size: unsigned(row, 0)?, root: Hash(row.get(1)?), state: row.get(2)? })
+        })
+    }
+
+    fn checkpoints(&mut self, after: u64, limit: usize) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        let sql = "SELECT size, note FROM checkpoints WHERE size > ?1 ORDER BY size LIMIT ?2";
+        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
+        self.all(sql, params![after, bound(limit)], decode_checkpoint)
+    }
+
+    fn latest_checkpoint(&mut self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.one("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1", params![], decode_checkpoint)
+    }
+
+    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        let span = NodeSpan::of(level, index)?;
+        let range = (integer(span.first)?, integer(span.first.saturating_add(span.count))?);
+        let decode = |row: &Row<'_>| Ok(Hash(row.get(0)?));
+        let hashes = if span.level == 0 {
+            let sql = "SELECT leaf_hash FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
+            self.all(sql, params![range.0, range.1], decode)?
+        } else {
+            let sql = "SELECT hash FROM nodes WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx";
+            self.all(sql, params![range.0, range.1, span.level], decode)?
+        };
+        if u64::try_from(hashes.len()).ok() != Some(span.count) {
+            return Err(fence::missing_node(level, index));
+        }
+        fence::fold(hashes).ok_or_else(|| fence::missing_node(level, index))
+    }
+}
+
+fn decode_head(row: &Row<'_>) -> Result<Head, StoreError> {
+    let frontier: Vec<u8> = row.get(2)?;
+    let (hashes, rest) = frontier.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(unreadable("head"));
+    }
+    let hashes = hashes.iter().copied().map(Hash).collect();
+    let tree = CompactRange::from_parts(unsigned(row, 0)?, hashes).map_err(|_| unreadable("head"))?;
+    Ok(Head { tree, time_ms: row.get(1)? })
+}
+
+fn decode_entry(row: &Row<'_>) -> Result<StoredEntry, StoreError> {
+    Ok(StoredEntry { index: unsigned(row, 0)?, leaf_hash: Hash(row.get(1)?), leaf: row.get(2)? })
+}
+
+fn decode_record(kind: &'static str, row: &Row<'_>) -> Result<Record, StoreError> {
+    Ok(Record { kind, id: row.get(0)?, seq: row.get(1)?, status: row.get(2)?, body: row.get(3)? })
+}
+
+fn decode_checkpoint(row: &Row<'_>) -> Result<StoredCheckpoint, StoreError> {
+    Ok(StoredCheckpoint { size: unsigned(row, 0)?, note: row.get(1)? })
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| unreadable("number"))
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

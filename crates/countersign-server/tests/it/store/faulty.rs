@@ -1,0 +1,144 @@
+//! A store whose appends fail when told to, in the two ways that matter: nothing was written, or all of it was and the caller
+//! is told otherwise. Everything else passes through.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use countersign_ledger::hash::Hash;
+use countersign_server::store::{
+    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError, StoredCheckpoint,
+    StoredEntry,
+};
+
+/// What happens to one append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Reported `Unavailable`, nothing written.
+    BeforePersisting,
+    /// Reported `Unavailable`, everything written.
+    AfterPersisting,
+}
+
+/// Which appends fail; shared with the test, which may add faults while an engine owns the store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    plan: Arc<Mutex<Plan>>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    appends: u64,
+    faults: BTreeMap<u64, Fault>,
+}
+
+impl Faults {
+    /// The `nth` append from now on fails, counted from 0.
+    pub(crate) fn fail(&self, nth: u64, fault: Fault) {
+        let mut plan = self.plan.lock().unwrap();
+        let at = plan.appends + nth;
+        plan.faults.insert(at, fault);
+    }
+
+    /// How many appends were asked for, failed ones included.
+    pub(crate) fn appends(&self) -> u64 {
+        self.plan.lock().unwrap().appends
+    }
+
+    fn next(&self) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap();
+        let at = plan.appends;
+        plan.appends += 1;
+        plan.faults.remove(&at)
+    }
+}
+
+/// A store with planned faults.
+pub(crate) struct FaultyStore<S> {
+    inner: S,
+    faults: Faults,
+}
+
+impl<S: Store> FaultyStore<S> {
+    pub(crate) fn new(inner: S, faults: &Faults) -> Self {
+        Self { inner, faults: faults.clone() }
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let fault = self.faults.next();
+        if fault != Some(Fault::BeforePersisting) {
+            self.inner.append(batch)?;
+        }
+        match fault {
+            None => Ok(()),
+            Some(fault) => Err(StoreError::Unavailable(format!("planned fault: {fault:?}"))),
+        }
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.inner.save_snapshot(snapshot)
+    }
+
+    fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
+        self.inner.save_checkpoint(checkpoint)
+    }
+
+    fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        self.inner.forget_idempotency(before_ms)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.inner.reader()
+    }
+}
+
+impl<S: Store> Reader for FaultyStore<S> {
+    fn head(&mut self) -> Result<Head, StoreError> {
+        self.inner.head()
+    }
+
+    fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.inner.entries(from, limit)
+    }
+
+    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.inner.entries_of(subject, after_seq, limit)
+    }
+
+    fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
+        self.inner.details(index)
+    }
+
+    fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.blob(sha256)
+    }
+
+    fn record(&mut self, kind: &'static str, id: &str) -> Result<Option<Record>, StoreError> {
+        self.inner.record(kind, id)
+    }
+
+    fn records(&mut self, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.inner.records(query)
+    }
+
+    fn idempotency(&mut self, actor: &str, key: &str) -> Result<Option<Idempotency>, StoreError> {
+        self.inner.idempotency(actor, key)
+    }
+
+    fn snapshot(&mut self) -> Result<Option<Snapshot>, StoreError> {
+        self.inner.snapshot()
+    }
+
+    fn checkpoints(&mut self, after: u64, limit: usize) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        self.inner.checkpoints(after, limit)
+    }
+
+    fn latest_checkpoint(&mut self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.inner.latest_checkpoint()
+    }
+
+    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        self.inner.node(level, index)
+    }
+}

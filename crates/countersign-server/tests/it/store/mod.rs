@@ -1,0 +1,7 @@
+//! The store contract on every backend, and what is peculiar to one of them.
+
+mod contract;
+pub(crate) mod faulty;
+pub(crate) mod fixture;
+mod memory;
+mod sqlite;

@@ -1,0 +1,37 @@
+//! NudgePay, the application Countersign governs in its demo, and the payment provider it works with.
+//!
+//! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`] simulates the
+//! other side and signs them. Both obey Countersign's rotation hook. Nothing here knows a Countersign crate: the two sides
+//! meet only in public formats (Stripe's signature scheme, Standard Webhooks), as a customer's service would.
+//!
+//! # Layout
+//!
+//! [`app`], [`provider`] the programs · `hook` the rotation hook both obey (order, key ring rules, durable store) ·
+//! [`stripe`], [`standard_webhooks`] the two signature schemes, pure · [`serve`] listening, announcing, stopping.
+
+pub mod app;
+pub mod provider;
+pub mod serve;
+pub mod standard_webhooks;
+pub mod stripe;
+
+mod answer;
+mod clock;
+mod database;
+mod hook;
+mod mac;
+mod outgoing;
+mod secret;
+
+pub use mac::{MacKey, VersionedKey};
+pub use secret::{InvalidSecret, SecretText};
+pub use serve::{Error, Lifetime};
+
+/// The one secret both programs hold, as Countersign names it (`type/name`).
+pub const SECRET: &str = "webhook-signing/stripe";
+
+/// The one environment both programs run in.
+pub const ENVIRONMENT: &str = "production";
+
+/// The number of a secret's version; counts from 1.
+pub type Version = u32;

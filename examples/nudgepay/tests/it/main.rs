@@ -1,0 +1,12 @@
+//! NudgePay and its provider over real HTTP on free ports, with real SQLite files in temporary folders.
+//!
+//! `stage` starts programs and signs calls; every other module tests one promise.
+
+mod binary;
+mod flow;
+mod headers;
+mod hooks;
+mod links;
+mod promotion;
+mod stage;
+mod webhooks;
