@@ -9,3 +9,8 @@
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
 //! - `node`: puts the parts together into one running server
+
+pub mod clock;
+pub mod engine;
+pub mod secrets;
+pub mod store;

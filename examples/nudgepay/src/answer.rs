@@ -1,7 +1,7 @@
 //! How both programs answer what they refuse: `{"error":{"code":…,"message":…}}`, as Stripe does.
 //!
-//! Codes are stable and meant for programs; messages are for the developer who reads them and never quote a secret or a
-//! parser's own words.
+//! Codes are stable and meant for programs; messages are for the developer who reads them and never quote a
+//! secret or a parser's own words.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,7 @@
 //! The wall clock and the freshness rule of both signature schemes.
 //!
-//! The schemes themselves take the time as an argument; only request handlers and the delivery log read this clock.
+//! The schemes themselves take the time as an argument; only request handlers and the delivery log read this
+//! clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! Opening a SQLite file so that a commit is on the disk when it returns.
 //!
-//! Write-ahead log with `synchronous=FULL`; freed pages are overwritten, because dropped keys lived in them; one process
-//! per file, because each program publishes the keys it read to its own memory.
+//! Write-ahead log with `synchronous=FULL`; freed pages are overwritten, because dropped keys lived in them;
+//! one process per file, because each program publishes the keys it read to its own memory.
 
 use std::{
     io,
@@ -10,8 +10,12 @@ use std::{
 
 use rusqlite::Connection;
 
-const PRAGMAS: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                       PRAGMA secure_delete = ON; PRAGMA busy_timeout = 5000;";
+const PRAGMAS: &str = "
+PRAGMA busy_timeout = 1000;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA secure_delete = ON;";
 
 /// Opens, or creates, a database file and brings it to its schema, which must be idempotent.
 pub(crate) fn open(path: &Path, schema: &str) -> rusqlite::Result<Connection> {

@@ -1,13 +1,15 @@
 //! NudgePay, the application Countersign governs in its demo, and the payment provider it works with.
 //!
-//! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`] simulates the
-//! other side and signs them. Both obey Countersign's rotation hook. Nothing here knows a Countersign crate: the two sides
-//! meet only in public formats (Stripe's signature scheme, Standard Webhooks), as a customer's service would.
+//! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`]
+//! simulates the other side and signs them. Both obey Countersign's rotation hook. Nothing here knows a
+//! Countersign crate: the two sides meet only in public formats (Stripe's signature scheme, Standard
+//! Webhooks), as a customer's service would.
 //!
 //! # Layout
 //!
-//! [`app`], [`provider`] the programs · `hook` the rotation hook both obey (order, key ring rules, durable store) ·
-//! [`stripe`], [`standard_webhooks`] the two signature schemes, pure · [`serve`] listening, announcing, stopping.
+//! [`app`], [`provider`] the programs · `hook` the rotation hook both obey (order, key ring rules, durable
+//! store) · [`stripe`], [`standard_webhooks`] the two signature schemes, pure · [`serve`] listening,
+//! announcing, stopping.
 
 pub mod app;
 pub mod provider;

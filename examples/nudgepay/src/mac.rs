@@ -1,7 +1,7 @@
 //! HMAC-SHA256 with a key that is prepared once.
 //!
-//! Both signature schemes use it. Comparing tags is left to the schemes, which know how many candidates there are and
-//! compare all of them in constant time.
+//! Both signature schemes use it. Comparing tags is left to the schemes, which know how many candidates there
+//! are and compare all of them in constant time.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! The `nudgepay` program: `nudgepay app CONFIG.json` or `nudgepay provider CONFIG.json`.
 //!
-//! It only reads the configuration and hands over to the library. The configuration is a file and never an argument or a
-//! variable, because both of those can be read by others on the machine and it holds keys.
+//! It only reads the configuration and hands over to the library. The configuration is a file and never an
+//! argument or a variable, because both of those can be read by others on the machine and it holds keys.
 
 use std::process::ExitCode;
 
@@ -31,7 +31,8 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
-    // Only the place of a mistake is told: the parser's own message may quote the value, and the value may be a key.
+    // Only the place of a mistake is told: the parser's own message may quote the value, and the value may be
+    // a key.
     let config = serde_json::from_str(&text).map_err(|error| {
         format!("`{path}` is not a valid configuration (line {}, column {})", error.line(), error.column())
     })?;

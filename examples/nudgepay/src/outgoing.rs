@@ -1,7 +1,7 @@
 //! The HTTP client both programs use, for loopback peers only.
 //!
-//! No proxy, no redirects, a bound on every wait and on every answer's size. It trusts no certificate authority, since
-//! nothing it talks to uses TLS, and it leaves the process's choice of cryptography alone.
+//! No proxy, no redirects, a bound on every wait and on every answer's size. It trusts no certificate
+//! authority, since nothing it talks to uses TLS, and it leaves the process's choice of cryptography alone.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -29,7 +29,8 @@ pub(crate) fn client(patience: Duration) -> Result<Client, Error> {
         .map_err(|error| Error::Client(error.to_string()))
 }
 
-/// Parses an address these programs may call: plain HTTP to a literal loopback address, so that no name can lead away.
+/// Parses an address these programs may call: plain HTTP to a literal loopback address, so that no name can
+/// lead away.
 pub(crate) fn loopback_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let address: IpAddr = url.host_str()?.trim_matches(['[', ']']).parse().ok()?;

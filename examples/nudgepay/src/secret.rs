@@ -1,7 +1,7 @@
 //! The text of a secret, which never shows itself.
 //!
-//! It has no `Display`, its `Debug` is redacted, and it is compared in constant time. It does not wipe its memory: these
-//! programs hold their keys for as long as they run.
+//! It has no `Display`, its `Debug` is redacted, and it is compared in constant time. It does not wipe its
+//! memory: these programs hold their keys for as long as they run.
 
 use std::fmt;
 

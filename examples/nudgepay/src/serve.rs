@@ -1,7 +1,7 @@
 //! Listening, announcing, stopping: what both programs share around their routes.
 //!
-//! A program first binds and then serves, so that tests can learn the port and choose how it stops. Nothing here knows
-//! what is served.
+//! A program first binds and then serves, so that tests can learn the port and choose how it stops. Nothing
+//! here knows what is served.
 
 use std::{
     io::{self, Write},
@@ -155,7 +155,8 @@ fn ended(lifetime: Lifetime) -> Result<impl Future<Output = ()> + Send + 'static
     let keep = match lifetime {
         Lifetime::UntilSignal => Some(orphaned),
         Lifetime::WithParent => {
-            // A plain thread, because a blocked read of standard input would keep a runtime from shutting down.
+            // A plain thread, because a blocked read of standard input would keep a runtime from shutting
+            // down.
             std::thread::spawn(move || {
                 let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
                 let _ = orphaned.send(());

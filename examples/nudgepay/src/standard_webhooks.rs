@@ -1,7 +1,9 @@
-//! Standard Webhooks signatures (<https://www.standardwebhooks.com>), scheme `v1`: HMAC-SHA256 over `id.timestamp.body`.
+//! Standard Webhooks signatures (<https://www.standardwebhooks.com>), scheme `v1`: HMAC-SHA256 over
+//! `id.timestamp.body`.
 //!
-//! Countersign signs its rotation hook with them. Pure: time and key are arguments. Other schemes in the signature list
-//! are ignored. Ids that contain `.` are rejected, because the same signature then fits another pair of id and body.
+//! Countersign signs its rotation hook with them. Pure: time and key are arguments. Other schemes in the
+//! signature list are ignored. Ids that contain `.` are rejected, because the same signature then fits
+//! another pair of id and body.
 
 use std::fmt;
 
@@ -181,7 +183,8 @@ mod tests {
         assert_eq!(verify(&other, received, BODY, SECONDS), Err(Rejection::Mismatch));
     }
 
-    /// `id.timestamp.body` cannot tell the id `a` from the id `a.1`, so ids with a dot never reach the signature.
+    /// `id.timestamp.body` cannot tell the id `a` from the id `a.1`, so ids with a dot never reach the
+    /// signature.
     #[test]
     fn every_odd_spelling_is_malformed() {
         let time = "1614265330";

@@ -1,7 +1,9 @@
-//! Stripe's webhook signatures: `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, HMAC-SHA256 over `t.body`.
+//! Stripe's webhook signatures: `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=<hex>…]`, HMAC-SHA256 over
+//! `t.body`.
 //!
-//! Pure: time and keys are arguments. The header has one published grammar and every other spelling is rejected, because
-//! the official libraries disagree about odd ones. `v0` and schemes of other names are ignored, as Stripe documents.
+//! Pure: time and keys are arguments. The header has one published grammar and every other spelling is
+//! rejected, because the official libraries disagree about odd ones. `v0` and schemes of other names are
+//! ignored, as Stripe documents.
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -40,8 +42,8 @@ pub fn sign(key: &MacKey, seconds: u64, body: &[u8]) -> String {
 
 /// Verifies a webhook and tells which version of the secret signed it.
 ///
-/// Every key is tried against every signature and none of the comparisons ends early, so the time taken tells nothing
-/// about which key nearly matched. `now` is seconds since 1970.
+/// Every key is tried against every signature and none of the comparisons ends early, so the time taken tells
+/// nothing about which key nearly matched. `now` is seconds since 1970.
 ///
 /// # Errors
 ///

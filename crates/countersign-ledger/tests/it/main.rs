@@ -1,1 +1,16 @@
+//! Integration tests of the ledger: public vectors, properties, and comparison with independent implementations.
 
+#[cfg(test)]
+mod canonical;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod entries;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod notes;
+#[cfg(test)]
+mod strict;
+#[cfg(test)]
+mod trees;

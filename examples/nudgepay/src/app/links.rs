@@ -1,7 +1,7 @@
 //! `POST /payment_links` and `GET /payment_links/{id}`.
 //!
-//! A link is created at the provider first and stored afterwards; when storing fails the caller learns it, and the
-//! provider's link is simply never handed to anyone.
+//! A link is created at the provider first and stored afterwards; when storing fails the caller learns it,
+//! and the provider's link is simply never handed to anyone.
 
 use std::sync::Arc;
 
@@ -46,12 +46,12 @@ pub(super) async fn create(
     let Created { id, url } = create_at_provider(&app, &new).await?;
     let NewLink { amount_minor, currency, description } = new;
     let link = Link { id, url, amount_minor, currency, description, state: LinkState::Open };
-    app.payments.insert(link.clone()).await.map_err(unavailable)?;
+    app.payments.insert(link.clone()).await.map_err(|error| unavailable(&error))?;
     Ok((StatusCode::CREATED, Json(link)))
 }
 
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Link>, Failure> {
-    app.payments.find(id).await.map_err(unavailable)?.map(Json).ok_or_else(Failure::not_found)
+    app.payments.find(id).await.map_err(|error| unavailable(&error))?.map(Json).ok_or_else(Failure::not_found)
 }
 
 fn check(new: &NewLink) -> Result<(), Failure> {
@@ -86,8 +86,7 @@ async fn create_at_provider(app: &App, new: &NewLink) -> Result<Created, Failure
     serde_json::from_slice(&body).map_err(|_| bad("the payment provider's answer makes no sense".to_owned()))
 }
 
-fn unavailable(error: rusqlite::Error) -> Failure {
+fn unavailable(error: &rusqlite::Error) -> Failure {
     tracing::error!(%error, "payments database unavailable");
-    drop(error);
     Failure::store_unavailable()
 }

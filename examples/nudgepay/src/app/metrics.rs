@@ -1,7 +1,7 @@
 //! Counters in memory and `GET /metrics`, in the Prometheus text format.
 //!
-//! Written by hand, because there are two of them. Labels come from fixed lists and verified key versions only, so nobody
-//! outside can grow the number of series.
+//! Written by hand, because there are two of them. Labels come from fixed lists and verified key versions
+//! only, so nobody outside can grow the number of series.
 
 use std::{
     collections::BTreeMap,

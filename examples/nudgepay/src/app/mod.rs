@@ -1,7 +1,7 @@
 //! The payment application: sells payment links, receives the provider's webhooks, obeys the rotation hook.
 //!
-//! This file puts it together; the routes are in `links`, `webhooks` and `metrics`, storage in `payments`. Keys and
-//! payments live in two SQLite files, so that a rotation never waits behind a payment.
+//! This file puts it together; the routes are in `links`, `webhooks` and `metrics`, storage in `payments`.
+//! Keys and payments live in two SQLite files, so that a rotation never waits behind a payment.
 
 mod links;
 mod metrics;
@@ -82,7 +82,8 @@ impl FromRef<Shared> for Arc<Receiver> {
 ///
 /// # Errors
 ///
-/// Any [`Error`]: an address that is not loopback, a folder or a port that cannot be used, a database in use elsewhere.
+/// Any [`Error`]: an address that is not loopback, a folder or a port that cannot be used, a database in use
+/// elsewhere.
 pub async fn bind(config: Config) -> Result<Bound, Error> {
     let links_url = outgoing::loopback_url(&config.provider_url)
         .and_then(|url| url.join("/v1/payment_links").ok())

@@ -1,7 +1,7 @@
 //! Payment links and payments in SQLite.
 //!
-//! A payment is stored by itself and not as a field of its link, because its webhook may arrive before the link is
-//! stored, or at an instance that never sold the link. A link is paid when a payment for it exists.
+//! A payment is stored by itself and not as a field of its link, because its webhook may arrive before the
+//! link is stored, or at an instance that never sold the link. A link is paid when a payment for it exists.
 
 use std::{
     path::Path,

@@ -1,7 +1,8 @@
 //! `POST /webhooks/stripe`: the provider's events.
 //!
-//! The order is what protects the genuine ones: size, header grammar, time, signature, and only then the body is parsed
-//! and the database touched. A forged request costs two hashes and a counter, and leaves nothing behind.
+//! The order is what protects the genuine ones: size, header grammar, time, signature, and only then the body
+//! is parsed and the database touched. A forged request costs two hashes and a counter, and leaves nothing
+//! behind.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The rules of the key ring: what an order changes, and why it may be refused. Pure.
 //!
-//! A receiver (the application) accepts and drops versions; a signer (the provider) only switches to one. What has been
-//! remembered durably comes in as an argument; `store` keeps it.
+//! A receiver (the application) accepts and drops versions; a signer (the provider) only switches to one.
+//! What has been remembered durably comes in as an argument; `store` keeps it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::order::{Kind, Order};
 use crate::{ENVIRONMENT, SECRET, SecretText, Version, VersionedKey};
 
-/// The most versions held at once. Every webhook is checked against all of them, so their number bounds its cost.
+/// The most versions held at once. Every webhook is checked against all of them, so their number bounds its
+/// cost.
 pub(crate) const MAX_KEYS: usize = 8;
 
 /// Which side of the signature a program is on.
@@ -110,8 +111,9 @@ struct Acknowledgement<'a> {
 
 /// Decides one order.
 ///
-/// A repeated effect is answered even under an older fence, because it changes nothing any more; only a *new* effect can
-/// be stale. A version its rotation dropped stays dropped, so a delayed `secret.distribute` cannot bring it back.
+/// A repeated effect is answered even under an older fence, because it changes nothing any more; only a *new*
+/// effect can be stale. A version its rotation dropped stays dropped, so a delayed `secret.distribute` cannot
+/// bring it back.
 pub(crate) fn decide(role: Role, known: Known, order: &Order) -> Result<Decision, Refusal> {
     match (role, order.kind) {
         (Role::Receiver, Kind::Distribute | Kind::Drop) | (Role::Signer, Kind::Promote) => {}

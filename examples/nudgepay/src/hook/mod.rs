@@ -1,7 +1,7 @@
 //! The rotation hook `POST /hooks/countersign`, as both programs obey it.
 //!
-//! `order` parses what is asked, `keyring` holds the rules (pure), `store` makes them durable, and this file is the HTTP
-//! side: verify the signature, parse, obey, answer. An order is answered only after its commit.
+//! `order` parses what is asked, `keyring` holds the rules (pure), `store` makes them durable, and this file
+//! is the HTTP side: verify the signature, parse, obey, answer. An order is answered only after its commit.
 
 mod keyring;
 mod order;
@@ -79,7 +79,8 @@ async fn obey(
     })
 }
 
-/// The value of a header that must appear exactly once in visible ASCII; empty otherwise, which no grammar here accepts.
+/// The value of a header that must appear exactly once in visible ASCII; empty otherwise, which no grammar
+/// here accepts.
 pub(crate) fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

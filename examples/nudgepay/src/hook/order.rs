@@ -1,7 +1,7 @@
 //! The body of a rotation hook call, from untrusted bytes to an order.
 //!
-//! It checks form only; whether an order may be obeyed is decided in `keyring`. Unknown fields are rejected, and so is a
-//! value where none belongs, because a receiver that guesses may end up without its key.
+//! It checks form only; whether an order may be obeyed is decided in `keyring`. Unknown fields are rejected,
+//! and so is a value where none belongs, because a receiver that guesses may end up without its key.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

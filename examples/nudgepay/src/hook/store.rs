@@ -1,7 +1,8 @@
 //! The key ring on disk, and the copy in memory that request handlers read.
 //!
-//! Every order is decided on what the database holds, inside one transaction, and published to memory after the commit
-//! and before the answer. So a crash at any point leaves either no trace or an effect that is answered again.
+//! Every order is decided on what the database holds, inside one transaction, and published to memory after
+//! the commit and before the answer. So a crash at any point leaves either no trace or an effect that is
+//! answered again.
 
 use std::{
     collections::BTreeMap,
@@ -100,12 +101,14 @@ impl KeyStore {
     pub(crate) async fn obey(&self, order: Order) -> Result<String, Disobedience> {
         let store = self.clone();
         let outcome = tokio::task::spawn_blocking(move || store.obey_blocking(&order)).await;
-        // The task ends early only when the runtime shuts down; nothing was answered then, so nothing was promised.
+        // The task ends early only when the runtime shuts down; nothing was answered then, so nothing was
+        // promised.
         outcome.unwrap_or(Err(Disobedience::Unavailable(rusqlite::Error::InvalidQuery)))
     }
 
     fn obey_blocking(&self, order: &Order) -> Result<String, Disobedience> {
-        // A panicking holder can only have dropped its transaction, which rolls back; the connection is still good.
+        // A panicking holder can only have dropped its transaction, which rolls back; the connection is still
+        // good.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = load_known(&transaction, order)?;

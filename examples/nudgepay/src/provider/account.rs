@@ -1,7 +1,7 @@
 //! The one merchant account: registered endpoints, links waiting to be paid, and fresh ids. In memory.
 //!
-//! Ids carry random text of this run, so that a restarted provider never repeats an event id, which receivers would take
-//! for a duplicate.
+//! Ids carry random text of this run, so that a restarted provider never repeats an event id, which receivers
+//! would take for a duplicate.
 
 use std::{
     collections::VecDeque,

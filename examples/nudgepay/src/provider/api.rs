@@ -1,7 +1,8 @@
-//! The provider's API: payment links, webhook endpoints, one webhook with a chosen key, and the workers' keys.
+//! The provider's API: payment links, webhook endpoints, one webhook with a chosen key, and the workers'
+//! keys.
 //!
-//! Stripe-like where applications use it; `send_with` and `workers` exist for the demo, which uses them as a witness that
-//! is not Countersign.
+//! Stripe-like where applications use it; `send_with` and `workers` exist for the demo, which uses them as a
+//! witness that is not Countersign.
 
 use std::sync::Arc;
 
@@ -83,7 +84,8 @@ pub(super) struct SendWith {
     key_version: Version,
 }
 
-/// `POST /v1/send_with`: one genuine-looking webhook signed with a version of choice, and what the receiver said.
+/// `POST /v1/send_with`: one genuine-looking webhook signed with a version of choice, and what the receiver
+/// said.
 ///
 /// It is not part of the flow and not in the delivery log, which holds genuine webhooks only.
 pub(super) async fn send_with(

@@ -1,7 +1,8 @@
 //! The log of every webhook sent by the flow and what was answered, and `GET /deliveries`.
 //!
-//! The first answer is what counts: nothing is sent twice, so a rejected delivery stays visible as one. The log is a ring
-//! of the latest 100,000. Numbers are given on completion, so a reader who asks *after n* misses none.
+//! The first answer is what counts: nothing is sent twice, so a rejected delivery stays visible as one. The
+//! log is a ring of the latest 100,000. Numbers are given on completion, so a reader who asks *after n*
+//! misses none.
 
 use std::{
     collections::VecDeque,

@@ -1,6 +1,7 @@
 //! Failing, throttling and slowing down on demand: `POST /control`, and the layer that does it.
 //!
-//! Exactly the asked share of calls fails, evenly spread and counted rather than drawn, so that a test can say which.
+//! Exactly the asked share of calls fails, evenly spread and counted rather than drawn, so that a test can
+//! say which.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -60,7 +61,8 @@ impl Disturbance {
     }
 }
 
-/// Whether call number `call`, from 0, is among the `percent` that are hit: exactly that many of every hundred.
+/// Whether call number `call`, from 0, is among the `percent` that are hit: exactly that many of every
+/// hundred.
 fn is_hit(call: u64, percent: u32) -> bool {
     let hits_before = |calls: u64| calls * u64::from(percent) / 100;
     hits_before(call + 1) > hits_before(call)

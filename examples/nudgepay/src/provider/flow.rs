@@ -1,7 +1,8 @@
 //! The genuine webhooks: a steady stream of payments, signed and sent by several workers.
 //!
-//! Payments of links that an application really created go to every endpoint, as a real account's events do; the synthetic
-//! ones between them go round-robin. Nothing is retried: the first answer is the delivery's outcome.
+//! Payments of links that an application really created go to every endpoint, as a real account's events do;
+//! the synthetic ones between them go round-robin. Nothing is retried: the first answer is the delivery's
+//! outcome.
 
 use std::{
     sync::Arc,
@@ -60,14 +61,16 @@ async fn feed(provider: Arc<Provider>, queues: Vec<mpsc::Sender<Letter>>, period
             }
         }
         round = round.wrapping_add(1);
-        // Each time the endpoints begin again, one worker is passed over; otherwise a worker would serve one endpoint only.
+        // Each time the endpoints begin again, one worker is passed over; otherwise a worker would serve one
+        // endpoint only.
         if round.is_multiple_of(provider.account.endpoints().len().max(1)) {
             workers.next();
         }
     }
 }
 
-/// The letters of one round: a real link's payment for everyone, or a synthetic one for the endpoint whose turn it is.
+/// The letters of one round: a real link's payment for everyone, or a synthetic one for the endpoint whose
+/// turn it is.
 fn next_letters(provider: &Provider, round: usize) -> Vec<Letter> {
     let account = &provider.account;
     let endpoints = account.endpoints();

@@ -1,7 +1,7 @@
 //! Which version a signing worker uses, some time after a promotion. Pure.
 //!
-//! Workers pick up a new key one after the other, evenly spread over the lag. For that moment old and new are both in use,
-//! which is why a rotation needs an overlap.
+//! Workers pick up a new key one after the other, evenly spread over the lag. For that moment old and new are
+//! both in use, which is why a rotation needs an overlap.
 
 use std::time::{Duration, Instant};
 

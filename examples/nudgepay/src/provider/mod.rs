@@ -1,7 +1,9 @@
-//! The payment provider, simulated: a Stripe-like API, signed webhooks, several signing workers, failures on demand.
+//! The payment provider, simulated: a Stripe-like API, signed webhooks, several signing workers, failures on
+//! demand.
 //!
-//! It stands for a system that is not ours, so its rules are its own: it obeys only `secret.promote`, and its workers pick
-//! up a new key one after the other. Its keys are durable; links, endpoints and the delivery log are in memory.
+//! It stands for a system that is not ours, so its rules are its own: it obeys only `secret.promote`, and its
+//! workers pick up a new key one after the other. Its keys are durable; links, endpoints and the delivery log
+//! are in memory.
 
 mod account;
 mod api;
@@ -56,7 +58,8 @@ pub struct Config {
     /// Signing workers, 1 to 64.
     #[serde(default = "defaults::workers")]
     pub workers: u16,
-    /// How many milliseconds after a promotion the last worker signs with the new key; the others are spread before it.
+    /// How many milliseconds after a promotion the last worker signs with the new key; the others are spread
+    /// before it.
     #[serde(default = "defaults::switch_lag_ms")]
     pub switch_lag_ms: u64,
     /// When the program stops by itself.
@@ -81,8 +84,8 @@ mod defaults {
 }
 
 impl Config {
-    /// A provider on any free port with the documented defaults: 100 webhooks per second for 30 minutes from 4 workers
-    /// that have all switched 300 ms after a promotion.
+    /// A provider on any free port with the documented defaults: 100 webhooks per second for 30 minutes from
+    /// 4 workers that have all switched 300 ms after a promotion.
     #[must_use]
     pub fn new(data_dir: PathBuf, hook_key: HookKey, initial_secret: SecretText) -> Self {
         Self {
@@ -143,7 +146,8 @@ impl FromRef<Shared> for Arc<Receiver> {
 ///
 /// # Errors
 ///
-/// Any [`Error`]: a number out of range, an address that is not loopback, a folder, port or database that cannot be used.
+/// Any [`Error`]: a number out of range, an address that is not loopback, a folder, port or database that
+/// cannot be used.
 pub async fn bind(config: Config) -> Result<Bound, Error> {
     config.check()?;
     let folder = database::prepare_folder(&config.data_dir)

@@ -14,7 +14,8 @@ fn check(header: &str, expect: Result<Version, Rejection>) {
     assert_eq!(verify(header, BODY, NOW, &[key(1), key(2)]), expect, "{header}");
 }
 
-/// The example was made with OpenSSL: `printf '1763892000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_version_number_1`.
+/// The example was made with OpenSSL:
+/// `printf '1763892000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_version_number_1`.
 #[test]
 fn agrees_with_openssl() {
     assert_eq!(

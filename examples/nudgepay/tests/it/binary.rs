@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{self, HOOK_KEY};
 
-fn configuration(folder: &Path, extra: Value) -> PathBuf {
+fn configuration(folder: &Path, extra: &Value) -> PathBuf {
     let mut config = json!({
         "listen": "127.0.0.1:0", "data_dir": folder.join("data"), "hook_key": HOOK_KEY,
         "initial_secret": stage::secret(1).reveal(), "lifetime": "with_parent"
@@ -33,7 +33,7 @@ fn both_programs_announce_one_line_and_end_with_their_parent() {
         [("app", json!({ "provider_url": "http://127.0.0.1:9" })), ("provider", json!({}))]
     {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = spawn(program, &configuration(folder.path(), extra));
+        let mut child = spawn(program, &configuration(folder.path(), &extra));
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -58,7 +58,7 @@ fn a_wrong_configuration_is_told_without_quoting_a_key() {
         (json!({ "workers": 0 }), "nudgepay: `workers` is not between 1 and 64"),
         (json!({ "listen": "0.0.0.0:0" }), "nudgepay: `0.0.0.0:0` is not a loopback address"),
     ] {
-        let output = spawn("provider", &configuration(folder.path(), extra)).wait_with_output().unwrap();
+        let output = spawn("provider", &configuration(folder.path(), &extra)).wait_with_output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && output.stdout.is_empty());
         assert!(message.contains(expect) && !message.contains("hidden"), "{message}");

@@ -1,4 +1,5 @@
-//! Provider and two applications together: genuine webhooks arrive everywhere, through a whole rotation, without a loss.
+//! Provider and two applications together: genuine webhooks arrive everywhere, through a whole rotation,
+//! without a loss.
 
 use nudgepay::provider;
 use serde_json::{Value, json};
@@ -76,7 +77,8 @@ async fn a_whole_rotation_loses_no_genuine_webhook() {
     assert!(numbers.iter().zip(1..).all(|(seq, expect)| *seq == expect), "{numbers:?}");
 }
 
-/// The other half of the previous test: a rotation without an overlap does lose webhooks, and the log shows them.
+/// The other half of the previous test: a rotation without an overlap does lose webhooks, and the log shows
+/// them.
 #[tokio::test]
 async fn a_rotation_without_overlap_shows_its_losses() {
     let Cast { provider, apps, _folders } = cast(50).await;

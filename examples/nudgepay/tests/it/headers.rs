@@ -1,4 +1,5 @@
-//! One published grammar for the signature headers: every odd spelling is a 4xx with its code, never a 5xx, over HTTP.
+//! One published grammar for the signature headers: every odd spelling is a 4xx with its code, never a 5xx,
+//! over HTTP.
 //!
 //! The grammar itself is tested beside its parser; here are also the spellings that only HTTP can carry.
 

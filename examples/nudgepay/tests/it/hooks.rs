@@ -1,4 +1,5 @@
-//! The application's side of a rotation: orders are durable, counted once, fenced, and never leave it without a key.
+//! The application's side of a rotation: orders are durable, counted once, fenced, and never leave it without
+//! a key.
 
 use nudgepay::standard_webhooks;
 use serde_json::json;

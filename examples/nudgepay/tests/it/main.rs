@@ -2,6 +2,12 @@
 //!
 //! `stage` starts programs and signs calls; every other module tests one promise.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
+
 mod binary;
 mod flow;
 mod headers;

@@ -1,18 +1,18 @@
 //! Webhooks in: genuine events count exactly once, forged ones neither leave a trace nor get in their way.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nudgepay::{MacKey, stripe};
 use serde_json::json;
 
 use crate::stage::{self, paid, refused, start_app};
 
-/// Bytes of every file of the payments database, its write-ahead log included.
-fn stored(folder: &Path) -> Vec<(String, u64)> {
+/// Every byte of both databases, their write-ahead logs included.
+fn stored(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder.join("app"))
         .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
         .collect();
     files.sort();
     files
@@ -43,10 +43,10 @@ async fn probes_and_unknown_types_are_answered_without_an_effect() {
         let series = format!("nudgepay_webhooks_total{{outcome=\"{outcome}\",key_version=\"1\"}}");
         assert_eq!(app.metric(&series).await, 1);
     }
-    assert_eq!(stored(folder.path()), before);
+    assert!(stored(folder.path()) == before);
     // The probe's id was not spent: a payment may still use it.
     app.webhook(1, &paid("evt_1", "plink_1")).await;
-    assert_ne!(stored(folder.path()), before);
+    assert!(stored(folder.path()) != before);
 }
 
 #[tokio::test]
@@ -79,7 +79,8 @@ async fn verified_nonsense_is_a_malformed_event() {
 async fn bodies_over_the_cap_are_refused_and_those_at_it_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let app = start_app(&folder).await;
-    let padded = |length: usize| format!("{:length$}", json!({ "id": "evt_1", "type": "countersign.probe" }));
+    let event = json!({ "id": "evt_1", "type": "countersign.probe" }).to_string();
+    let padded = |length: usize| format!("{event}{}", " ".repeat(length - event.len()));
     assert_eq!(app.webhook(1, &padded(64 * 1024)).await.0, 200);
     assert_eq!(refused(&app.webhook(1, &padded(64 * 1024 + 1)).await), (413, "body_too_large"));
 }
@@ -110,7 +111,7 @@ async fn a_forged_flood_touches_no_file_and_loses_no_genuine_webhook() {
         }
     };
     forge(0, 100).await;
-    assert_eq!(stored(folder.path()), before);
+    assert!(stored(folder.path()) == before);
 
     let genuine = async {
         for n in 0..GENUINE {

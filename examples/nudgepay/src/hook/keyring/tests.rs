@@ -100,10 +100,11 @@ fn a_repeat_is_answered_as_before_under_any_fence() {
     }
 }
 
-/// One order that is wrong in every way is refused for the first reason; with each reason removed, for the next.
+/// One order that is wrong in every way is refused for the first reason; with each reason removed, for the
+/// next.
 #[test]
 fn refusals_come_in_order_of_precedence() {
-    let mut known = || Known { obeyed: Some(([0; 32], String::new())), dropped: true, ..holding(&[1, 2], 5) };
+    let known = || Known { obeyed: Some(([0; 32], String::new())), dropped: true, ..holding(&[1, 2], 5) };
     let mut wrong =
         Order { environment: "staging".to_owned(), value: Some(secret(9)), ..order(Kind::Promote, 2, 4) };
     check(known(), &wrong, Err("unsupported"));
@@ -111,7 +112,7 @@ fn refusals_come_in_order_of_precedence() {
     check(known(), &wrong, Err("unknown_secret"));
     wrong.environment = ENVIRONMENT.to_owned();
     check(known(), &wrong, Err("effect_reused"));
-    let mut new = || Known { obeyed: None, ..known() };
+    let new = || Known { obeyed: None, ..known() };
     check(new(), &wrong, Err("stale_fence"));
     wrong.fence = 5;
     check(new(), &wrong, Err("version_dropped"));

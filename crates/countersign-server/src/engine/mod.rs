@@ -1,0 +1,310 @@
+//! The only write path: load → decide → append → apply → publish.
+//!
+//! One thread owns the store. It takes whatever commands wait, decides them one after another on a staged copy of the state (each sees
+//! the events of those before it), appends all their entries in one commit, and only then publishes the state and answers.
+//!
+//! # Layout
+//! - `codec`: events to leaves and back, items to records and back
+//! - `stage`: decides a batch and builds what one commit writes
+//! - `writer`: the thread: batches, commits, conflicts, checkpoints, snapshots
+//! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
+//! - `anchor`: the last signed checkpoint, kept in a file beside the key
+//! - `readers`: a small pool of readers for everybody else
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use countersign_core::time::Time;
+use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State};
+use countersign_ledger::hash::Hash;
+use countersign_ledger::note::NoteSigner;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
+
+mod anchor;
+pub mod codec;
+mod readers;
+mod recover;
+mod stage;
+mod writer;
+
+use readers::Readers;
+
+/// Commands that may wait at once; more wait outside the queue.
+const QUEUE: usize = 4_096;
+
+/// What a node needs to run an engine.
+pub struct Options {
+    /// Signs checkpoints.
+    pub signer: Box<dyn NoteSigner + Send>,
+    /// The file beside the key that keeps the last signed checkpoint; none in tests without a disk.
+    pub anchor: Option<PathBuf>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("anchor", &self.anchor).finish_non_exhaustive()
+    }
+}
+
+/// Says what is kept beside the entry of a fact.
+pub type DetailsFn = dyn Fn(&Fact) -> Option<Vec<u8>> + Send;
+
+/// What is kept beside an entry, and beside which.
+pub enum DetailsOf {
+    /// Nothing.
+    None,
+    /// Canonical JSON beside the entry the command is mainly about.
+    Principal(Vec<u8>),
+    /// Whatever the function says for each.
+    Each(Box<DetailsFn>),
+}
+
+impl fmt::Debug for DetailsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Principal(_) => "Principal(…)",
+            Self::Each(_) => "Each(…)",
+        })
+    }
+}
+
+/// Makes a repeated request harmless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key the client chose.
+    pub key: String,
+    /// SHA-256 of method, path and body.
+    pub body_sha256: Hash,
+}
+
+/// A command on its way in.
+#[derive(Debug)]
+pub struct Submission {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub command: Command,
+    /// With which text beside the entries.
+    pub details: DetailsOf,
+    /// Under which idempotency key.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl Submission {
+    /// A command without details and without an idempotency key.
+    #[must_use]
+    pub fn new(actor: Actor, command: Command) -> Self {
+        Self { actor, command, details: DetailsOf::None, idempotency: None }
+    }
+
+    /// Puts canonical JSON beside the entry the command is mainly about.
+    #[must_use]
+    pub fn with_details(self, canonical_json: Vec<u8>) -> Self {
+        Self { details: DetailsOf::Principal(canonical_json), ..self }
+    }
+
+    /// Makes a repetition harmless.
+    #[must_use]
+    pub fn with_idempotency(self, key: IdempotencyKey) -> Self {
+        Self { idempotency: Some(key), ..self }
+    }
+}
+
+/// A command that happened, durably.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Index of its first entry; 0 if it caused none.
+    pub first: u64,
+    /// What it caused.
+    pub events: Arc<[Event]>,
+    /// The state of what it is mainly about, after it.
+    pub item: Option<Item>,
+    /// Whether this is the answer to an earlier request with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Why a command did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The rules refuse it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The idempotency key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    IdempotencyMismatch,
+    /// Not now: nothing was changed, trying again later is safe.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store does not answer, or contradicts itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The checkpoint kept outside the database speaks of another log, or of a longer one.
+    #[error("{0}")]
+    Anchor(String),
+    /// The thread could not be started.
+    #[error("the engine's thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+struct Request {
+    submission: Submission,
+    reply: oneshot::Sender<Result<Committed, EngineError>>,
+}
+
+/// What the writer shows to everybody else.
+struct Shared {
+    state: ArcSwap<State>,
+    checkpoint: ArcSwapOption<StoredCheckpoint>,
+    size: watch::Sender<u64>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A handle to the engine; clones are cheap. The engine stops when the last one is gone or [`Engine::stop`] is called.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    readers: Arc<Readers>,
+    queue: Arc<Mutex<Option<mpsc::Sender<Request>>>>,
+    places: Arc<Semaphore>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("size", &*self.shared.size.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Recovers the state and starts the writer.
+    ///
+    /// # Errors
+    /// The store fails or is damaged, or its log is not the one that was last signed.
+    pub fn start(mut store: Box<dyn Store>, options: Options) -> Result<Self, StartError> {
+        let recovered = recover::recover(store.as_mut(), &options)?;
+        let readers = Arc::new(Readers::open(store.as_ref())?);
+        let shared = Arc::new(Shared {
+            state: ArcSwap::from_pointee(recovered.state.clone()),
+            checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
+            size: watch::Sender::new(recovered.head.size()),
+            clock: Arc::clone(&options.clock),
+        });
+        let (sender, receiver) = mpsc::channel();
+        let writer = writer::Writer::new(store, options, (recovered, Arc::clone(&shared)));
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&receiver))?;
+        Ok(Self {
+            shared,
+            readers,
+            queue: Arc::new(Mutex::new(Some(sender))),
+            places: Arc::new(Semaphore::new(QUEUE)),
+            thread: Arc::new(Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Hands a command in and waits until it is durable or refused.
+    ///
+    /// # Errors
+    /// The command did not happen, and why.
+    pub async fn submit(&self, submission: Submission) -> Result<Committed, EngineError> {
+        let _place = self.places.acquire().await.map_err(|_| EngineError::Stopped)?;
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or(EngineError::Stopped)?;
+        queue.send(Request { submission, reply }).map_err(|_| EngineError::Stopped)?;
+        drop(queue);
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// The latest committed state.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.shared.state.load_full()
+    }
+
+    /// Number of committed entries.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        *self.shared.size.borrow()
+    }
+
+    /// The node's clock, for reading; a clock that jumped shows the start of time, which has nothing due.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.shared.clock.now().unwrap_or_default()
+    }
+
+    /// Whether the node can decide now: its clock is trusted and its writer runs.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn ready(&self) -> Result<(), EngineError> {
+        self.shared.clock.now().map_err(|jumped| EngineError::Unavailable(jumped.to_string()))?;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) { Ok(()) } else { Err(EngineError::Stopped) }
+    }
+
+    /// Reads committed data on a blocking thread.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn read<T, F>(&self, read: F) -> Result<T, EngineError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.read(read).await
+    }
+
+    /// The last checkpoint that was signed and kept.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<Arc<StoredCheckpoint>> {
+        self.shared.checkpoint.load_full()
+    }
+
+    /// Tells of every commit: the log's size after it.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.size.subscribe()
+    }
+
+    /// Resolves after the next commit.
+    pub async fn changed(&self) {
+        // The sender lives as long as this handle, so the only outcome is a change.
+        let _ = self.commits().changed().await;
+    }
+
+    /// Stops taking commands, lets the writer finish, sign and save a snapshot.
+    pub async fn stop(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
+            if !matches!(joined, Ok(true)) {
+                tracing::error!("the engine's thread ended with a panic");
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Decides a batch of commands on a staged copy of the state and builds what one commit writes. Changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use countersign_core::id::CorrelationId;
+use countersign_core::sabotage::{self, Sabotage};
+use countersign_core::time::Time;
+use countersign_core::{Command, Context, Event, Fact, State, Subject};
+use countersign_ledger::hash::{Hash, leaf_hash, sha256};
+use countersign_ledger::{details, json};
+use uuid::Uuid;
+
+use super::codec::{self, Position};
+use super::{Committed, DetailsOf, EngineError, Request, Submission};
+use crate::store::{Batch, Details, Head, Idempotency, NewEntry, Reader, Store, StoreError, StoredNode};
+
+/// Nodes at these heights are stored, so that a proof reads at most 256 hashes per level.
+const STORED_LEVELS: u8 = 8;
+
+pub(super) type Answer = Result<Committed, EngineError>;
+
+/// A batch decided and ready to be appended.
+pub(super) struct Staged {
+    pub state: State,
+    pub batch: Batch,
+    /// One answer per request, to be given after the commit; none for one that must wait for the next batch.
+    pub answers: Vec<Option<Answer>>,
+}
+
+/// Decides commands one after another.
+pub(super) struct Stage<'a> {
+    store: &'a mut dyn Store,
+    base: &'a State,
+    now: Time,
+    state: State,
+    batch: Batch,
+    touched: BTreeSet<Subject>,
+    hydrated: BTreeSet<Subject>,
+    /// Idempotency keys used in this batch; a repetition waits for the next one.
+    keys: BTreeSet<(String, String)>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(store: &'a mut dyn Store, (base, head): (&'a State, &Head), now: Time) -> Self {
+        let batch = Batch {
+            expected_size: head.size(),
+            entries: Vec::new(),
+            nodes: Vec::new(),
+            head: head.clone(),
+            records: Vec::new(),
+            blobs: Vec::new(),
+            idempotency: Vec::new(),
+        };
+        let (touched, hydrated, keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { store, base, now, state: base.clone(), batch, touched, hydrated, keys }
+    }
+
+    /// Decides all requests and closes the batch.
+    pub(super) fn decide(mut self, requests: &[Request]) -> Result<Staged, StoreError> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(self.one(&request.submission)?);
+        }
+        for subject in &self.touched {
+            if let Some(item) = self.state.item(subject) {
+                self.batch.records.push(codec::record(subject, &item, self.state.entries_of(subject))?);
+            }
+        }
+        for subject in &self.touched {
+            self.state.retire(subject);
+        }
+        for subject in &self.hydrated {
+            self.state.forget(subject);
+        }
+        Ok(Staged { state: self.state, batch: self.batch, answers })
+    }
+
+    fn one(&mut self, submission: &Submission) -> Result<Option<Answer>, StoreError> {
+        let actor = submission.actor.to_string();
+        if let Some(idempotency) = &submission.idempotency {
+            let key = (actor.clone(), idempotency.key.clone());
+            if self.keys.contains(&key) {
+                return Ok(None);
+            }
+            if let Some(known) = self.store.idempotency(&actor, &idempotency.key)? {
+                let same = known.body_sha256 == idempotency.body_sha256;
+                return if same { self.replay(&known).map(Some) } else { Ok(Some(Err(EngineError::IdempotencyMismatch))) };
+            }
+        }
+        self.hydrate(&submission.command)?;
+        let cx = self.context(submission);
+        let overlay = if sabotage::is_active(Sabotage::NoOverlay) { self.base } else { &self.state };
+        let events = match countersign_core::decide(overlay, &cx, &submission.command) {
+            Ok(events) => events,
+            Err(refusal) => return Ok(Some(Err(EngineError::Refused(refusal)))),
+        };
+        let first = self.batch.head.size();
+        let principal = Command::principal(&events).map(|event| event.fact.subject());
+        for event in &events {
+            self.push(event, details_of(submission, (&events, event)))?;
+        }
+        if let (Some(idempotency), false) = (&submission.idempotency, events.is_empty()) {
+            self.keys.insert((actor.clone(), idempotency.key.clone()));
+            self.batch.idempotency.push(Idempotency {
+                actor,
+                key: idempotency.key.clone(),
+                body_sha256: idempotency.body_sha256,
+                first,
+                count: u32::try_from(events.len()).unwrap_or(u32::MAX),
+                time_ms: self.now.as_millis(),
+            });
+        }
+        let item = principal.and_then(|subject| self.state.item(&subject));
+        Ok(Some(Ok(Committed { first, events: events.into(), item, replayed: false })))
+    }
+
+    fn context(&self, submission: &Submission) -> Context {
+        let fresh = || fresh_id(self.now).as_u128();
+        Context {
+            now: self.now,
+            actor: submission.actor,
+            correlation: CorrelationId(fresh()),
+            fresh: [fresh(), fresh()],
+        }
+    }
+
+    /// Fetches what the command names and memory does not hold, until nothing is missing or nothing more is found.
+    fn hydrate(&mut self, command: &Command) -> Result<(), StoreError> {
+        loop {
+            let mut found = false;
+            for subject in countersign_core::missing(&self.state, command) {
+                let record = self.store.record(codec::record_kind(&subject), &subject.to_string())?;
+                if let Some(record) = record {
+                    self.state.hydrate(&subject, codec::item(&record)?, record.seq);
+                    self.hydrated.insert(subject);
+                    found = true;
+                }
+            }
+            if !found {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Applies an event and puts its entry into the batch.
+    fn push(&mut self, event: &Event, details: Option<Vec<u8>>) -> Result<(), StoreError> {
+        countersign_core::apply(&mut self.state, event);
+        let subject = event.fact.subject();
+        let subject_seq = self.state.entries_of(&subject);
+        let details = details.map(salted).transpose()?;
+        let commitment = details.as_ref().map(|details| details::commitment(&details.salt, &details.body));
+        let leaf = codec::leaf(event, Position { index: self.batch.head.size(), subject_seq }, commitment)?;
+        let leaf_hash = leaf_hash(&leaf);
+        let nodes = &mut self.batch.nodes;
+        self.batch.head.tree.push_with(leaf_hash, |level, index, hash| {
+            if level > 0 && level % STORED_LEVELS == 0 {
+                nodes.push(StoredNode { level, index, hash });
+            }
+        });
+        self.batch.head.time_ms = event.at.as_millis();
+        self.batch.blobs.extend(blob(event)?);
+        self.batch.entries.push(NewEntry { leaf, leaf_hash, subject: subject.to_string(), subject_seq, details });
+        self.touched.insert(subject);
+        Ok(())
+    }
+
+    /// The answer to a repeated request, rebuilt from what the first one appended.
+    fn replay(&mut self, known: &Idempotency) -> Result<Answer, StoreError> {
+        let count = usize::try_from(known.count).unwrap_or(usize::MAX);
+        let entries = self.store.entries(known.first, count)?;
+        let mut events = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            events.push(codec::decode(entry.index, &entry.leaf, as_reader(self.store))?.event);
+        }
+        let principal = Command::principal(&events).map(|event| event.fact.subject());
+        let item = match principal {
+            Some(subject) => match self.store.record(codec::record_kind(&subject), &subject.to_string())? {
+                Some(record) => Some(codec::item(&record)?),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Ok(Committed { first: known.first, events: Arc::from(events), item, replayed: true }))
+    }
+}
+
+/// A store seen as a reader.
+fn as_reader(store: &mut dyn Store) -> &mut dyn Reader {
+    store
+}
+
+fn details_of(submission: &Submission, (events, event): (&[Event], &Event)) -> Option<Vec<u8>> {
+    match &submission.details {
+        DetailsOf::None => None,
+        DetailsOf::Principal(bytes) => {
+            let principal = Command::principal(events)?;
+            std::ptr::eq(principal, event).then(|| bytes.clone())
+        }
+        DetailsOf::Each(each) => each(&event.fact),
+    }
+}
+
+fn salted(body: Vec<u8>) -> Result<Details, StoreError> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
+    Ok(Details { salt, body })
+}
+
+/// The blob an event refers to: the policy's canonical bytes.
+fn blob(event: &Event) -> Result<Option<(Hash, Vec<u8>)>, StoreError> {
+    let Fact::PolicyActivated(_, activated) = &event.fact else { return Ok(None) };
+    let Some(policy) = &activated.policy else { return Ok(None) };
+    let bytes = json::to_canonical(policy).map_err(|error| StoreError::Corrupt(format!("policy: {error}")))?;
+    let hash = sha256(&bytes);
+    if hash.0 == activated.policy_sha256.0 {
+        Ok(Some((hash, bytes)))
+    } else {
+        Err(StoreError::Corrupt("the policy is not the one its digest names".into()))
+    }
+}
+
+/// A `UUIDv7` (RFC 9562, 5.7) of the given time.
+fn fresh_id(now: Time) -> Uuid {
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let nanos = u32::try_from(millis % 1_000 * 1_000_000).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, millis / 1_000, nanos))
+}
