@@ -3,7 +3,11 @@
 //! Prints one JSON object per line. Batches are built, hashed and put into the tree before the clock starts: this measures the
 //! store, not the engine. Run with `cargo bench -p countersign-server --bench store`.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at the first surprise and prints its result")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark stops at the first surprise and prints its result"
+)]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

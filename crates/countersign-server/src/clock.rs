@@ -19,7 +19,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
 
 /// The wall clock and the monotonic clock disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the wall clock differs from the monotonic clock by {by_ms} ms; set the clock right and restart the node")]
+#[error(
+    "the wall clock differs from the monotonic clock by {by_ms} ms; set the clock right and restart the node"
+)]
 pub struct ClockJumped {
     /// Wall clock minus expectation, milliseconds.
     pub by_ms: i64,

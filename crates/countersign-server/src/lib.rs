@@ -4,6 +4,7 @@
 //! - `config`: the node's file and the policy's file, read strictly
 //! - `clock`: the only clock
 //! - `engine`: the only write path: load → decide → append → apply → publish
+//! - `genesis`: the first entries of a log
 //! - `store`: where the ledger lives: memory, SQLite
 //! - `secrets`: values of governed secrets, sealed
 //! - `http`: the API, one file per capability
@@ -12,5 +13,6 @@
 
 pub mod clock;
 pub mod engine;
+pub mod genesis;
 pub mod secrets;
 pub mod store;

@@ -1,26 +1,24 @@
 //! NudgePay, the application Countersign governs in its demo, and the payment provider it works with.
 //!
 //! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`]
-//! simulates the other side and signs them. Both obey Countersign's rotation hook. Nothing here knows a
-//! Countersign crate: the two sides meet only in public formats (Stripe's signature scheme, Standard
-//! Webhooks), as a customer's service would.
-//!
-//! # Layout
-//!
-//! [`app`], [`provider`] the programs · `hook` the rotation hook both obey (order, key ring rules, durable
-//! store) · [`stripe`], [`standard_webhooks`] the two signature schemes, pure · [`serve`] listening,
-//! announcing, stopping.
+//! signs them. Both obey Countersign's rotation hook. Nothing here knows a Countersign crate: the sides meet
+//! only in public formats (Stripe's signature scheme, Standard Webhooks), as a customer's service would.
 
+// The two programs.
 pub mod app;
 pub mod provider;
+
+// What both are made of: listening and stopping, the two signature schemes (pure), the rotation hook.
 pub mod serve;
 pub mod standard_webhooks;
 pub mod stripe;
 
+mod hook;
+
+// What those rest on.
 mod answer;
 mod clock;
 mod database;
-mod hook;
 mod mac;
 mod outgoing;
 mod secret;

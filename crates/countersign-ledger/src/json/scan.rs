@@ -20,21 +20,24 @@ pub(crate) struct Cursor<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawString<'a> {
     inner: &'a str,
-    escaped: bool,
+    /// A count and not a flag: results with padding bytes are copied in overlapping pieces, which stalls the
+    /// processor for longer than a short string takes to read.
+    escapes: usize,
 }
 
 impl<'a> RawString<'a> {
     /// The meaning of the string; allocates only if it contains escapes.
     pub(crate) fn decode(self) -> Result<Cow<'a, str>, JsonError> {
-        if !self.escaped {
-            return Ok(Cow::Borrowed(self.inner));
-        }
+        if self.escapes == 0 { Ok(Cow::Borrowed(self.inner)) } else { self.replace_escapes().map(Cow::Owned) }
+    }
+
+    fn replace_escapes(self) -> Result<String, JsonError> {
         let mut cursor = Cursor { text: self.inner, at: 0 };
         let mut decoded = String::with_capacity(self.inner.len());
         loop {
             decoded.push_str(cursor.plain());
             if cursor.peek().is_none() {
-                return Ok(Cow::Owned(decoded));
+                return Ok(decoded);
             }
             decoded.push(cursor.escape()?);
         }
@@ -47,7 +50,7 @@ impl<'a> RawString<'a> {
 
     /// Whether the text contains escapes.
     pub(crate) fn is_escaped(self) -> bool {
-        self.escaped
+        self.escapes > 0
     }
 }
 
@@ -149,17 +152,17 @@ impl<'a> Cursor<'a> {
     pub(crate) fn string(&mut self) -> Result<RawString<'a>, JsonError> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut escaped = false;
+        let mut escapes = 0;
         loop {
             self.plain();
             match self.peek() {
                 Some(b'"') => {
                     let inner = self.since(start);
                     self.at += 1;
-                    return Ok(RawString { inner, escaped });
+                    return Ok(RawString { inner, escapes });
                 }
                 Some(b'\\') => {
-                    escaped = true;
+                    escapes += 1;
                     self.escape()?;
                 }
                 Some(_) => return Err(self.error(JsonErrorKind::ControlCharacter)),

@@ -2,24 +2,32 @@
 
 use alloc::vec::Vec;
 
-/// How many bytes are judged at once; a width compilers turn into one vector comparison.
-const LANES: usize = 16;
-
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// How many bytes at the start need no escape.
+/// How many bytes at the start need no escape. Eight are judged at once: strings are most of a leaf.
 pub(crate) fn plain_run(bytes: &[u8]) -> usize {
-    let whole = bytes
-        .chunks_exact(LANES)
-        .take_while(|chunk| !chunk.iter().fold(false, |found, byte| found | needs_escape(*byte)))
-        .count()
-        * LANES;
-    let rest = bytes.get(whole..).unwrap_or_default();
-    whole + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (position, word) in words.iter().enumerate() {
+        let escapes = escapes_in(u64::from_le_bytes(*word));
+        if escapes != 0 {
+            return position * 8 + escapes.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + tail.iter().position(|byte| needs_escape(*byte)).unwrap_or(tail.len())
+}
+
+/// Sets the top bit of every byte that needs an escape (Bit Twiddling Hacks, "Determine if a word has a byte less
+/// than n"). A borrow can mark bytes *after* the first match by mistake, so only the lowest mark is to be believed.
+fn escapes_in(word: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const TOP: u64 = EACH * 0x80;
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word & TOP;
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    below(word, 0x20) | equal(b'"') | equal(b'\\')
 }
 
 /// Writes a string with its quotes (RFC 8785, 3.2.2.2).
@@ -75,5 +83,24 @@ pub(crate) fn write_unsigned(out: &mut Vec<u8>, value: u64) {
     }
     if let Some(digits) = out.get_mut(start..) {
         digits.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{needs_escape, plain_run};
+
+    #[test]
+    fn words_agree_with_bytes_for_every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for place in 0..20 {
+                for filler in [b' ', b'!', b'#', 0x7f, 0x80, 0xff] {
+                    let mut bytes = [filler; 20];
+                    bytes[place] = byte;
+                    let expected = bytes.iter().position(|byte| needs_escape(*byte)).unwrap_or(20);
+                    assert_eq!(plain_run(&bytes), expected, "{byte:#x} at {place} in {filler:#x}");
+                }
+            }
+        }
     }
 }

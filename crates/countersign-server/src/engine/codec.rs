@@ -57,7 +57,8 @@ pub fn leaf(event: &Event, position: Position, details_sha256: Option<Hash>) -> 
 pub fn decode(index: u64, leaf: &[u8], reader: &mut dyn Reader) -> Result<Decoded, StoreError> {
     let view = EntryView::parse(leaf).map_err(|error| corrupt(index, error))?;
     let data = &mut serde_json::Deserializer::from_str(view.data);
-    let fact = countersign_core::Fact::decode(view.kind, view.subject, data).map_err(|error| corrupt(index, error))?;
+    let fact = countersign_core::Fact::decode(view.kind, view.subject, data)
+        .map_err(|error| corrupt(index, error))?;
     let environment = view.environment.map(str::parse).transpose().map_err(|error| corrupt(index, error))?;
     let mut event = Event {
         at: view.time.parse().map_err(|error| corrupt(index, error))?,
@@ -80,7 +81,8 @@ pub fn decode(index: u64, leaf: &[u8], reader: &mut dyn Reader) -> Result<Decode
 /// # Errors
 /// The item cannot be written as JSON.
 pub fn record(subject: &Subject, item: &Item, seq: u32) -> Result<Record, StoreError> {
-    let body = serde_json::to_vec(item).map_err(|error| StoreError::Corrupt(format!("record of {subject}: {error}")))?;
+    let body = serde_json::to_vec(item)
+        .map_err(|error| StoreError::Corrupt(format!("record of {subject}: {error}")))?;
     Ok(Record { kind: item.kind(), id: subject.to_string(), seq, status: item.status().to_owned(), body })
 }
 
@@ -89,7 +91,8 @@ pub fn record(subject: &Subject, item: &Item, seq: u32) -> Result<Record, StoreE
 /// # Errors
 /// The record is not what this version writes.
 pub fn item(record: &Record) -> Result<Item, StoreError> {
-    serde_json::from_slice(&record.body).map_err(|error| StoreError::Corrupt(format!("record of {}: {error}", record.id)))
+    serde_json::from_slice(&record.body)
+        .map_err(|error| StoreError::Corrupt(format!("record of {}: {error}", record.id)))
 }
 
 /// The capability whose records hold the subject.

@@ -214,7 +214,8 @@ impl Engine {
         });
         let (sender, receiver) = mpsc::channel();
         let writer = writer::Writer::new(store, options, (recovered, Arc::clone(&shared)));
-        let thread = std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&receiver))?;
+        let thread =
+            std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&receiver))?;
         Ok(Self {
             shared,
             readers,
@@ -263,7 +264,11 @@ impl Engine {
     pub fn ready(&self) -> Result<(), EngineError> {
         self.shared.clock.now().map_err(|jumped| EngineError::Unavailable(jumped.to_string()))?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) { Ok(()) } else { Err(EngineError::Stopped) }
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            Ok(())
+        } else {
+            Err(EngineError::Stopped)
+        }
     }
 
     /// Reads committed data on a blocking thread.

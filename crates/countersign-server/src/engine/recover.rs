@@ -28,7 +28,10 @@ pub(super) fn recover(store: &mut dyn Store, options: &Options) -> Result<Recove
     let snapshot_size = tree.size();
     replay(store, (&mut state, &mut tree), head.size())?;
     if tree.root() != head.tree.root() {
-        return Err(StoreError::Corrupt("the entries do not give the stored root: run `countersign ledger verify`".into()).into());
+        return Err(StoreError::Corrupt(
+            "the entries do not give the stored root: run `countersign ledger verify`".into(),
+        )
+        .into());
     }
     let checkpoint = check_anchor(store, options, (&state, &head))?;
     Ok(Recovered { state, head, snapshot_size, checkpoint })
@@ -37,14 +40,19 @@ pub(super) fn recover(store: &mut dyn Store, options: &Options) -> Result<Recove
 /// The snapshot's state and the tree at its size, or the beginning.
 fn from_snapshot(store: &mut dyn Store, head: &Head) -> Result<(State, CompactRange), StoreError> {
     let beginning = || (State::default(), CompactRange::new());
-    let Some(Snapshot { size, root, state }) = store.snapshot()?.filter(|snapshot| snapshot.size <= head.size()) else {
+    let Some(Snapshot { size, root, state }) =
+        store.snapshot()?.filter(|snapshot| snapshot.size <= head.size())
+    else {
         return Ok(beginning());
     };
     let tree = tree_at(store, size)?;
     match serde_json::from_slice(&state) {
         Ok(state) if tree.root() == root => Ok((state, tree)),
         _ => {
-            tracing::warn!(size, "the snapshot does not fit the log: it is derived data, so all entries are replayed instead");
+            tracing::warn!(
+                size,
+                "the snapshot does not fit the log: it is derived data, so all entries are replayed instead"
+            );
             Ok(beginning())
         }
     }
@@ -71,7 +79,10 @@ pub(super) fn replay(
             }
             countersign_core::apply(state, &event);
             if state.entries_of(&subject) != subject_seq {
-                return Err(StoreError::Corrupt(format!("entry {}: gap in the entries of `{subject}`", entry.index)));
+                return Err(StoreError::Corrupt(format!(
+                    "entry {}: gap in the entries of `{subject}`",
+                    entry.index
+                )));
             }
             state.retire(&subject);
         }
@@ -99,8 +110,11 @@ fn check_anchor(
     let stored = store.latest_checkpoint()?;
     let Some(path) = &options.anchor else { return Ok(stored) };
     let unreadable = |why: String| StartError::Anchor(format!("`{}`: {why}", path.display()));
-    let Some(note) = anchor::load(path).map_err(|error| unreadable(error.to_string()))? else { return Ok(stored) };
-    let log = state.log().ok_or_else(|| unreadable("a checkpoint was signed, but the log is empty".into()))?;
+    let Some(note) = anchor::load(path).map_err(|error| unreadable(error.to_string()))? else {
+        return Ok(stored);
+    };
+    let log =
+        state.log().ok_or_else(|| unreadable("a checkpoint was signed, but the log is empty".into()))?;
     let key = VerifierKey::parse(&log.log_key).map_err(|error| unreadable(error.to_string()))?;
     let signed = Checkpoint::open(&note, &[key]).map_err(|error| unreadable(error.to_string()))?;
     if signed.size > head.size() {

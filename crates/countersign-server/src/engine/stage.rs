@@ -85,7 +85,11 @@ impl<'a> Stage<'a> {
             }
             if let Some(known) = self.store.idempotency(&actor, &idempotency.key)? {
                 let same = known.body_sha256 == idempotency.body_sha256;
-                return if same { self.replay(&known).map(Some) } else { Ok(Some(Err(EngineError::IdempotencyMismatch))) };
+                return if same {
+                    self.replay(&known).map(Some)
+                } else {
+                    Ok(Some(Err(EngineError::IdempotencyMismatch)))
+                };
             }
         }
         self.hydrate(&submission.command)?;
@@ -160,7 +164,13 @@ impl<'a> Stage<'a> {
         });
         self.batch.head.time_ms = event.at.as_millis();
         self.batch.blobs.extend(blob(event)?);
-        self.batch.entries.push(NewEntry { leaf, leaf_hash, subject: subject.to_string(), subject_seq, details });
+        self.batch.entries.push(NewEntry {
+            leaf,
+            leaf_hash,
+            subject: subject.to_string(),
+            subject_seq,
+            details,
+        });
         self.touched.insert(subject);
         Ok(())
     }
@@ -211,7 +221,8 @@ fn salted(body: Vec<u8>) -> Result<Details, StoreError> {
 fn blob(event: &Event) -> Result<Option<(Hash, Vec<u8>)>, StoreError> {
     let Fact::PolicyActivated(_, activated) = &event.fact else { return Ok(None) };
     let Some(policy) = &activated.policy else { return Ok(None) };
-    let bytes = json::to_canonical(policy).map_err(|error| StoreError::Corrupt(format!("policy: {error}")))?;
+    let bytes =
+        json::to_canonical(policy).map_err(|error| StoreError::Corrupt(format!("policy: {error}")))?;
     let hash = sha256(&bytes);
     if hash.0 == activated.policy_sha256.0 {
         Ok(Some((hash, bytes)))

@@ -45,7 +45,11 @@ pub(super) struct Writer {
 struct Fatal;
 
 impl Writer {
-    pub(super) fn new(store: Box<dyn Store>, options: Options, (recovered, shared): (Recovered, Arc<Shared>)) -> Self {
+    pub(super) fn new(
+        store: Box<dyn Store>,
+        options: Options,
+        (recovered, shared): (Recovered, Arc<Shared>),
+    ) -> Self {
         let Recovered { state, head, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
         Self { store, options, shared, state, head, signed_size, signed_at: Instant::now(), snapshot_size }
@@ -136,7 +140,11 @@ impl Writer {
         let caught = self.store.head().and_then(|head| {
             let mut tree = self.head.tree.clone();
             replay(self.store.as_mut(), (&mut self.state, &mut tree), head.size())?;
-            if tree.root() == head.tree.root() { Ok(head) } else { Err(StoreError::Corrupt("the log forked".into())) }
+            if tree.root() == head.tree.root() {
+                Ok(head)
+            } else {
+                Err(StoreError::Corrupt("the log forked".into()))
+            }
         });
         match caught {
             Ok(head) => {
@@ -204,9 +212,9 @@ impl Writer {
             return;
         }
         let (size, root) = (self.head.size(), self.head.tree.root());
-        let saved = serde_json::to_vec(&self.state)
-            .map_err(|error| error.to_string())
-            .and_then(|state| self.store.save_snapshot(&Snapshot { size, root, state }).map_err(|error| error.to_string()));
+        let saved = serde_json::to_vec(&self.state).map_err(|error| error.to_string()).and_then(|state| {
+            self.store.save_snapshot(&Snapshot { size, root, state }).map_err(|error| error.to_string())
+        });
         match saved {
             Ok(()) => self.snapshot_size = size,
             Err(why) => tracing::warn!(%why, "the snapshot could not be saved; the next start takes longer"),

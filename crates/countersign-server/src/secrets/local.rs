@@ -19,7 +19,8 @@ const SELECT: &str = "SELECT version, stage, rotation, nonce, sealed FROM secret
      WHERE name = ?1 AND environment = ?2 ORDER BY version";
 const RESTAGE: &str = "UPDATE secrets SET stage = ?4, nonce = ?5, sealed = ?6 \
      WHERE name = ?1 AND environment = ?2 AND version = ?3";
-const DELETE: &str = "DELETE FROM secrets WHERE name = ?1 AND environment = ?2 AND version = ?3 AND stage = ?4";
+const DELETE: &str =
+    "DELETE FROM secrets WHERE name = ?1 AND environment = ?2 AND version = ?3 AND stage = ?4";
 
 /// Secrets in the server's own database.
 #[derive(Debug)]
@@ -181,7 +182,15 @@ impl Rows<'_> {
             return Err(SecretError::Refused(what));
         }
         let sealed = sealing::seal(self.sealing, slot, value)?;
-        let row = params![key.name, key.environment, version, stage.as_str(), rotation, sealed.nonce, sealed.sealed];
+        let row = params![
+            key.name,
+            key.environment,
+            version,
+            stage.as_str(),
+            rotation,
+            sealed.nonce,
+            sealed.sealed
+        ];
         self.transaction.execute(INSERT, row)?;
         Ok(())
     }
@@ -224,7 +233,11 @@ impl Rows<'_> {
     }
 
     fn changed(&self, rows: usize) -> Result<(), SecretError> {
-        if rows == 1 { Ok(()) } else { Err(SecretError::Corrupt(format!("{rows} rows of {} changed, not 1", self.key))) }
+        if rows == 1 {
+            Ok(())
+        } else {
+            Err(SecretError::Corrupt(format!("{rows} rows of {} changed, not 1", self.key)))
+        }
     }
 }
 

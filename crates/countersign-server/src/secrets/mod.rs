@@ -114,7 +114,9 @@ pub enum SecretError {
     #[error("{0}")]
     Refused(String),
     /// A stored value cannot be opened: another sealing key, or the row was altered or moved.
-    #[error("version {version} of {key} cannot be opened: the sealing key is another one, or the stored row was altered")]
+    #[error(
+        "version {version} of {key} cannot be opened: the sealing key is another one, or the stored row was altered"
+    )]
     Sealed {
         /// The secret.
         key: SecretKey,
@@ -142,7 +144,10 @@ pub trait SecretStore: Send + Sync {
     ///
     /// # Errors
     /// `Refused` if the rotation made another version, or another rotation made this version.
-    #[expect(clippy::too_many_arguments, reason = "which secret, which version, for what, and the value: no two belong together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "which secret, which version, for what, and the value: no two belong together"
+    )]
     fn create_pending(
         &self,
         key: &SecretKey,

@@ -69,7 +69,10 @@ impl Slot<'_> {
             self.stage.as_str().as_bytes(),
         ];
         // The length before each part keeps `ab` + `c` and `a` + `bc` apart.
-        parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
+        parts
+            .iter()
+            .flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied()))
+            .collect()
     }
 }
 
@@ -81,9 +84,14 @@ pub(super) struct SealedValue {
 }
 
 /// Seals a value for one row.
-pub(super) fn seal(key: &SealingKey, slot: Slot<'_>, value: &SecretValue) -> Result<SealedValue, SecretError> {
+pub(super) fn seal(
+    key: &SealingKey,
+    slot: Slot<'_>,
+    value: &SecretValue,
+) -> Result<SealedValue, SecretError> {
     let mut nonce = [0_u8; 24];
-    getrandom::fill(&mut nonce).map_err(|error| SecretError::Unavailable(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut nonce)
+        .map_err(|error| SecretError::Unavailable(format!("no random bytes: {error}")))?;
     let aad = slot.associated_data();
     let payload = Payload { msg: value.expose().as_bytes(), aad: &aad };
     let sealed = key
@@ -94,7 +102,11 @@ pub(super) fn seal(key: &SealingKey, slot: Slot<'_>, value: &SecretValue) -> Res
 }
 
 /// Opens a value in the row it was sealed for.
-pub(super) fn open(key: &SealingKey, slot: Slot<'_>, stored: &SealedValue) -> Result<SecretValue, SecretError> {
+pub(super) fn open(
+    key: &SealingKey,
+    slot: Slot<'_>,
+    stored: &SealedValue,
+) -> Result<SecretValue, SecretError> {
     let refused = || SecretError::Sealed { key: slot.key.clone(), version: slot.version };
     let aad = slot.associated_data();
     let payload = Payload { msg: &stored.sealed, aad: &aad };

@@ -23,11 +23,17 @@ pub(super) fn well_formed(batch: &Batch) -> Result<(), StoreError> {
         return Err(StoreError::Corrupt(what));
     }
     if let Some(node) = batch.nodes.iter().find(|node| node.level == 0 || node.level % TILE_HEIGHT != 0) {
-        let what = format!("a batch stores a node of level {}: only multiples of {TILE_HEIGHT} are stored", node.level);
+        let what = format!(
+            "a batch stores a node of level {}: only multiples of {TILE_HEIGHT} are stored",
+            node.level
+        );
         return Err(StoreError::Corrupt(what));
     }
     if let Some(entry) = batch.entries.iter().find(|entry| entry.subject_seq == 0) {
-        return Err(StoreError::Corrupt(format!("an entry of `{}` is numbered 0: the first is 1", entry.subject)));
+        return Err(StoreError::Corrupt(format!(
+            "an entry of `{}` is numbered 0: the first is 1",
+            entry.subject
+        )));
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use countersign_ledger::hash::Hash;
 
 use super::fence::{self, NodeSpan};
 use super::{
-    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError, StoredCheckpoint,
-    StoredEntry,
+    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
+    StoredCheckpoint, StoredEntry,
 };
 
 /// A store that lives as long as its last handle. A clone is another handle of the same store, which is how a test restarts
@@ -89,7 +89,10 @@ impl Contents {
         }
         for row in &batch.idempotency {
             if self.idempotency.contains_key(&(row.actor.clone(), row.key.clone())) {
-                return Err(StoreError::Corrupt(format!("the idempotency key `{}` was answered before", row.key)));
+                return Err(StoreError::Corrupt(format!(
+                    "the idempotency key `{}` was answered before",
+                    row.key
+                )));
             }
         }
         Ok(())
@@ -135,11 +138,21 @@ impl Reader for MemoryStore {
         Ok(self.read().entries.iter().skip(from).take(limit).cloned().collect())
     }
 
-    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+    fn entries_of(
+        &mut self,
+        subject: &str,
+        after_seq: u32,
+        limit: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
         let contents = self.read();
         let indexes = contents.subjects.get(subject).map_or(&[][..], Vec::as_slice);
         let after = usize::try_from(after_seq).unwrap_or(usize::MAX);
-        Ok(indexes.iter().skip(after).take(limit).filter_map(|index| contents.entry(*index).cloned()).collect())
+        Ok(indexes
+            .iter()
+            .skip(after)
+            .take(limit)
+            .filter_map(|index| contents.entry(*index).cloned())
+            .collect())
     }
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
@@ -184,7 +197,8 @@ impl Reader for MemoryStore {
         let span = NodeSpan::of(level, index)?;
         let contents = self.read();
         let end = span.first.saturating_add(span.count);
-        let hashes: Option<Vec<Hash>> = (span.first..end).map(|at| contents.hash_at(span.level, at)).collect();
+        let hashes: Option<Vec<Hash>> =
+            (span.first..end).map(|at| contents.hash_at(span.level, at)).collect();
         hashes.and_then(fence::fold).ok_or_else(|| fence::missing_node(level, index))
     }
 }

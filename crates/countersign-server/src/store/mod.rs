@@ -201,7 +201,12 @@ pub trait Reader: Send {
     /// Entries from index `from`, at most `limit`, in order.
     fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
     /// Entries of one subject with a sequence above `after_seq`, at most `limit`, in order.
-    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError>;
+    fn entries_of(
+        &mut self,
+        subject: &str,
+        after_seq: u32,
+        limit: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError>;
     /// The details beside the entry at `index`, if it has any.
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError>;
     /// A blob by its SHA-256.

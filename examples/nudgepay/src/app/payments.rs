@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS links (
     description TEXT NOT NULL, created_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS payments (link TEXT PRIMARY KEY, event TEXT NOT NULL REFERENCES events (id)) STRICT;";
+CREATE TABLE IF NOT EXISTS payments (
+    link TEXT PRIMARY KEY, event TEXT NOT NULL REFERENCES events (id)
+) STRICT;";
 
 /// A payment link as stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -22,10 +22,12 @@ use crate::{SecretText, Version, VersionedKey, database};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS keys (version INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS ring (only INTEGER PRIMARY KEY CHECK (only = 1), fence INTEGER NOT NULL, signing INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS ring (
+    only INTEGER PRIMARY KEY CHECK (only = 1), fence INTEGER NOT NULL, signing INTEGER
+) STRICT;
 CREATE TABLE IF NOT EXISTS effects (
-    id TEXT PRIMARY KEY, digest BLOB NOT NULL, kind TEXT NOT NULL, rotation TEXT NOT NULL, version INTEGER NOT NULL,
-    answer TEXT NOT NULL
+    id TEXT PRIMARY KEY, digest BLOB NOT NULL, kind TEXT NOT NULL, rotation TEXT NOT NULL,
+    version INTEGER NOT NULL, answer TEXT NOT NULL
 ) STRICT;";
 
 /// What the rest of the program sees of the ring.

@@ -1,4 +1,6 @@
 //! The header grammar as a table, and what verification accepts.
+//!
+//! The one example with known digits comes from another program; all others are signed here.
 
 use super::*;
 use crate::SecretText;

@@ -1,4 +1,6 @@
 //! The `nudgepay` binary as its parent sees it: one announcing line, and an end when the parent goes.
+//!
+//! What the programs do once they run is tested in the other modules, inside the test.
 
 use std::{
     io::{BufRead, BufReader, Read},

@@ -1,4 +1,6 @@
 //! Selling: a link is created at the provider, and what the provider does wrong is told apart.
+//!
+//! The provider here sends nothing by itself; `flow` tests both directions together.
 
 use serde_json::json;
 

@@ -1,4 +1,6 @@
 //! The provider's side of a rotation: it switches when told, worker by worker, and remembers it.
+//!
+//! Timing is read from the workers themselves; nothing here waits for a duration.
 
 use nudgepay::provider;
 use serde_json::json;

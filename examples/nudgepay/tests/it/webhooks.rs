@@ -1,4 +1,6 @@
 //! Webhooks in: genuine events count exactly once, forged ones neither leave a trace nor get in their way.
+//!
+//! *No trace* is checked on the bytes of the database files.
 
 use std::path::{Path, PathBuf};
 

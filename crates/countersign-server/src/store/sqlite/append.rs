@@ -9,7 +9,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use crate::store::fence;
 use crate::store::{Batch, Snapshot, StoreError, StoredCheckpoint};
 
-const ADVANCE_HEAD: &str = "UPDATE head SET size = ?1, time_ms = ?2, frontier = ?3 WHERE id = 0 AND size = ?4";
+const ADVANCE_HEAD: &str =
+    "UPDATE head SET size = ?1, time_ms = ?2, frontier = ?3 WHERE id = 0 AND size = ?4";
 // The entry before it must exist, unless it is the subject's first: a gap cannot be written. A duplicate meets the UNIQUE.
 const INSERT_ENTRY: &str = "INSERT INTO entries (idx, leaf_hash, subject, subject_seq, leaf) SELECT ?1, ?2, ?3, ?4, ?5 \
      WHERE ?4 = 1 OR EXISTS (SELECT 1 FROM entries WHERE subject = ?3 AND subject_seq = ?4 - 1)";
@@ -38,9 +39,12 @@ pub(super) fn append(connection: &mut Connection, batch: &Batch) -> Result<(), S
 fn advance_head(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
     let frontier: Vec<u8> = batch.head.tree.hashes().iter().flat_map(|hash| hash.0).collect();
     let sizes = (integer(batch.head.size())?, integer(batch.expected_size)?);
-    let moved = transaction
-        .prepare_cached(ADVANCE_HEAD)?
-        .execute(params![sizes.0, batch.head.time_ms, frontier, sizes.1])?;
+    let moved = transaction.prepare_cached(ADVANCE_HEAD)?.execute(params![
+        sizes.0,
+        batch.head.time_ms,
+        frontier,
+        sizes.1
+    ])?;
     if moved == 1 {
         return Ok(());
     }
@@ -106,7 +110,10 @@ pub(super) fn save_snapshot(connection: &Connection, snapshot: &Snapshot) -> Res
 }
 
 /// A checkpoint of a size already kept replaces it: the same statement with more signatures.
-pub(super) fn save_checkpoint(connection: &Connection, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
+pub(super) fn save_checkpoint(
+    connection: &Connection,
+    checkpoint: &StoredCheckpoint,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO checkpoints (size, note) VALUES (?1, ?2)")?
         .execute(params![integer(checkpoint.size)?, checkpoint.note])?;
@@ -120,5 +127,6 @@ pub(super) fn forget_idempotency(connection: &Connection, before_ms: i64) -> Res
 
 /// SQLite's integers are signed.
 pub(super) fn integer(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} is beyond what the database can number")))
+    i64::try_from(number)
+        .map_err(|_| StoreError::Corrupt(format!("{number} is beyond what the database can number")))
 }

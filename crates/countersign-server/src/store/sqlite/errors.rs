@@ -13,23 +13,29 @@ impl From<Error> for StoreError {
             return Self::Corrupt(format!("a stored row cannot be read: {error}"));
         };
         match code {
-            ErrorCode::DiskFull => Self::Unavailable("the disk is full: free space for the data folder".to_owned()),
+            ErrorCode::DiskFull => {
+                Self::Unavailable("the disk is full: free space for the data folder".to_owned())
+            }
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
                 Self::Unavailable("another connection holds the database: try again".to_owned())
             }
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-                Self::Unavailable("the database cannot be written: check the permissions of the data folder".to_owned())
-            }
+            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Self::Unavailable(
+                "the database cannot be written: check the permissions of the data folder".to_owned(),
+            ),
             ErrorCode::CannotOpen => {
                 Self::Unavailable("the database files cannot be opened: check the data folder".to_owned())
             }
-            ErrorCode::SystemIoFailure => Self::Unavailable(format!("reading or writing the disk failed: {error}")),
+            ErrorCode::SystemIoFailure => {
+                Self::Unavailable(format!("reading or writing the disk failed: {error}"))
+            }
             ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted => {
                 Self::Unavailable(format!("the database gave up: {error}"))
             }
             ErrorCode::NotADatabase => Self::Corrupt("the file is not a database".to_owned()),
             ErrorCode::DatabaseCorrupt => Self::Corrupt(format!("the database file is damaged: {error}")),
-            ErrorCode::ConstraintViolation => Self::Corrupt(format!("a row contradicts one already stored: {error}")),
+            ErrorCode::ConstraintViolation => {
+                Self::Corrupt(format!("a row contradicts one already stored: {error}"))
+            }
             _ => Self::Corrupt(format!("the database refused a statement: {error}")),
         }
     }
@@ -52,7 +58,8 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_unavailable() {
-        let passing = [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_CANTOPEN];
+        let passing =
+            [ffi::SQLITE_FULL, ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_CANTOPEN];
         for code in passing.into_iter().chain([ffi::SQLITE_READONLY, ffi::SQLITE_PERM, ffi::SQLITE_NOMEM]) {
             assert!(matches!(mapped(code), StoreError::Unavailable(_)), "code {code}");
         }

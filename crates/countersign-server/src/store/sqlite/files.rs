@@ -30,7 +30,8 @@ impl WriteLock {
     /// Takes the lock or says who has it. The database itself is not locked: readers come and go.
     pub(super) fn take(database: &Path) -> Result<Self, StoreError> {
         let path = beside(database, ".lock");
-        let file = private().create(true).truncate(false).open(&path).map_err(|error| unwritable(&path, &error))?;
+        let file =
+            private().create(true).truncate(false).open(&path).map_err(|error| unwritable(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
@@ -73,8 +74,10 @@ pub(super) fn connect(path: &Path, access: Access) -> Result<Connection, StoreEr
         Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     // A connection never leaves its thread while it is used, so SQLite's own mutex buys nothing.
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| StoreError::Unavailable(format!("cannot open the database `{}`: {error}", path.display())))?;
+    let connection =
+        Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| {
+            StoreError::Unavailable(format!("cannot open the database `{}`: {error}", path.display()))
+        })?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.pragma_update(None, "trusted_schema", false)?;

@@ -12,7 +12,8 @@ use super::append::integer;
 use super::errors::unreadable;
 use crate::store::fence::{self, NodeSpan};
 use crate::store::{
-    Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, StoreError, StoredCheckpoint, StoredEntry,
+    Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, StoreError, StoredCheckpoint,
+    StoredEntry,
 };
 
 const ENTRIES: &str = "SELECT idx, leaf_hash, leaf FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
@@ -68,7 +69,12 @@ impl<Role: Send> Reader for Sqlite<Role> {
         self.all(ENTRIES, params![from, bound(limit)], decode_entry)
     }
 
-    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+    fn entries_of(
+        &mut self,
+        subject: &str,
+        after_seq: u32,
+        limit: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
         self.all(ENTRIES_OF, params![subject, after_seq, bound(limit)], decode_entry)
     }
 
@@ -123,7 +129,11 @@ impl<Role: Send> Reader for Sqlite<Role> {
     }
 
     fn latest_checkpoint(&mut self) -> Result<Option<StoredCheckpoint>, StoreError> {
-        self.one("SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1", params![], decode_checkpoint)
+        self.one(
+            "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1",
+            params![],
+            decode_checkpoint,
+        )
     }
 
     fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {

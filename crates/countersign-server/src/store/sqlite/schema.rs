@@ -119,7 +119,9 @@ fn switch_to_wal(connection: &Connection) -> Result<(), StoreError> {
     if mode == "wal" {
         return Ok(());
     }
-    Err(StoreError::Unavailable(format!("the database stays in journal mode `{mode}`: its file system cannot do WAL")))
+    Err(StoreError::Unavailable(format!(
+        "the database stays in journal mode `{mode}`: its file system cannot do WAL"
+    )))
 }
 
 fn is_empty(connection: &Connection) -> Result<bool, StoreError> {

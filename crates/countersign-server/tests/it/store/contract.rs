@@ -148,7 +148,8 @@ fn check_log_prefix(reader: &mut dyn countersign_server::store::Reader) -> u64 {
 fn pages_records_newest_first(store: &mut dyn Store) {
     let mut author = Author::new();
     let mut batch = author.batch(&["apr_1"]);
-    batch.records = (1..=5).map(|n| record("approval", n, if n % 2 == 0 { "approved" } else { "pending" })).collect();
+    batch.records =
+        (1..=5).map(|n| record("approval", n, if n % 2 == 0 { "approved" } else { "pending" })).collect();
     batch.records.push(record("permit", 9, "pending"));
     store.append(&batch).unwrap();
     let mut update = author.batch(&["apr_1"]);
@@ -186,7 +187,8 @@ fn keeps_blobs_snapshots_and_checkpoints(store: &mut dyn Store) {
         assert_eq!(store.snapshot().unwrap(), Some(snapshot));
     }
 
-    let kept: Vec<_> = (1..=3).map(|size| StoredCheckpoint { size, note: format!("note {size}\n") }).collect();
+    let kept: Vec<_> =
+        (1..=3).map(|size| StoredCheckpoint { size, note: format!("note {size}\n") }).collect();
     for checkpoint in kept.iter().rev() {
         store.save_checkpoint(checkpoint).unwrap();
     }
@@ -219,10 +221,17 @@ fn nodes_are_those_of_the_naive_tree(store: &mut dyn Store) {
     for level in 0..=10_u8 {
         let width = 1_usize << level;
         for (index, subtree) in (0_u64..).zip(leaves.chunks_exact(width)) {
-            assert_eq!(store.node(level, index).unwrap(), naive_root(subtree), "node {index} at level {level}");
+            assert_eq!(
+                store.node(level, index).unwrap(),
+                naive_root(subtree),
+                "node {index} at level {level}"
+            );
         }
         let beyond = u64::try_from(leaves.len() / width).unwrap();
-        assert!(matches!(store.node(level, beyond), Err(StoreError::Corrupt(_))), "node {beyond} at level {level}");
+        assert!(
+            matches!(store.node(level, beyond), Err(StoreError::Corrupt(_))),
+            "node {beyond} at level {level}"
+        );
     }
     assert!(matches!(store.node(63, u64::MAX), Err(StoreError::Corrupt(_))));
     assert!(matches!(store.node(255, 1), Err(StoreError::Corrupt(_))));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use countersign_ledger::hash::Hash;
 use countersign_server::store::{
-    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError, StoredCheckpoint,
-    StoredEntry,
+    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
+    StoredCheckpoint, StoredEntry,
 };
 
 /// What happens to one append.
@@ -102,7 +102,12 @@ impl<S: Store> Reader for FaultyStore<S> {
         self.inner.entries(from, limit)
     }
 
-    fn entries_of(&mut self, subject: &str, after_seq: u32, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+    fn entries_of(
+        &mut self,
+        subject: &str,
+        after_seq: u32,
+        limit: usize,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
         self.inner.entries_of(subject, after_seq, limit)
     }
 

@@ -24,7 +24,8 @@ impl Author {
         for subject in subjects {
             let index = self.head.size();
             let subject_seq = self.next(subject);
-            let leaf = format!(r#"{{"index":{index},"subject":"{subject}","subject_seq":{subject_seq}}}"#).into_bytes();
+            let leaf = format!(r#"{{"index":{index},"subject":"{subject}","subject_seq":{subject_seq}}}"#)
+                .into_bytes();
             let hash = leaf_hash(&leaf);
             self.head.tree.push_with(hash, |level, index, hash| {
                 if level > 0 && level % 8 == 0 {
@@ -32,7 +33,13 @@ impl Author {
                 }
             });
             let details = index.is_multiple_of(2).then(|| details_of(index));
-            entries.push(NewEntry { leaf, leaf_hash: hash, subject: (*subject).to_owned(), subject_seq, details });
+            entries.push(NewEntry {
+                leaf,
+                leaf_hash: hash,
+                subject: (*subject).to_owned(),
+                subject_seq,
+                details,
+            });
         }
         self.head.time_ms += 1;
         Batch {
@@ -55,7 +62,10 @@ impl Author {
 
 /// Every entry with an even index has these.
 pub(crate) fn details_of(index: u64) -> Details {
-    Details { salt: sha256(&index.to_be_bytes()).0, body: format!(r#"{{"reason":"entry {index}"}}"#).into_bytes() }
+    Details {
+        salt: sha256(&index.to_be_bytes()).0,
+        body: format!(r#"{{"reason":"entry {index}"}}"#).into_bytes(),
+    }
 }
 
 /// RFC 6962 by its definition: the root of a perfect subtree over these leaf hashes.
@@ -92,5 +102,9 @@ pub(crate) fn check_log(reader: &mut dyn Reader) -> Result<u64, String> {
     if !beyond.is_empty() {
         return Err(format!("there are entries beyond the head at {}", head.size()));
     }
-    if tree == head.tree { Ok(head.size()) } else { Err("the head is not the tree of the entries".to_owned()) }
+    if tree == head.tree {
+        Ok(head.size())
+    } else {
+        Err("the head is not the tree of the entries".to_owned())
+    }
 }

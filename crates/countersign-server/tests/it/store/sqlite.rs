@@ -54,7 +54,10 @@ fn a_second_writer_is_refused_until_the_first_is_gone() {
     let path = folder.path().join("ledger.db");
     let first = SqliteStore::open(&path).unwrap();
     let message = refusal(&path);
-    assert!(message.contains("another server already writes `") && message.contains("ledger.db`"), "{message}");
+    assert!(
+        message.contains("another server already writes `") && message.contains("ledger.db`"),
+        "{message}"
+    );
     drop(first);
     SqliteStore::open(&path).unwrap();
 }
@@ -130,7 +133,10 @@ fn a_format_from_the_future_is_refused_by_writer_and_reader() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let reader = SqliteStore::open_read_only(&path).err().unwrap().to_string();
     for message in [refusal(&path), reader] {
-        assert!(message.contains("has format 7, this version of countersign knows only format 1"), "{message}");
+        assert!(
+            message.contains("has format 7, this version of countersign knows only format 1"),
+            "{message}"
+        );
     }
 }
 

@@ -1,4 +1,6 @@
 //! The key ring's rules, each as `check(given, order, expect)`, and a walk through the refusals' precedence.
+//!
+//! No store and no HTTP: what those add is tested in `tests/it/hooks.rs`.
 
 use super::*;
 

@@ -1,0 +1,5 @@
+//! The engine over real stores: what is acknowledged is durable, one of many wins, a repeated request is harmless, a restart
+//! changes nothing, and a store that fails before or after persisting never makes it lie.
+
+mod fixture;
+mod journeys;
