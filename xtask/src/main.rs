@@ -1,2 +1,14 @@
-//! Placeholder.
-fn main() {}
+//! Chores of the workspace. `cargo run -p xtask -- tidy` checks what the compiler and clippy do not.
+
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    match std::env::args().nth(1).as_deref() {
+        Some("tidy") => tidy::run(root),
+        other => anyhow::bail!("unknown chore `{}`; there is `tidy`", other.unwrap_or("")),
+    }
+}
