@@ -1,5 +1,6 @@
 //! The engine over real stores: what is acknowledged is durable, one of many wins, a repeated request is harmless, a restart
 //! changes nothing, and a store that fails before or after persisting never makes it lie.
 
+mod faults;
 mod fixture;
 mod journeys;
