@@ -6,11 +6,12 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc,
 };
 
 use serde_json::{Value, json};
 
-use crate::stage::{self, HOOK_KEY};
+use crate::stage::{self, HOOK_KEY, PATIENCE};
 
 fn configuration(folder: &Path, extra: &Value) -> PathBuf {
     let mut config = json!({
@@ -43,10 +44,20 @@ fn both_programs_announce_one_line_and_end_with_their_parent() {
         let address = announced["listening"].as_str().unwrap();
         std::net::TcpStream::connect(address).unwrap();
 
+        // Its output ends when it does; a program that stays is ended here, so that the test fails and does
+        // not hang.
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = ended.send(out.read_to_string(&mut rest).map(|_| rest));
+        });
         drop(child.stdin.take());
+        let Ok(rest) = end.recv_timeout(PATIENCE) else {
+            child.kill().unwrap();
+            panic!("`{program}` outlives its parent");
+        };
+        let rest = rest.unwrap();
         assert!(child.wait().unwrap().success(), "{program}");
-        let mut rest = String::new();
-        out.read_to_string(&mut rest).unwrap();
         assert_eq!((announced.as_object().unwrap().len(), rest.as_str()), (1, ""), "{program}");
     }
 }

@@ -1,7 +1,7 @@
 //! The application's side of a rotation: orders are durable, counted once, fenced, and never leave it without
 //! a key.
 
-use nudgepay::standard_webhooks;
+use nudgepay::standard_webhooks::{self, Received};
 use serde_json::json;
 
 use crate::stage::{self, order, paid, refused, start_app, start_app_with};
@@ -111,19 +111,25 @@ async fn only_the_holder_of_the_hook_key_is_obeyed() {
     let folder = tempfile::tempdir().unwrap();
     let app = start_app(&folder).await;
     let body = order("secret.distribute", "eff_1", 2, 3).to_string();
-    let sign =
-        |id: &str, seconds: u64| standard_webhooks::sign(&stage::hook_key(), id, seconds, body.as_bytes());
-    let good = sign("eff_1", stage::now());
+    let seconds = stage::now();
+    let timestamp = &seconds.to_string();
+    let sign = |id: &str, at: u64| standard_webhooks::sign(&stage::hook_key(), id, at, body.as_bytes());
+    let good = sign("eff_1", seconds);
     for (id, signature, expect) in [
         ("eff_1", "", (401, "malformed_signature_headers")),
         ("eff_1", "v1,junk", (401, "malformed_signature_headers")),
-        ("eff.1", &sign("eff.1", stage::now()), (401, "malformed_signature_headers")),
+        ("eff.1", &sign("eff.1", seconds), (401, "malformed_signature_headers")),
         ("eff_2", &good, (401, "signature_mismatch")),
-        ("eff_1", &sign("eff_1", stage::now() - 9), (401, "signature_mismatch")),
-        ("eff_2", &sign("eff_2", stage::now()), (400, "effect_mismatch")),
+        ("eff_1", &sign("eff_1", seconds - 9), (401, "signature_mismatch")),
+        ("eff_2", &sign("eff_2", seconds), (400, "effect_mismatch")),
     ] {
-        assert_eq!(refused(&app.order_with(id, signature, body.clone()).await), expect, "{id} {signature}");
+        let answer = app.order_with(Received { id, timestamp, signature }, body.clone()).await;
+        assert_eq!(refused(&answer), expect, "{id} {signature}");
     }
+    let (stale, signature) = (&(seconds - 400).to_string(), &sign("eff_1", seconds - 400));
+    let headers = Received { id: "eff_1", timestamp: stale, signature };
+    let answer = app.order_with(headers, body.clone()).await;
+    assert_eq!(refused(&answer), (401, "timestamp_out_of_tolerance"));
     let unsigned = stage::answer(app.client.post(app.url("/hooks/countersign")).body(body.clone())).await;
     assert_eq!(refused(&unsigned), (401, "malformed_signature_headers"));
     assert_eq!(app.versions().await, json!([1]));

@@ -2,7 +2,7 @@
 //!
 //! Timing is read from the workers themselves; nothing here waits for a duration.
 
-use nudgepay::provider;
+use nudgepay::{provider, standard_webhooks::Received};
 use serde_json::json;
 
 use crate::stage::{self, PATIENCE, order, refused, start_provider};
@@ -62,8 +62,10 @@ async fn the_provider_takes_no_other_order() {
     for kind in ["secret.distribute", "secret.drop"] {
         assert_eq!(refused(&provider.order(&order(kind, "eff_1", 1, 1)).await), (422, "unsupported"));
     }
-    let forged =
-        provider.order_with("eff_1", "v1,AAAA", order("secret.promote", "eff_1", 2, 1).to_string()).await;
-    assert_eq!(refused(&forged), (401, "malformed_signature_headers"));
+    let promote = order("secret.promote", "eff_1", 2, 1).to_string();
+    let timestamp = stage::now().to_string();
+    let zeros = format!("v1,{}=", "A".repeat(43));
+    let headers = Received { id: "eff_1", timestamp: &timestamp, signature: &zeros };
+    assert_eq!(refused(&provider.order_with(headers, promote).await), (401, "signature_mismatch"));
     assert_eq!(provider.versions().await, json!([1]));
 }

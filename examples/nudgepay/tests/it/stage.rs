@@ -11,7 +11,7 @@ use std::{
 use nudgepay::{
     MacKey, SecretText, app, provider,
     serve::Bound,
-    standard_webhooks::{self, HookKey},
+    standard_webhooks::{self, HookKey, Received},
     stripe,
 };
 use reqwest::{Client, RequestBuilder};
@@ -123,13 +123,20 @@ impl Running {
     pub(crate) async fn order(&self, order: &Value) -> Answer {
         let id = order["effect"].as_str().unwrap_or("none");
         let body = order.to_string();
-        self.order_with(id, &standard_webhooks::sign(&hook_key(), id, now(), body.as_bytes()), body).await
+        // The clock is read once: the time that is signed is the time that is sent.
+        let seconds = now();
+        let signature = standard_webhooks::sign(&hook_key(), id, seconds, body.as_bytes());
+        self.order_with(Received { id, timestamp: &seconds.to_string(), signature: &signature }, body).await
     }
 
-    pub(crate) async fn order_with(&self, id: &str, signature: &str, body: String) -> Answer {
-        let [name_of_id, name_of_time, name_of_signature] = standard_webhooks::HEADERS;
-        let request = self.client.post(self.url("/hooks/countersign")).header(name_of_id, id);
-        answer(request.header(name_of_time, now()).header(name_of_signature, signature).body(body)).await
+    /// Sends an order under exactly these headers.
+    pub(crate) async fn order_with(&self, headers: Received<'_>, body: String) -> Answer {
+        let mut request = self.client.post(self.url("/hooks/countersign"));
+        let values = [headers.id, headers.timestamp, headers.signature];
+        for (name, value) in standard_webhooks::HEADERS.into_iter().zip(values) {
+            request = request.header(name, value);
+        }
+        answer(request.body(body)).await
     }
 
     pub(crate) async fn versions(&self) -> Value {
