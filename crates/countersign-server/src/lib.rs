@@ -12,6 +12,7 @@
 //! - `node`: puts the parts together into one running server
 
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod genesis;
 pub mod secrets;

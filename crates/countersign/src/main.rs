@@ -5,5 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 fn main() -> anyhow::Result<ExitCode> {
-    bail!("this build has no commands yet: the ledger, the core and the engine are in place, the API and the demo are not")
+    bail!(
+        "this build has no commands yet: the ledger, the core and the engine are in place, the API and the demo are not"
+    )
 }

@@ -1,0 +1,120 @@
+//! `countersign.toml`: where the node listens, where its data are, where its keys come from, which endpoints it may call.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use countersign_core::text::Name;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{ConfigError, parse, read};
+use crate::secrets::SecretRef;
+
+/// The node's configuration.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Where the API listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The folder with the database.
+    pub data: PathBuf,
+    /// The log's origin line and its key's name.
+    pub origin: String,
+    /// The log's Ed25519 seed: 32 bytes, base64.
+    pub log_key: SecretRef,
+    /// The key that seals secrets: 32 bytes, base64.
+    pub sealing_key: SecretRef,
+    /// The file that keeps the last signed checkpoint; keep it where the database's backups are not.
+    pub checkpoint: PathBuf,
+    /// Endpoints the policy names.
+    pub endpoints: BTreeMap<Name, Endpoint>,
+}
+
+/// An endpoint that rotations call.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Takes rotation hooks.
+    pub hook_url: Url,
+    /// Takes signed requests as the real sender would send them; needed for consumers.
+    pub probe_url: Option<Url>,
+    /// Signs hooks (Standard Webhooks, `whsec_…`).
+    pub key: SecretRef,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    listen: SocketAddr,
+    data: PathBuf,
+    origin: String,
+    log_key: String,
+    sealing_key: String,
+    checkpoint: PathBuf,
+    #[serde(default)]
+    endpoints: BTreeMap<Name, EndpointFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndpointFile {
+    hook_url: String,
+    probe_url: Option<String>,
+    key: String,
+}
+
+impl NodeConfig {
+    /// Reads the file. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::parse(file, &read(file)?)
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let raw: NodeFile = parse(file, text)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let endpoint = |(name, raw): (Name, EndpointFile)| {
+            let place = format!("endpoints.{name}");
+            let hook_url = url(file, (&format!("{place}.hook_url"), &raw.hook_url))?;
+            let probe = raw.probe_url.map(|text| url(file, (&format!("{place}.probe_url"), &text)));
+            let key = reference(file, (&format!("{place}.key"), &raw.key))?;
+            Ok((name, Endpoint { hook_url, probe_url: probe.transpose()?, key }))
+        };
+        Ok(Self {
+            listen: raw.listen,
+            data: folder.join(raw.data),
+            origin: raw.origin,
+            log_key: reference(file, ("log_key", &raw.log_key))?,
+            sealing_key: reference(file, ("sealing_key", &raw.sealing_key))?,
+            checkpoint: folder.join(raw.checkpoint),
+            endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn reference(file: &Path, (place, text): (&str, &str)) -> Result<SecretRef, ConfigError> {
+    SecretRef::parse(text).map_err(|error| ConfigError::new(file, format!("{place}: {error}")))
+}
+
+/// An absolute link that a secret may travel to: `https`, or `http` to this machine.
+fn url(file: &Path, (place, text): (&str, &str)) -> Result<Url, ConfigError> {
+    let wrong = |why: String| ConfigError::new(file, format!("{place}: `{text}` {why}"));
+    let url = Url::parse(text).map_err(|error| wrong(format!("is not a link: {error}")))?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        "http" => Err(wrong("would send secrets in clear: use https, http is for this machine only".into())),
+        other => Err(wrong(format!("has the scheme `{other}`: use https"))),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

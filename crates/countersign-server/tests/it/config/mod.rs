@@ -1,0 +1,111 @@
+//! Configuration files: every odd line is rejected with its place and what would be right.
+
+use std::path::Path;
+
+use countersign_server::config::{NodeConfig, parse_policy};
+
+const POLICY: &str = r#"
+name = "test"
+
+[groups]
+engineers = ["per_00000000000000000000000000000001"]
+approvers = ["per_00000000000000000000000000000002", "per_00000000000000000000000000000003"]
+
+[access]
+read = ["engineers"]
+
+[[rules]]
+name = "rotate-stripe"
+verb = "rotate"
+resource = "webhook-signing/stripe"
+environment = "production"
+requesters = ["engineers"]
+executors = ["engineers"]
+approval = "required"
+quorum = { approvers = 2 }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 300
+work_seconds = 3600
+"#;
+
+const NODE: &str = r#"
+listen = "127.0.0.1:0"
+data = "data"
+origin = "ledger.example/test"
+log_key = "env:LOG_KEY"
+sealing_key = "file:/etc/countersign/sealing.key"
+checkpoint = "keys/checkpoint"
+
+[endpoints.nudgepay-a]
+hook_url = "http://127.0.0.1:9/hooks"
+probe_url = "https://pay.example/webhooks/stripe"
+key = "env:HOOK_KEY"
+"#;
+
+/// The complaint about the policy with one line replaced.
+fn policy_complaint(line: &str, by: &str) -> String {
+    assert!(POLICY.contains(line), "{line}");
+    match parse_policy(Path::new("policy.toml"), &POLICY.replace(line, by)) {
+        Ok(_) => "no complaint".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn node_complaint(line: &str, by: &str) -> String {
+    assert!(NODE.contains(line), "{line}");
+    match NodeConfig::parse(Path::new("countersign.toml"), &NODE.replace(line, by)) {
+        Ok(_) => "no complaint".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn sound_files_are_read() {
+    assert!(parse_policy(Path::new("policy.toml"), POLICY).is_ok());
+    let node =
+        NodeConfig::parse(Path::new("/etc/countersign/countersign.toml"), NODE).expect("a configuration");
+    assert_eq!(node.data, Path::new("/etc/countersign/data"));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let complaint = policy_complaint("approved_seconds = 3600", "aproved_seconds = 3600");
+    assert_eq!(complaint, "policy.toml:21: unknown key `aproved_seconds`; did you mean `approved_seconds`?");
+    let complaint = node_complaint("origin =", "orgin =");
+    assert_eq!(complaint, "countersign.toml:4: unknown key `orgin`; did you mean `origin`?");
+}
+
+#[test]
+fn an_unknown_group_is_named_with_the_known_ones() {
+    let complaint = policy_complaint("quorum = { approvers = 2 }", "quorum = { aprovers = 2 }");
+    assert_eq!(
+        complaint,
+        "policy.toml: rules.rotate-stripe.quorum: unknown group `aprovers`; the groups are approvers, engineers"
+    );
+}
+
+#[test]
+fn a_quorum_of_zero_cannot_be_written() {
+    let complaint = policy_complaint("quorum = { approvers = 2 }", "quorum = { approvers = 0 }");
+    assert!(complaint.starts_with("policy.toml:19: ") && complaint.contains("nonzero"), "{complaint}");
+}
+
+#[test]
+fn consent_must_be_written_out() {
+    let complaint = policy_complaint("approval = \"required\"\n", "");
+    assert!(complaint.contains("missing field `approval`"), "{complaint}");
+}
+
+#[test]
+fn a_star_must_be_meant() {
+    let complaint = policy_complaint("\"webhook-signing/stripe\"", "\"webhook-signing/*\"");
+    assert!(complaint.contains("write `patterns = true`"), "{complaint}");
+}
+
+#[test]
+fn secrets_do_not_travel_in_clear() {
+    let complaint = node_complaint("https://pay.example", "http://pay.example");
+    assert!(complaint.contains("endpoints.nudgepay-a.probe_url"), "{complaint}");
+    assert!(complaint.contains("use https"), "{complaint}");
+}
