@@ -29,6 +29,8 @@ pub mod rotation;
 pub mod sabotage;
 pub mod secret;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;
 

@@ -58,7 +58,7 @@ async fn row(clients: usize, naive: f64) -> f64 {
     let engine = started(&folder).await;
     let begin = Instant::now();
     let tasks: Vec<_> = (0..clients).map(|_| tokio::spawn(client(engine.clone(), begin + WINDOW))).collect();
-    let mut latencies = Histogram::<u64>::new(3).expect("a histogram");
+    let mut latencies = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("a histogram");
     for task in tasks {
         latencies.add(task.await.expect("the client ends")).expect("same bounds");
     }
@@ -75,7 +75,7 @@ async fn row(clients: usize, naive: f64) -> f64 {
 }
 
 async fn client(engine: Engine, until: Instant) -> Histogram<u64> {
-    let mut latencies = Histogram::<u64>::new(3).expect("a histogram");
+    let mut latencies = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).expect("a histogram");
     let details = format!("{{\"reason\":\"{}\"}}", "x".repeat(DETAILS)).into_bytes();
     while Instant::now() < until {
         let reserve =

@@ -1,1 +1,77 @@
-//! Tests.
+//! Merging rules, counting people, and what is wrong with a policy.
+
+use alloc::collections::BTreeSet;
+use alloc::string::ToString;
+
+use super::{Consent, Policy, Requirement};
+use crate::testing::{ANA, BEN, CHLOE, payout, policy};
+
+/// A second rule for the same action, with some fields changed.
+fn with_second_rule(changes: &serde_json::Value) -> Policy {
+    let mut policy = policy();
+    let first = policy.rules.iter().find(|rule| rule.name.as_str() == "payout").unwrap();
+    let mut second = serde_json::to_value(first).unwrap();
+    second["name"] = "second".into();
+    for (key, value) in changes.as_object().unwrap() {
+        second[key] = value.clone();
+    }
+    policy.rules.push(serde_json::from_value(second).unwrap());
+    policy
+}
+
+fn demanded(policy: &Policy) -> Requirement {
+    policy.requirement(&payout()).unwrap()
+}
+
+#[test]
+fn the_strictest_rule_wins_whatever_the_order() {
+    let mut policy = with_second_rule(&serde_json::json!({
+        "approval": "not-required", "quorum": {}, "pending_seconds": 10, "work_seconds": 90_000, "executors": ["auditors"],
+    }));
+    let forward = demanded(&policy);
+    policy.rules.reverse();
+    assert_eq!(forward, demanded(&policy));
+    assert_eq!(forward.digest(), demanded(&policy).digest());
+    assert_eq!(forward.approval, Consent::Required);
+    assert_eq!((forward.pending_seconds.get(), forward.work_seconds.get()), (10, 600));
+    assert!(!forward.may_execute(&policy, ANA), "an executor must satisfy both rules");
+}
+
+#[test]
+fn another_rule_for_the_action_changes_what_is_demanded() {
+    let same = with_second_rule(&serde_json::json!({}));
+    assert_ne!(demanded(&policy()).digest(), demanded(&same).digest());
+    let more = with_second_rule(&serde_json::json!({ "quorum": { "approvers": 3 } }));
+    assert_ne!(demanded(&same).digest(), demanded(&more).digest());
+}
+
+#[test]
+fn a_person_counts_once_across_groups() {
+    let policy = with_second_rule(&serde_json::json!({ "quorum": { "auditors": 1 } }));
+    let mut policy = policy;
+    policy.groups.insert("auditors".parse().unwrap(), [BEN].into());
+    let requirement = demanded(&policy);
+    let missing =
+        |voters: &[_]| requirement.unfilled(&policy, &voters.iter().copied().collect::<BTreeSet<_>>());
+    assert_eq!(missing(&[BEN, CHLOE]).len(), 1, "Ben cannot fill two places");
+    assert!(missing(&[ANA, BEN, CHLOE]).is_empty(), "Ben moves to the place only he can fill");
+}
+
+#[test]
+fn a_policy_tells_what_is_wrong_with_it() {
+    let mut policy = policy();
+    assert!(policy.flaws().is_empty());
+    policy.groups.insert("nobody".parse().unwrap(), BTreeSet::new());
+    let second = policy.rules[0].clone();
+    policy.rules.push(second);
+    policy.rules[1].quorum.clear();
+    let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        flaws,
+        [
+            "groups.nobody: the group has no members",
+            "rules.rotate.quorum: approval is required, so name a quorum, as in `{ approvers = 2 }`",
+            "rules.activate: a second rule of this name",
+        ]
+    );
+}
