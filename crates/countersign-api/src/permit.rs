@@ -1,0 +1,82 @@
+//! Permits.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Action, PersonRef};
+
+/// Reserves a permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReservePermit {
+    /// What is to be done.
+    pub action: Action,
+    /// With which arguments: exactly those that were approved.
+    pub parameters: serde_json::Value,
+    /// The approval to consume, where the rules demand one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How the work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Succeeded,
+    /// It was not done, or was undone.
+    Failed,
+}
+
+/// Says how the work ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishPermit {
+    /// How.
+    pub outcome: Outcome,
+    /// What there is to say about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A permit as of now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Permit {
+    /// `prm_…`
+    pub id: String,
+    /// `reserved`, `started`, `released`, `lapsed`, `succeeded`, `failed` or `unknown`.
+    pub status: String,
+    /// What may be done.
+    pub action: Action,
+    /// Salted SHA-256 of the canonical parameters.
+    pub parameters_sha256: String,
+    /// Who holds it.
+    pub executor: PersonRef,
+    /// The approval it consumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// When it was reserved.
+    pub reserved_at: String,
+    /// Until when it may be started.
+    pub start_by: String,
+    /// When it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// Until when the outcome must be reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_by: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// What its executor said too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Outcome>,
+    /// The rotation it was started for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<String>,
+    /// What it belongs to.
+    pub correlation: String,
+}

@@ -1,0 +1,41 @@
+//! RFC 9457 problem details, with a stable code and a hint.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::PersonRef;
+
+/// Why a request did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank#` and the code; a name, not a link.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong.
+    pub detail: String,
+    /// The stable code.
+    pub code: String,
+    /// What to do about it.
+    pub hint: String,
+    /// Whose agreement is missing, where that is the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// A ready-made body for `POST /admin/approvals`, where an approval is what is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<serde_json::Value>,
+}
+
+/// A group that has not yet agreed enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Missing {
+    /// The group.
+    pub group: String,
+    /// How many more of its members are needed.
+    pub needed: u32,
+    /// Who could still agree.
+    pub could: Vec<PersonRef>,
+}
