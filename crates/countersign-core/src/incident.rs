@@ -21,6 +21,18 @@ pub enum Cause {
     RotationTurnedBack,
 }
 
+impl Cause {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermitUnknown => "permit-unknown",
+            Self::RotationStuck => "rotation-stuck",
+            Self::RotationTurnedBack => "rotation-turned-back",
+        }
+    }
+}
+
 /// `incident.opened`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {

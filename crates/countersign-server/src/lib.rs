@@ -15,5 +15,6 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod genesis;
+pub mod http;
 pub mod secrets;
 pub mod store;

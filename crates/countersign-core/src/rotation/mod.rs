@@ -136,6 +136,22 @@ pub enum FailureCode {
     NotConfigured,
 }
 
+impl FailureCode {
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Inconclusive => "inconclusive",
+            Self::NewRefused => "new-refused",
+            Self::OldAccepted => "old-accepted",
+            Self::Store => "store",
+            Self::NotConfigured => "not-configured",
+        }
+    }
+}
+
 /// `rotation.started`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {

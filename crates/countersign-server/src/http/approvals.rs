@@ -1,0 +1,171 @@
+//! Requests for approval and the votes on them.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use countersign_api::approval::{Approval, RequestApproval, Vote};
+use countersign_api::{Page, Reason};
+use countersign_core::approval::{self, End};
+use countersign_core::id::ApprovalId;
+use countersign_core::{Command, Item, Subject};
+
+use super::gate::{Post, Viewer};
+use super::names::{Known, missing, person};
+use super::parameters::{Bound, reason};
+use super::problem::Rejected;
+use super::{App, lists};
+use crate::engine::Submission;
+
+/// Ask for approval of one action with one set of parameters.
+#[utoipa::path(post, path = "/admin/approvals", tag = "approvals", request_body = RequestApproval, responses((status = 201, body = Approval)))]
+pub(super) async fn request(
+    State(app): State<App>,
+    post: Post<RequestApproval>,
+) -> Result<(StatusCode, Json<Approval>), Rejected> {
+    let bound = Bound::fresh(post.body.parameters.clone(), post.body.reason.clone())?;
+    let action = action(&post.body.action)?;
+    let command = Command::RequestApproval(approval::Request { action, parameters_sha256: bound.digest()? });
+    let submission = Submission::new(post.actor(), command).with_details(bound.details()?);
+    let answer = submit(&app, submission.with_idempotency(post.idempotency), Some(bound)).await?;
+    Ok((StatusCode::CREATED, answer))
+}
+
+/// Requests, newest first.
+#[utoipa::path(get, path = "/admin/approvals", tag = "approvals", params(lists::Query), responses((status = 200, body = Page<Approval>)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    _: Viewer,
+    Query(query): Query<lists::Query>,
+) -> Result<Json<Page<Approval>>, Rejected> {
+    let (items, next) = lists::page(&app, "approval", query).await?;
+    let known = app.names.all(&app.engine).await?;
+    let shown = |item| match item {
+        Item::Approval(approval) => Some(show_approval(&app, &known, (&approval, None))),
+        _ => None,
+    };
+    Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
+}
+
+/// One request, with its parameters.
+#[utoipa::path(get, path = "/admin/approvals/{id}", tag = "approvals", params(("id" = String, Path)), responses((status = 200, body = Approval)))]
+pub(super) async fn show(
+    State(app): State<App>,
+    _: Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<Approval>, Rejected> {
+    let subject = Subject::Approval(parse(&id)?);
+    let Some(Item::Approval(approval)) = lists::one(&app, subject).await? else {
+        return Err(Rejected::not_found("approval", &id));
+    };
+    let bound = Bound::of(&app.engine, id).await?;
+    let known = app.names.all(&app.engine).await?;
+    Ok(Json(show_approval(&app, &known, (&approval, bound))))
+}
+
+/// Agree.
+#[utoipa::path(post, path = "/admin/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
+pub(super) async fn approve(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    post: Post<Reason>,
+) -> Result<Json<Approval>, Rejected> {
+    decide(&app, Command::Approve(parse(&id)?), post).await
+}
+
+/// Disagree, finally.
+#[utoipa::path(post, path = "/admin/approvals/{id}/deny", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
+pub(super) async fn deny(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    post: Post<Reason>,
+) -> Result<Json<Approval>, Rejected> {
+    decide(&app, Command::Deny(parse(&id)?), post).await
+}
+
+/// Take one's own request back.
+#[utoipa::path(post, path = "/admin/approvals/{id}/withdraw", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
+pub(super) async fn withdraw(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    post: Post<Reason>,
+) -> Result<Json<Approval>, Rejected> {
+    decide(&app, Command::Withdraw(parse(&id)?), post).await
+}
+
+async fn decide(app: &App, command: Command, post: Post<Reason>) -> Result<Json<Approval>, Rejected> {
+    let submission = Submission::new(post.actor(), command).with_idempotency(post.idempotency);
+    let submission = match reason(post.body.reason.as_deref())? {
+        Some(details) => submission.with_details(details),
+        None => submission,
+    };
+    submit(app, submission, None).await
+}
+
+async fn submit(app: &App, submission: Submission, bound: Option<Bound>) -> Result<Json<Approval>, Rejected> {
+    let known = app.names.all(&app.engine).await?;
+    match app.engine.submit(submission).await {
+        Ok(committed) => match committed.item {
+            Some(Item::Approval(approval)) => Ok(Json(show_approval(app, &known, (&approval, bound)))),
+            _ => Err(crate::engine::EngineError::Stopped.into()),
+        },
+        Err(crate::engine::EngineError::Refused(refusal)) => Err(Rejected::refused(&refusal, &known)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse(id: &str) -> Result<ApprovalId, Rejected> {
+    id.parse().map_err(Rejected::malformed)
+}
+
+/// The action in its one spelling.
+pub(super) fn action(given: &countersign_api::Action) -> Result<countersign_core::action::Action, Rejected> {
+    Ok(countersign_core::action::Action {
+        verb: given.verb.parse().map_err(Rejected::malformed)?,
+        resource: given.resource.parse().map_err(Rejected::malformed)?,
+        environment: given.environment.parse().map_err(Rejected::malformed)?,
+    })
+}
+
+pub(super) fn show_action(action: &countersign_core::action::Action) -> countersign_api::Action {
+    countersign_api::Action {
+        verb: action.verb.to_string(),
+        resource: action.resource.to_string(),
+        environment: action.environment.to_string(),
+    }
+}
+
+fn show_approval(
+    app: &App,
+    known: &Known,
+    (approval, bound): (&approval::Approval, Option<Bound>),
+) -> Approval {
+    let (state, now) = (app.engine.state(), app.engine.now());
+    let lacking = state.policy().filter(|_| approval.ended.is_none()).and_then(|in_force| {
+        let requirement = in_force.policy.requirement(&approval.action)?;
+        Some(approval.missing(&state, &in_force.policy, &requirement))
+    });
+    let (parameters, reason) = bound.map_or((None, None), |bound| (Some(bound.parameters), bound.reason));
+    Approval {
+        id: approval.id.to_string(),
+        status: approval.status_at(now).as_str().to_owned(),
+        action: show_action(&approval.action),
+        parameters,
+        parameters_sha256: approval.parameters_sha256.to_string(),
+        reason,
+        requester: person(approval.requester, known),
+        rules: approval.rules.iter().map(ToString::to_string).collect(),
+        requested_at: approval.requested_at.to_string(),
+        expires_at: approval.deadline().map(|deadline| deadline.to_string()),
+        votes: approval
+            .votes
+            .iter()
+            .map(|vote| Vote { person: person(vote.person, known), at: vote.at.to_string() })
+            .collect(),
+        missing: missing(&lacking.unwrap_or_default(), known),
+        permit: match approval.ended {
+            Some((End::Consumed { permit: Some(permit) }, _)) => Some(permit.to_string()),
+            _ => None,
+        },
+        correlation: approval.correlation.to_string(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Binding parameters: the salt and the clear text live in details, only the salted digest is in the ledger.
+
+use axum::http::StatusCode;
+use countersign_core::digest::Digest;
+use countersign_ledger::hash::Hash;
+use countersign_ledger::json;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::problem::{Rejected, Words};
+use crate::engine::Engine;
+use crate::store::Reader;
+
+/// The details beside a request or a permit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Bound {
+    /// The arguments, in clear.
+    pub parameters: Value,
+    /// 32 bytes, hexadecimal.
+    pub parameters_salt: Hash,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Bound {
+    /// Binds parameters under a fresh salt.
+    pub(super) fn fresh(parameters: Value, reason: Option<String>) -> Result<Self, Rejected> {
+        let mut salt = [0; 32];
+        getrandom::fill(&mut salt).map_err(|error| {
+            let words = Words {
+                code: "unavailable",
+                detail: format!("no randomness: {error}"),
+                hint: "try again later",
+            };
+            Rejected::new(StatusCode::SERVICE_UNAVAILABLE, words)
+        })?;
+        Self::under(Hash(salt), parameters, reason)
+    }
+
+    /// Binds parameters under a known salt.
+    pub(super) fn under(salt: Hash, parameters: Value, reason: Option<String>) -> Result<Self, Rejected> {
+        if parameters.is_object() {
+            return Ok(Self { parameters, parameters_salt: salt, reason });
+        }
+        Err(Rejected::malformed("`parameters` must be an object"))
+    }
+
+    /// The salted digest.
+    pub(super) fn digest(&self) -> Result<Digest, Rejected> {
+        let canonical = json::to_canonical(&self.parameters).map_err(Rejected::malformed)?;
+        Ok(Digest::salted(&self.parameters_salt.0, &canonical))
+    }
+
+    /// The details to keep.
+    pub(super) fn details(&self) -> Result<Vec<u8>, Rejected> {
+        json::to_canonical(self).map_err(Rejected::malformed)
+    }
+
+    /// What was bound when the subject began; none if there is no such subject or its details were redacted.
+    pub(super) async fn of(engine: &Engine, subject: String) -> Result<Option<Self>, Rejected> {
+        let details = engine.read(move |reader| first_details(reader, &subject)).await?;
+        Ok(details.and_then(|body| serde_json::from_slice(&body).ok()))
+    }
+}
+
+fn first_details(
+    reader: &mut dyn Reader,
+    subject: &str,
+) -> Result<Option<Vec<u8>>, crate::store::StoreError> {
+    let entries = reader.entries_of(subject, 0, 1)?;
+    let Some(first) = entries.first() else { return Ok(None) };
+    Ok(reader.details(first.index)?.map(|details| details.body))
+}
+
+/// The details of a reason, if one was given.
+pub(super) fn reason(reason: Option<&str>) -> Result<Option<Vec<u8>>, Rejected> {
+    let kept = reason.map(|reason| json::to_canonical(&serde_json::json!({ "reason": reason })));
+    kept.transpose().map_err(Rejected::malformed)
+}

@@ -1,0 +1,54 @@
+//! The policy in force, and replacing it under its own quorum.
+
+use axum::Json;
+use axum::extract::State;
+use countersign_api::policy::{ActivatePolicy, PolicyInForce};
+use countersign_core::policy::Policy;
+use countersign_core::{Command, Item, Subject, log};
+use countersign_ledger::hash::Hash;
+
+use super::gate::{Post, Viewer};
+use super::parameters::Bound;
+use super::problem::Rejected;
+use super::{App, lists};
+use crate::config::canonical_policy;
+use crate::engine::{EngineError, Submission};
+
+/// The policy in force.
+#[utoipa::path(get, path = "/admin/policy", tag = "policy", responses((status = 200, body = PolicyInForce)))]
+pub(super) async fn show(State(app): State<App>, _: Viewer) -> Result<Json<PolicyInForce>, Rejected> {
+    match lists::one(&app, Subject::Policy).await? {
+        Some(Item::Policy(in_force)) => answer(&in_force),
+        _ => Err(Rejected::not_found("policy", "main")),
+    }
+}
+
+/// Put another policy in force.
+#[utoipa::path(post, path = "/admin/policy", tag = "policy", request_body = ActivatePolicy, responses((status = 200, body = PolicyInForce)))]
+pub(super) async fn activate(
+    State(app): State<App>,
+    post: Post<ActivatePolicy>,
+) -> Result<Json<PolicyInForce>, Rejected> {
+    let policy: Policy = serde_json::from_value(post.body.policy.clone()).map_err(Rejected::malformed)?;
+    let approval = post.body.approval.parse().map_err(Rejected::malformed)?;
+    let (policy_sha256, _) = canonical_policy(&policy).map_err(Rejected::malformed)?;
+    let approved = Bound::of(&app.engine, post.body.approval.clone()).await?;
+    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
+    let bound = Bound::under(salt, serde_json::json!({ "policy_sha256": policy_sha256.to_string() }), None)?;
+    let command = log::ActivatePolicy { policy, policy_sha256, approval, parameters_sha256: bound.digest()? };
+    let submission = Submission::new(post.actor(), Command::ActivatePolicy(command));
+    match app.engine.submit(submission.with_idempotency(post.idempotency)).await?.item {
+        Some(Item::Policy(in_force)) => answer(&in_force),
+        _ => Err(EngineError::Stopped.into()),
+    }
+}
+
+fn answer(in_force: &log::PolicyInForce) -> Result<Json<PolicyInForce>, Rejected> {
+    Ok(Json(PolicyInForce {
+        sha256: in_force.sha256.to_string(),
+        activated_at: in_force.activated_at.to_string(),
+        bootstrap: in_force.bootstrap,
+        approval: in_force.approval.map(|id| id.to_string()),
+        policy: serde_json::to_value(&in_force.policy).map_err(Rejected::malformed)?,
+    }))
+}
