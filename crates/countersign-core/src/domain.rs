@@ -6,6 +6,7 @@ use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
@@ -23,6 +24,8 @@ pub enum Command {
     ActivatePolicy(log::ActivatePolicy),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
+    /// Write down what a person was refused.
+    NoteRefusals(person::NoteRefusals),
     /// Ask for approval of one action with one set of parameters.
     RequestApproval(approval::Request),
     /// Agree.
@@ -131,6 +134,7 @@ facts! {
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
+    "person.refused" => PersonRefused(PersonId, person::Refused),
     "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
     "approval.granted" => ApprovalGranted(ApprovalId, approval::Voted),
     "approval.completed" => ApprovalCompleted(ApprovalId, approval::Completed),
@@ -286,6 +290,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
+        Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
         Command::Approve(id) => approval::approve(state, cx, *id).map_err(Into::into),
         Command::Deny(id) => approval::deny(state, cx, *id).map_err(Into::into),
@@ -319,7 +324,9 @@ pub fn apply(state: &mut State, event: &Event) {
     state.count(&event.fact.subject());
     match &event.fact {
         Fact::LogCreated(..) | Fact::PolicyActivated(..) => log::apply(state, event),
-        Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) => person::apply(state, event),
+        Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
+            person::apply(state, event);
+        }
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)
         | Fact::ApprovalCompleted(..)
@@ -367,6 +374,30 @@ pub fn due(state: &State, now: Time, limit: usize) -> Vec<Effect> {
     effects
 }
 
+/// The action the command speaks of, directly or through the live subject it names.
+#[must_use]
+pub fn action_of(state: &State, command: &Command) -> Option<Action> {
+    let of_permit = |id: &PermitId| state.permit(*id).map(|permit| permit.action.clone());
+    match command {
+        Command::RequestApproval(approval::Request { action, .. })
+        | Command::ReservePermit(permit::Reserve { action, .. }) => Some(action.clone()),
+        Command::ActivatePolicy(_) => log::activation(),
+        Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => {
+            state.approval(*id).map(|approval| approval.action.clone())
+        }
+        Command::StartPermit(id) | Command::ReleasePermit(id) => of_permit(id),
+        Command::FinishPermit(permit::Finish { permit, .. })
+        | Command::StartRotation(rotation::Start { permit, .. }) => of_permit(permit),
+        Command::AbortRotation(id) => state.rotation(*id).and_then(|rotation| of_permit(&rotation.permit)),
+        Command::Bootstrap(_)
+        | Command::ClaimCredential(_)
+        | Command::NoteRefusals(_)
+        | Command::AttemptTask(_)
+        | Command::ReportTask(_)
+        | Command::Elapse(_) => None,
+    }
+}
+
 /// Subjects the command needs that are not in memory; the engine fetches them from their records, until none is missing or none can be found.
 #[must_use]
 pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
@@ -382,7 +413,10 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         Command::AttemptTask(rotation::Attempt { rotation, .. })
         | Command::ReportTask(rotation::Report { rotation, .. }) => Some(Subject::Rotation(*rotation)),
         Command::Elapse(subject) => Some(subject.clone()),
-        Command::Bootstrap(_) | Command::ClaimCredential(_) | Command::RequestApproval(_) => None,
+        Command::Bootstrap(_)
+        | Command::ClaimCredential(_)
+        | Command::NoteRefusals(_)
+        | Command::RequestApproval(_) => None,
     };
     named.into_iter().flat_map(|subject| state.absent(subject)).collect()
 }

@@ -35,5 +35,5 @@ pub mod text;
 pub mod time;
 
 pub use context::{Actor, Context};
-pub use domain::{Command, Effect, Event, Fact, Refusal, apply, decide, due, missing};
+pub use domain::{Command, Effect, Event, Fact, Refusal, action_of, apply, decide, due, missing};
 pub use state::{Item, State, Subject};

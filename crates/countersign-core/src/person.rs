@@ -1,12 +1,17 @@
 //! People and their credentials, first part: genesis enrols them with a one-time claim, which each replaces by a credential of
 //! their own. The credential is drawn by the client and never leaves it except to authenticate; here is only its SHA-256.
+//! What people were refused is on record too, counted by window, and changes nothing.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::Context;
+use crate::action::Action;
+use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
@@ -36,6 +41,38 @@ pub struct Enrolled {
 pub struct Claimed {
     /// SHA-256 of the credential.
     pub credential_sha256: Digest,
+}
+
+/// What a person was refused, how often, in a window of time. A refusal changes nothing, so many of one kind make one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteRefusals {
+    /// Who was refused.
+    pub person: PersonId,
+    /// What they wanted to do, where the command speaks of an action.
+    pub action: Option<Action>,
+    /// The refusal's stable code.
+    pub code: &'static str,
+    /// How often, at least 1.
+    pub count: NonZeroU32,
+    /// The first of them.
+    pub from: Time,
+    /// The last of them.
+    pub until: Time,
+}
+
+/// `person.refused`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// What they wanted to do, where the command spoke of an action.
+    pub action: Option<Action>,
+    /// The refusal's stable code.
+    pub code: String,
+    /// How often.
+    pub count: NonZeroU32,
+    /// The first of them.
+    pub from: Time,
+    /// The last of them.
+    pub until: Time,
 }
 
 /// A person.
@@ -75,9 +112,13 @@ impl Person {
     }
 }
 
-/// Why a claim is refused.
+/// Why a claim or a note is refused, in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Only the node notes refusals.
+    NotTheNode,
+    /// There is nobody of this id.
+    UnknownPerson,
     /// Nobody has this claim open: it never existed, or it was replaced already.
     UnknownClaim,
     /// Somebody holds this very credential.
@@ -89,6 +130,8 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::NotTheNode => "not_the_node",
+            Self::UnknownPerson => "unknown_person",
             Self::UnknownClaim => "unknown_claim",
             Self::CredentialInUse => "credential_in_use",
         }
@@ -98,6 +141,8 @@ impl Refusal {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::NotTheNode => "the node does it by itself",
+            Self::UnknownPerson => "name enrolled people by their ids, as `GET /admin/people` lists them",
             Self::UnknownClaim => {
                 "a claim works once; if you did not use it yourself, tell the security engineers now"
             }
@@ -109,6 +154,8 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NotTheNode => "only the node notes refusals",
+            Self::UnknownPerson => "there is nobody of this id",
             Self::UnknownClaim => "no open claim matches",
             Self::CredentialInUse => "this credential is in use",
         })
@@ -123,7 +170,24 @@ pub(crate) fn claim(state: &State, cx: &Context, command: &ClaimCredential) -> R
     }
     let claimed = Claimed { credential_sha256: command.credential_sha256 };
     let event = Event::new(cx, cx.correlation, None, Fact::PersonClaimed(person, claimed));
-    Ok(Vec::from([Event { actor: crate::Actor::Person(person), ..event }]))
+    Ok(Vec::from([Event { actor: Actor::Person(person), ..event }]))
+}
+
+pub(crate) fn note_refusals(state: &State, cx: &Context, note: &NoteRefusals) -> Result<Vec<Event>, Refusal> {
+    if cx.actor != Actor::Node {
+        return Err(Refusal::NotTheNode);
+    }
+    state.person(note.person).ok_or(Refusal::UnknownPerson)?;
+    let NoteRefusals { action, count, from, until, .. } = note;
+    let environment = action.as_ref().map(|action| &action.environment);
+    let refused = Refused {
+        action: action.clone(),
+        code: note.code.to_owned(),
+        count: *count,
+        from: *from,
+        until: *until,
+    };
+    Ok(Vec::from([Event::new(cx, cx.correlation, environment, Fact::PersonRefused(note.person, refused))]))
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {
@@ -146,5 +210,35 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             state.set_holder(*credential_sha256, *id);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Command;
+    use crate::testing::{ANA, BEN, World, payout};
+
+    #[test]
+    fn refusals_are_noted_by_the_node_and_change_nothing_else() {
+        let mut world = World::new();
+        let note = |person| {
+            let count = NonZeroU32::MIN.saturating_add(2);
+            let (from, until) = (Time::from_millis(1), Time::from_millis(2));
+            Command::NoteRefusals(NoteRefusals {
+                person,
+                action: Some(payout()),
+                code: "self_approval",
+                count,
+                from,
+                until,
+            })
+        };
+        let before = world.state.person(ANA).cloned();
+        assert_eq!(world.says(BEN, &note(ANA)), "not_the_node");
+        assert_eq!(world.says(Actor::Node, &note(PersonId(99))), "unknown_person");
+        assert_eq!(world.says(Actor::Node, &note(ANA)), "person.refused");
+        assert_eq!(world.state.person(ANA).cloned(), before);
+        world.assert_replays();
     }
 }

@@ -123,7 +123,8 @@ fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Log(refusal) => of_log(refusal),
         Refusal::Person(refusal) => match refusal {
-            person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
+            person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
+            person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
             person::Refusal::CredentialInUse => StatusCode::CONFLICT,
         },
         Refusal::Approval(refusal) => of_approval(refusal),
