@@ -7,6 +7,7 @@
 //! - `codec`: events to leaves and back, items to records and back
 //! - `stage`: decides a batch and builds what one commit writes
 //! - `writer`: the thread: batches, commits, conflicts, checkpoints, snapshots
+//! - `refusals`: what people were refused, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `anchor`: the last signed checkpoint, kept in a file beside the key
 //! - `readers`: a small pool of readers for everybody else
@@ -30,6 +31,7 @@ mod anchor;
 pub mod codec;
 mod readers;
 mod recover;
+mod refusals;
 mod stage;
 mod writer;
 

@@ -12,6 +12,7 @@ use countersign_ledger::{details, json};
 use uuid::Uuid;
 
 use super::codec::{self, Position};
+use super::refusals::Kind;
 use super::{Committed, DetailsOf, EngineError, Request, Submission};
 use crate::store::{Batch, Details, Head, Idempotency, NewEntry, Reader, Store, StoreError, StoredNode};
 
@@ -26,6 +27,8 @@ pub(super) struct Staged {
     pub batch: Batch,
     /// One answer per request, to be given after the commit; none for one that must wait for the next batch.
     pub answers: Vec<Option<Answer>>,
+    /// What people were refused.
+    pub refused: Vec<Kind>,
 }
 
 /// Decides commands one after another.
@@ -39,6 +42,7 @@ pub(super) struct Stage<'a> {
     hydrated: BTreeSet<Subject>,
     /// Idempotency keys used in this batch; a repetition waits for the next one.
     keys: BTreeSet<(String, String)>,
+    refused: Vec<Kind>,
 }
 
 impl<'a> Stage<'a> {
@@ -53,7 +57,7 @@ impl<'a> Stage<'a> {
             idempotency: Vec::new(),
         };
         let (touched, hydrated, keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { store, base, now, state: base.clone(), batch, touched, hydrated, keys }
+        Self { store, base, now, state: base.clone(), batch, touched, hydrated, keys, refused: Vec::new() }
     }
 
     /// Decides all requests and closes the batch.
@@ -73,7 +77,7 @@ impl<'a> Stage<'a> {
         for subject in &self.hydrated {
             self.state.forget(subject);
         }
-        Ok(Staged { state: self.state, batch: self.batch, answers })
+        Ok(Staged { state: self.state, batch: self.batch, answers, refused: self.refused })
     }
 
     fn one(&mut self, submission: &Submission) -> Result<Option<Answer>, StoreError> {
@@ -97,7 +101,14 @@ impl<'a> Stage<'a> {
         let overlay = if sabotage::is_active(Sabotage::NoOverlay) { self.base } else { &self.state };
         let events = match countersign_core::decide(overlay, &cx, &submission.command) {
             Ok(events) => events,
-            Err(refusal) => return Ok(Some(Err(EngineError::Refused(refusal)))),
+            Err(refusal) => {
+                self.refused.extend(submission.actor.person().map(|person| Kind {
+                    person,
+                    action: countersign_core::action_of(overlay, &submission.command),
+                    code: refusal.code(),
+                }));
+                return Ok(Some(Err(EngineError::Refused(refusal))));
+            }
         };
         let first = self.batch.head.size();
         let principal = Command::principal(&events).map(|event| event.fact.subject());

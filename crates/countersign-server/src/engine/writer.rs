@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use countersign_core::State;
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
+use countersign_core::{Actor, Command, State};
 use countersign_ledger::checkpoint::Checkpoint;
+use tokio::sync::oneshot;
 
 use super::recover::{Recovered, replay};
+use super::refusals::Refusals;
 use super::stage::{Stage, Staged};
-use super::{EngineError, Options, Request, Shared, anchor};
+use super::{EngineError, Options, Request, Shared, Submission, anchor};
 use crate::clock::TOLERANCE_MS;
 use crate::store::{Head, Snapshot, Store, StoreError, StoredCheckpoint};
 
@@ -39,6 +41,7 @@ pub(super) struct Writer {
     signed_size: u64,
     signed_at: Instant,
     snapshot_size: u64,
+    refusals: Refusals,
 }
 
 /// The store contradicts itself: nothing more may be written.
@@ -52,7 +55,8 @@ impl Writer {
     ) -> Self {
         let Recovered { state, head, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
-        Self { store, options, shared, state, head, signed_size, signed_at: Instant::now(), snapshot_size }
+        let (signed_at, refusals) = (Instant::now(), Refusals::default());
+        Self { store, options, shared, state, head, signed_size, signed_at, snapshot_size, refusals }
     }
 
     /// Works until every handle is gone.
@@ -69,12 +73,18 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            if self.refusals.is_due() && self.note_refusals().is_err() {
+                return;
+            }
             if self.signed_at.elapsed() >= CHECKPOINT_EVERY {
                 self.sign();
             }
             if self.head.size() >= self.snapshot_size + SNAPSHOT_EVERY {
                 self.save_snapshot();
             }
+        }
+        if self.note_refusals().is_err() {
+            return;
         }
         self.sign();
         self.save_snapshot();
@@ -100,7 +110,7 @@ impl Writer {
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
             }
-            match staged.and_then(|staged| self.append(staged)) {
+            match staged.and_then(|staged| self.append(staged, now)) {
                 Ok(answers) => return Ok(answer(requests, answers)),
                 Err(StoreError::Corrupt(why)) => {
                     tracing::error!(%why, "the store is corrupt");
@@ -118,16 +128,38 @@ impl Writer {
         Ok(answer_all(requests, &EngineError::Unavailable(last)))
     }
 
-    fn append(&mut self, staged: Staged) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
-        let Staged { state, batch, answers } = staged;
-        if batch.entries.is_empty() {
-            return Ok(answers);
+    fn append(&mut self, staged: Staged, now: Time) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
+        let Staged { state, batch, answers, refused } = staged;
+        if !batch.entries.is_empty() {
+            self.store.append(&batch)?;
+            self.state = state;
+            self.head = batch.head;
+            self.publish();
         }
-        self.store.append(&batch)?;
-        self.state = state;
-        self.head = batch.head;
-        self.publish();
+        for kind in refused {
+            self.refusals.note(kind, now);
+        }
         Ok(answers)
+    }
+
+    /// Writes down what people were refused; what cannot be written is counted again.
+    fn note_refusals(&mut self) -> Result<(), Fatal> {
+        let notes = self.refusals.take();
+        let (requests, answers): (Vec<_>, Vec<_>) = notes
+            .iter()
+            .map(|note| {
+                let (reply, answer) = oneshot::channel();
+                let command = Command::NoteRefusals(note.clone());
+                (Request { submission: Submission::new(Actor::Node, command), reply }, answer)
+            })
+            .unzip();
+        self.commit(requests)?;
+        for (note, mut answer) in notes.into_iter().zip(answers) {
+            if !matches!(answer.try_recv(), Ok(Ok(_))) {
+                self.refusals.put_back(note);
+            }
+        }
+        Ok(())
     }
 
     fn publish(&self) {
@@ -246,7 +278,7 @@ fn answer_all(requests: Vec<Request>, error: &EngineError) -> Vec<Request> {
 fn answer_early(requests: &mut [Request], answers: &[Option<super::stage::Answer>]) {
     for (request, answer) in requests.iter_mut().zip(answers) {
         if let Some(answer) = answer {
-            let (unheard, _) = tokio::sync::oneshot::channel();
+            let (unheard, _) = oneshot::channel();
             drop(std::mem::replace(&mut request.reply, unheard).send(answer.clone()));
         }
     }

@@ -142,3 +142,25 @@ fn verify(store: &mut dyn Reader) {
     }
     verifier.finish().expect("all checkpoints were reached");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_are_refused_is_counted_and_written_down_once() {
+    let place = &places()[1];
+    let engine = fixture::started((place.open)()).await;
+    let id = fixture::requested(&engine).await;
+    for _ in 0..3 {
+        assert_eq!(code(&by(&engine, ANA, Command::Approve(id)).await), "self_approval");
+    }
+    let size = engine.size();
+    engine.stop().await;
+    drop(engine);
+
+    let written = (place.open)().entries(size, 10).expect("entries");
+    assert_eq!(written.len(), 1);
+    let leaf: serde_json::Value = serde_json::from_slice(&written[0].leaf).expect("a leaf");
+    assert_eq!(leaf["kind"], "person.refused");
+    assert_eq!(leaf["subject"], ANA.to_string());
+    assert_eq!((&leaf["data"]["code"], &leaf["data"]["count"]), (&"self_approval".into(), &3.into()));
+    assert_eq!(leaf["data"]["action"]["resource"], "payout/limit");
+    verify((place.open)().as_mut());
+}
