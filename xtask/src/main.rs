@@ -1,5 +1,8 @@
-//! Chores of the workspace. `cargo run -p xtask -- tidy` checks what the compiler and clippy do not.
+//! Chores of the workspace: `cargo run -p xtask -- CHORE`.
+//!
+//! `tidy` checks what the compiler and clippy do not, `licences` what we link.
 
+mod licences;
 mod tidy;
 
 use std::path::Path;
@@ -8,7 +11,8 @@ use std::process::ExitCode;
 fn main() -> anyhow::Result<ExitCode> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     match std::env::args().nth(1).as_deref() {
+        Some("licences") => licences::run(),
         Some("tidy") => tidy::run(root),
-        other => anyhow::bail!("unknown chore `{}`; there is `tidy`", other.unwrap_or("")),
+        other => anyhow::bail!("unknown chore `{}`; there are `licences` and `tidy`", other.unwrap_or("")),
     }
 }
