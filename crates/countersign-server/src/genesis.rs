@@ -13,7 +13,7 @@ use countersign_core::{Actor, Command, Fact};
 use countersign_ledger::json::{self, Value};
 
 use crate::engine::{DetailsOf, Engine, EngineError, Submission};
-use crate::secrets::{self, SecretError, SecretStore, SecretValue};
+use crate::secrets::{SecretError, SecretStore, SecretValue};
 
 /// What stands before the random part of a claim, for people and for secret scanners.
 pub const CLAIM_PREFIX: &str = "csc_";
@@ -90,8 +90,7 @@ pub async fn write(
         claims.push(Claim { person, claim: draw_claim()? });
     }
     for (key, value) in &genesis.secrets {
-        let sealed = secrets::SecretKey::new(key.resource.as_str(), key.environment.as_str());
-        store.adopt(&sealed, 1, value)?;
+        store.adopt(key, 1, value)?;
     }
     let policy_sha256 = Digest::of(&json::to_canonical(&genesis.policy)?);
     let bootstrap = Bootstrap {

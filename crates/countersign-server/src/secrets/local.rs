@@ -7,10 +7,11 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use countersign_core::secret::SecretKey;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::sealing::{self, SealedValue, SealingKey, Slot};
-use super::{SecretError, SecretKey, SecretStore, SecretValue, Stage};
+use super::{SecretError, SecretStore, SecretValue, Stage};
 use crate::store::{StoreError, sqlite};
 
 const INSERT: &str = "INSERT INTO secrets (name, environment, version, stage, rotation, nonce, sealed) \
@@ -183,8 +184,8 @@ impl Rows<'_> {
         }
         let sealed = sealing::seal(self.sealing, slot, value)?;
         let row = params![
-            key.name,
-            key.environment,
+            key.resource.as_str(),
+            key.environment.as_str(),
             version,
             stage.as_str(),
             rotation,
@@ -214,7 +215,14 @@ impl Rows<'_> {
     fn restage(&self, row: &Stored, stage: Stage) -> Result<(), SecretError> {
         let (key, version) = (self.key, row.version);
         let sealed = sealing::seal(self.sealing, Slot { key, version, stage }, &self.open(row)?)?;
-        let values = params![key.name, key.environment, version, stage.as_str(), sealed.nonce, sealed.sealed];
+        let values = params![
+            key.resource.as_str(),
+            key.environment.as_str(),
+            version,
+            stage.as_str(),
+            sealed.nonce,
+            sealed.sealed
+        ];
         self.changed(self.transaction.execute(RESTAGE, values)?)
     }
 
@@ -224,7 +232,7 @@ impl Rows<'_> {
             return Err(self.wrong_stage(version, row.stage.as_str(), stage));
         }
         let key = self.key;
-        let values = params![key.name, key.environment, version, stage.as_str()];
+        let values = params![key.resource.as_str(), key.environment.as_str(), version, stage.as_str()];
         self.changed(self.transaction.execute(DELETE, values)?)
     }
 
@@ -247,7 +255,7 @@ fn slot<'a>(key: &'a SecretKey, row: &Stored) -> Slot<'a> {
 
 fn load(connection: &Connection, key: &SecretKey) -> Result<Vec<Stored>, SecretError> {
     let mut statement = connection.prepare_cached(SELECT)?;
-    let mut rows = statement.query(params![key.name, key.environment])?;
+    let mut rows = statement.query(params![key.resource.as_str(), key.environment.as_str()])?;
     let mut stored = Vec::new();
     while let Some(row) = rows.next()? {
         stored.push(decode(key, row)?);

@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use countersign_core::secret::SecretKey;
 use zeroize::Zeroizing;
 
 pub mod local;
@@ -81,29 +82,6 @@ impl Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// Which secret: its resource and its environment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretKey {
-    /// The resource, for example `webhook-signing/stripe`.
-    pub name: String,
-    /// The environment, for example `production`.
-    pub environment: String,
-}
-
-impl SecretKey {
-    /// Names a secret.
-    #[must_use]
-    pub fn new(name: impl Into<String>, environment: impl Into<String>) -> Self {
-        Self { name: name.into(), environment: environment.into() }
-    }
-}
-
-impl fmt::Display for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` in `{}`", self.name, self.environment)
     }
 }
 

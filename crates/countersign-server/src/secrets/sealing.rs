@@ -10,9 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use countersign_core::secret::SecretKey;
 use zeroize::Zeroizing;
 
-use super::{SecretError, SecretKey, SecretValue, Stage};
+use super::{SecretError, SecretValue, Stage};
 
 /// Tells these ciphertexts from any other use of the key, and this format from a later one.
 const PURPOSE: &[u8] = b"countersign/local-secret/v1";
@@ -63,8 +64,8 @@ impl Slot<'_> {
         let version = self.version.to_be_bytes();
         let parts: [&[u8]; 5] = [
             PURPOSE,
-            self.key.name.as_bytes(),
-            self.key.environment.as_bytes(),
+            self.key.resource.as_str().as_bytes(),
+            self.key.environment.as_str().as_bytes(),
             &version,
             self.stage.as_str().as_bytes(),
         ];
