@@ -16,5 +16,7 @@ pub mod config;
 pub mod engine;
 pub mod genesis;
 pub mod http;
+pub mod node;
+pub mod runner;
 pub mod secrets;
 pub mod store;

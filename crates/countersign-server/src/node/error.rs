@@ -1,0 +1,93 @@
+//! Why a node does not start: what is wrong, under which key of the configuration, and what would be right. Never a secret.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::engine::StartError;
+use crate::genesis::GenesisError;
+use crate::runner::RunnerError;
+use crate::secrets::{ReferenceError, SecretError};
+use crate::store::StoreError;
+
+/// Why a node does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A reference gives no secret.
+    #[error("{key}: {cause}")]
+    Reference {
+        /// The key of the configuration.
+        key: String,
+        /// Why.
+        cause: ReferenceError,
+    },
+    /// A key has another form.
+    #[error("{key}: what it refers to is not {form}")]
+    Form {
+        /// The key of the configuration.
+        key: String,
+        /// What would be right.
+        form: &'static str,
+    },
+    /// The origin cannot name a key.
+    #[error("origin: {0}")]
+    Origin(String),
+    /// A folder cannot be used.
+    #[error("{key}: the folder `{}` cannot be used: {cause}", path.display())]
+    Folder {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Nobody wrote genesis yet.
+    #[error("there is no log in `{}` yet: run `countersign init` first", .0.display())]
+    NoGenesis(PathBuf),
+    /// Genesis is written once.
+    #[error("`{}` already holds a log: choose another data folder for another log", .0.display())]
+    AlreadyInitialised(PathBuf),
+    /// The log has another origin.
+    #[error("origin: the log in the data folder is `{log}`, not `{configured}`")]
+    OtherOrigin {
+        /// As configured.
+        configured: String,
+        /// As the log says.
+        log: String,
+    },
+    /// The log is signed by another key.
+    #[error("log_key: the log in the data folder is signed by `{log}`, the configured key is `{configured}`")]
+    OtherKey {
+        /// As configured, as a vkey.
+        configured: String,
+        /// As the log says, as a vkey.
+        log: String,
+    },
+    /// Genesis is durable, but its checkpoint is not.
+    #[error("the log was begun, but its first checkpoint could not be kept in `{}`; the log tells why", .0.display())]
+    Unsigned(PathBuf),
+    /// The address cannot be listened on.
+    #[error("listen: cannot listen on `{address}`: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secrets cannot be opened.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] StartError),
+    /// Genesis is refused.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The runner cannot call anybody.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+}

@@ -1,0 +1,51 @@
+//! From references in the configuration to keys, each complaint under the name the configuration gives it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_core::text::Name;
+use countersign_ledger::note::Ed25519Signer;
+use zeroize::Zeroizing;
+
+use super::{NodeError, SealingKey};
+use crate::config::{Endpoint, NodeConfig};
+use crate::runner::HookKey;
+use crate::secrets::{SecretRef, SecretValue};
+
+/// The node's own keys.
+pub(super) struct Keys {
+    pub signer: Ed25519Signer,
+    pub sealing: SealingKey,
+}
+
+/// Reads the node's own keys.
+pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
+    let seed = thirty_two_bytes("log_key", &config.log_key)?;
+    let sealing = thirty_two_bytes("sealing_key", &config.sealing_key)?;
+    let signer = Ed25519Signer::from_seed(&config.origin, *seed)
+        .map_err(|error| NodeError::Origin(error.to_string()))?;
+    Ok(Keys { signer, sealing: SealingKey::from_bytes(*sealing) })
+}
+
+/// Reads the endpoints' keys once, so that a wrong one is found now and not in the middle of a rotation. None is kept.
+pub(super) fn check_endpoints(endpoints: &BTreeMap<Name, Endpoint>) -> Result<(), NodeError> {
+    for (name, endpoint) in endpoints {
+        let key = format!("endpoints.{name}.key");
+        let value = fetch(&key, &endpoint.key)?;
+        HookKey::parse(&value).ok_or(NodeError::Form { key, form: HookKey::FORM })?;
+    }
+    Ok(())
+}
+
+fn fetch(key: &str, reference: &SecretRef) -> Result<SecretValue, NodeError> {
+    reference.resolve().map_err(|cause| NodeError::Reference { key: key.to_owned(), cause })
+}
+
+fn thirty_two_bytes(key: &str, reference: &SecretRef) -> Result<Zeroizing<[u8; 32]>, NodeError> {
+    let text = fetch(key, reference)?;
+    let bytes = STANDARD.decode(text.expose().trim()).map(Zeroizing::new).ok();
+    let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    let form = "32 bytes in base64, as `openssl rand -base64 32` prints them";
+    bytes.map(Zeroizing::new).ok_or_else(|| NodeError::Form { key: key.to_owned(), form })
+}

@@ -1,0 +1,225 @@
+//! One running server: configuration, store, secrets, engine, runner and listener put together, and taken apart in order.
+//!
+//! No rule and no route is here. Whatever is wrong with a machine (a key, a folder, a port) is found before anything is
+//! served, and named as the configuration names it.
+//!
+//! # Layout
+//! - `keys`: from references in the configuration to keys
+//! - `error`: why a node does not start
+//! - `serving`: the listener's bounds and the counters
+
+use std::fs::DirBuilder;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_core::Fact;
+use countersign_core::policy::Policy;
+use countersign_core::secret::SecretKey;
+use countersign_ledger::note::Ed25519Signer;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::clock::SystemClock;
+use crate::config::NodeConfig;
+use crate::engine::{Engine, Options, codec};
+use crate::genesis::{self, Claim, Genesis, NewPerson};
+use crate::runner::Runner;
+use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Reader, StoreError};
+
+mod error;
+mod keys;
+mod serving;
+
+pub use error::NodeError;
+
+/// What a log begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The first policy.
+    pub policy: Policy,
+    /// The first people.
+    pub people: Vec<NewPerson>,
+    /// Secrets with their present value.
+    pub secrets: Vec<(SecretKey, SecretValue)>,
+}
+
+/// A server that listens but does not serve yet.
+#[derive(Debug)]
+pub struct Node {
+    engine: Engine,
+    runner: Runner,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl NodeConfig {
+    /// The database: the ledger and the sealed secrets.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data.join("ledger.db")
+    }
+}
+
+impl Node {
+    /// Opens everything and binds the listener. Blocks for as long as recovery takes: nothing is served yet, so nobody waits.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as the configuration names it; [`NodeError::NoGenesis`] before `initialise`.
+    pub async fn start(config: &NodeConfig) -> Result<Self, NodeError> {
+        let keys = keys::resolve(config)?;
+        keys::check_endpoints(&config.endpoints)?;
+        if !config.database().exists() {
+            return Err(NodeError::NoGenesis(config.database()));
+        }
+        checkpoint_folder(config)?;
+        let mut store = SqliteStore::open(config.database())?;
+        // Before the engine starts: it would sign this log with whatever key it is given.
+        check_identity(&mut store, config, &keys.signer)?;
+        let listen = |cause| NodeError::Listen { address: config.listen, cause };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
+        serving::recorder();
+        let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
+        warn_of_missing_endpoints(&engine, config);
+        match Runner::new(engine.clone(), Arc::new(secrets), config.endpoints.clone()) {
+            Ok(runner) => Ok(Self { engine, runner, listener, address }),
+            Err(error) => {
+                engine.stop().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is ready; then lets requests and tasks under way finish for a moment, signs and saves.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+        let Self { engine, runner, listener, address } = self;
+        let (running, watched) = watch::channel(());
+        let runner = tokio::spawn(runner.run(ended(watched.clone())));
+        let upkeep = tokio::spawn(serving::upkeep());
+        let served = serving::serve((listener, engine.clone()), stop, running).await;
+        if runner.await.is_err() {
+            tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
+        }
+        upkeep.abort();
+        engine.stop().await;
+        served.map_err(|cause| NodeError::Listen { address, cause })
+    }
+}
+
+/// Ready once the other side of the channel is gone.
+async fn ended(mut running: watch::Receiver<()>) {
+    while running.changed().await.is_ok() {}
+}
+
+/// Writes genesis into an empty log, creating the data folder if there is none, and gives back the claims.
+///
+/// # Errors
+/// The first thing that is wrong, as the configuration names it; [`NodeError::AlreadyInitialised`] if there is a log.
+pub async fn initialise(config: &NodeConfig, beginning: Beginning) -> Result<Vec<Claim>, NodeError> {
+    let keys = keys::resolve(config)?;
+    create_data_folder(&config.data)?;
+    checkpoint_folder(config)?;
+    let mut store = SqliteStore::open(config.database())?;
+    if store.head()?.size() > 0 {
+        return Err(NodeError::AlreadyInitialised(config.database()));
+    }
+    let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
+    let log_key = keys.signer.vkey();
+    let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
+    let Beginning { policy, people, secrets: values } = beginning;
+    let genesis = Genesis { origin: config.origin.clone(), log_key, people, policy, secrets: values };
+    let written = genesis::write(&engine, &secrets, genesis).await;
+    // Stopping signs the first checkpoint and saves a snapshot, also when there is nothing to sign.
+    engine.stop().await;
+    let claims = written?;
+    match engine.checkpoint() {
+        Some(_) => Ok(claims),
+        None => Err(NodeError::Unsigned(config.checkpoint.clone())),
+    }
+}
+
+fn options(config: &NodeConfig, signer: Ed25519Signer) -> Options {
+    Options {
+        signer: Box::new(signer),
+        anchor: Some(config.checkpoint.clone()),
+        clock: Arc::new(SystemClock::new()),
+    }
+}
+
+fn create_data_folder(folder: &Path) -> Result<(), NodeError> {
+    // Only its owner looks into it, also while the files in it are being made.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| NodeError::Folder {
+        key: "data",
+        path: folder.to_owned(),
+        cause,
+    })
+}
+
+/// The folder of the checkpoint is not created: if it is a disk that is not mounted, a file in its place would be lost.
+fn checkpoint_folder(config: &NodeConfig) -> Result<(), NodeError> {
+    let folder = config.checkpoint.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let failed = |cause| NodeError::Folder { key: "checkpoint", path: folder.to_owned(), cause };
+    if std::fs::metadata(folder).map_err(failed)?.is_dir() {
+        Ok(())
+    } else {
+        Err(failed(std::io::ErrorKind::NotADirectory.into()))
+    }
+}
+
+/// The log in the database must be the one this configuration signs.
+fn check_identity(
+    store: &mut SqliteStore,
+    config: &NodeConfig,
+    signer: &Ed25519Signer,
+) -> Result<(), NodeError> {
+    let Some(first) = store.entries(0, 1)?.into_iter().next() else {
+        return Err(NodeError::NoGenesis(config.database()));
+    };
+    let Fact::LogCreated(_, created) = codec::decode(0, &first.leaf, store)?.event.fact else {
+        return Err(StoreError::Corrupt("entry 0 does not create the log".to_owned()).into());
+    };
+    if created.origin != config.origin {
+        return Err(NodeError::OtherOrigin { configured: config.origin.clone(), log: created.origin });
+    }
+    let configured = signer.vkey();
+    if created.log_key == configured {
+        Ok(())
+    } else {
+        Err(NodeError::OtherKey { configured, log: created.log_key })
+    }
+}
+
+/// A policy may be ahead of the configuration: that stops a rotation, not the node.
+fn warn_of_missing_endpoints(engine: &Engine, config: &NodeConfig) {
+    let state = engine.state();
+    let secrets = state.policy().map(|in_force| in_force.policy.secrets.as_slice()).unwrap_or_default();
+    for secret in secrets {
+        for name in secret.consumers.iter().chain([&secret.signer]) {
+            match config.endpoints.get(name) {
+                None => {
+                    tracing::warn!(endpoint = %name, "the policy names an endpoint that is not configured")
+                }
+                Some(endpoint) if endpoint.probe_url.is_none() && secret.consumers.contains(name) => {
+                    tracing::warn!(endpoint = %name, "the endpoint has no `probe_url`: no rotation with it can pass its test");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How the runner calls out: one HTTP client with a bound on everything, and HMAC-SHA256 for what it signs.
+//!
+//! Redirects are never followed and no proxy is used, so a body goes to the configured address or nowhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use countersign_core::rotation::{Failure, FailureCode};
+use countersign_core::text::Name;
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::config::Endpoint;
+
+/// How long a call may take as a whole: well below the time after which a task counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The most that is read of any answer, bytes.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// The block size of SHA-256, bytes: the width to which RFC 2104 brings every key.
+const BLOCK: usize = 64;
+
+/// Why there can be no runner.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The HTTP client could not be built.
+    #[error(
+        "endpoints: no HTTP client: {0}; https endpoints need the machine's certificate authorities (`ca-certificates`)"
+    )]
+    Client(String),
+}
+
+/// A request about to be sent.
+pub(super) struct Call {
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// An answer whose body has not been read.
+pub(super) struct Answer(Response);
+
+/// The client.
+#[derive(Debug)]
+pub(super) struct Calls(Client);
+
+impl Calls {
+    pub(super) fn new(endpoints: &BTreeMap<Name, Endpoint>) -> Result<Self, RunnerError> {
+        let urls = |endpoint: &Endpoint| [Some(endpoint.hook_url.clone()), endpoint.probe_url.clone()];
+        let encrypted = endpoints.values().flat_map(urls).flatten().any(|url| url.scheme() == "https");
+        let builder = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(PATIENCE);
+        let client = trust(builder, encrypted)?.build();
+        client.map(Self).map_err(|error| RunnerError::Client(format!("{error:?}")))
+    }
+
+    /// Sends a request. The failure never quotes what was sent.
+    pub(super) async fn post(&self, call: Call) -> Result<Answer, Failure> {
+        let Call { url, headers, body } = call;
+        let sent = self.0.post(url).headers(headers).body(body).send().await;
+        sent.map(Answer).map_err(|error| {
+            tracing::debug!(%error, "no answer");
+            Failure { code: FailureCode::Unreachable, status: None }
+        })
+    }
+}
+
+/// The machine's certificate authorities where they are needed; without them a machine that has none can still rotate on loopback.
+fn trust(builder: ClientBuilder, encrypted: bool) -> Result<ClientBuilder, RunnerError> {
+    if encrypted {
+        // Somebody else in this process may have chosen already; any provider will do.
+        let _ = ring::default_provider().install_default();
+        return Ok(builder);
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| RunnerError::Client(error.to_string()))?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(builder.tls_backend_preconfigured(tls))
+}
+
+impl Answer {
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// The first 16 KiB of the body; what does not arrive is not there.
+    pub(super) async fn body(mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = self.0.chunk().await {
+            body.extend(chunk.iter().take(MAX_ANSWER - body.len()));
+            if body.len() == MAX_ANSWER {
+                break;
+            }
+        }
+        body
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104) over the concatenation of the parts.
+pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = Zeroizing::new([0_u8; BLOCK]);
+    let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
+    let key = if key.len() > BLOCK { hashed.as_slice() } else { key };
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    let mut mac = Hmac::<Sha256>::new((&*block).into());
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
