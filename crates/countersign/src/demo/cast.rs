@@ -1,0 +1,342 @@
+//! Who takes part in the demo, and the way they come to the stage: the same commands and files a user would use.
+//!
+//! Ana asks and executes, Ben and Chloe approve, Aud audits. The webhook secret that the provider and both NudgePay instances hold is
+//! handed to Countersign as version 1.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_client::Client;
+use serde_json::{Value, json};
+
+use super::child::{self, Server};
+use super::witness::Witness;
+use crate::credentials;
+use crate::people;
+
+/// The log's name.
+pub(super) const ORIGIN: &str = "demo.example/countersign";
+
+/// The secret that is rotated.
+pub(super) const SECRET: &str = "webhook-signing/stripe";
+
+/// Where it is used.
+pub(super) const ENVIRONMENT: &str = "production";
+
+/// The two instances of NudgePay.
+pub(super) const APPLICATIONS: [&str; 2] = ["nudgepay-a", "nudgepay-b"];
+
+/// The signer.
+const PROVIDER: &str = "provider";
+
+/// Genuine webhooks per second, all endpoints together.
+const WEBHOOKS_PER_SECOND: u32 = 150;
+
+/// For how long the provider sends genuine webhooks; the guided demo says so.
+pub(super) const WEBHOOK_MINUTES: u64 = 60;
+
+/// Somebody with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    Ana,
+    Ben,
+    Chloe,
+    Aud,
+}
+
+impl Who {
+    pub(super) const ALL: [Self; 4] = [Self::Ana, Self::Ben, Self::Chloe, Self::Aud];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ana => "Ana",
+            Self::Ben => "Ben",
+            Self::Chloe => "Chloe",
+            Self::Aud => "Aud",
+        }
+    }
+}
+
+/// Everything that runs, and everybody who may speak to it.
+#[derive(Debug)]
+pub(super) struct Cast {
+    pub(super) places: Places,
+    pub(super) witness: Witness,
+    server: Server,
+    clients: BTreeMap<Who, Client>,
+    _others: Vec<Server>,
+}
+
+/// Where things are.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    root: PathBuf,
+}
+
+impl Places {
+    fn home(&self) -> PathBuf {
+        self.root.join("server")
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.home().join("countersign.toml")
+    }
+
+    pub(super) fn policy(&self) -> PathBuf {
+        self.home().join("policy.toml")
+    }
+
+    /// The log's public key, which the auditor pins.
+    pub(super) fn log_key(&self) -> PathBuf {
+        self.home().join("log.vkey")
+    }
+
+    pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
+        Ok(countersign_server::config::NodeConfig::load(&self.config())?.database())
+    }
+
+    pub(super) fn credential(&self, who: Who) -> PathBuf {
+        self.root.join(format!("{}.json", who.name().to_lowercase()))
+    }
+
+    /// A file or folder of the demo's own.
+    pub(super) fn at(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn key(&self, name: &str) -> PathBuf {
+        self.home().join("keys").join(name)
+    }
+
+    fn log(&self, program: &str) -> PathBuf {
+        self.root.join(format!("{program}.log"))
+    }
+}
+
+impl Cast {
+    /// Sets everything up in an empty folder and starts it.
+    pub(super) async fn enter(root: &Path) -> anyhow::Result<Self> {
+        let places = Places { root: root.to_owned() };
+        scaffold(&places).await?;
+        let secret = draw()?;
+        write_private(&places.key("stripe.secret"), &secret)?;
+        let (provider, applications) = start_the_governed(&places, &secret).await?;
+        configure(&places, (&provider, &applications))?;
+        genesis(&places).await?;
+        let witness = Witness::new(provider.url(), applications.iter().map(Server::url).collect())?;
+        witness.register().await?;
+        let server = start_countersign(&places).await?;
+        let clients = claim_all(&places, &server.url()).await?;
+        let others = std::iter::once(provider).chain(applications).collect();
+        Ok(Self { places, witness, server, clients, _others: others })
+    }
+
+    pub(super) fn client(&self, who: Who) -> anyhow::Result<&Client> {
+        self.clients.get(&who).with_context(|| format!("{} has no credential", who.name()))
+    }
+
+    /// Kills the server, as a crash would, and starts it again on the same data.
+    pub(super) async fn crash_and_restart(mut self) -> anyhow::Result<Self> {
+        let status = self.server.kill().await?;
+        tracing::info!(%status, "the server was killed");
+        self.server = start_countersign(&self.places).await?;
+        let url = self.server.url();
+        for who in Who::ALL {
+            let saved = credentials::load(&self.places.credential(who))?;
+            self.clients.insert(who, Client::new(&url, Some(&saved.credential))?);
+        }
+        Ok(self)
+    }
+}
+
+/// `countersign new` makes folder, keys and people.
+async fn scaffold(places: &Places) -> anyhow::Result<()> {
+    let home = places.home();
+    let mut arguments = vec![OsStr::new("new"), home.as_os_str(), "--origin".as_ref(), ORIGIN.as_ref()];
+    for who in Who::ALL {
+        arguments.extend(["--person".as_ref(), OsStr::new(who.name())]);
+    }
+    child::run(&arguments).await?.successful().context("`countersign new`")?;
+    let ids: BTreeMap<String, String> = people::load(&home.join("people.toml"))?
+        .into_iter()
+        .map(|person| (person.name, person.id.to_string()))
+        .collect();
+    let id = |who: Who| ids.get(who.name()).cloned().context("a person without an id");
+    let policy = POLICY
+        .replace("$ANA", &id(Who::Ana)?)
+        .replace("$BEN", &id(Who::Ben)?)
+        .replace("$CHLOE", &id(Who::Chloe)?)
+        .replace("$AUD", &id(Who::Aud)?);
+    fs::write(places.policy(), policy).context("writing the policy")
+}
+
+/// The provider first, because NudgePay must know where it is.
+async fn start_the_governed(places: &Places, secret: &str) -> anyhow::Result<(Server, Vec<Server>)> {
+    let flow = json!({
+        "rate_per_second": WEBHOOKS_PER_SECOND, "run_for_seconds": WEBHOOK_MINUTES * 60, "workers": 4, "switch_lag_ms": 300,
+    });
+    let provider = start_nudgepay(places, ("provider", PROVIDER), (secret, &flow)).await?;
+    let mut applications = Vec::new();
+    for name in APPLICATIONS {
+        let extra = json!({ "provider_url": provider.url() });
+        applications.push(start_nudgepay(places, ("app", name), (secret, &extra)).await?);
+    }
+    Ok((provider, applications))
+}
+
+async fn start_nudgepay(
+    places: &Places,
+    (program, name): (&str, &str),
+    (secret, extra): (&str, &Value),
+) -> anyhow::Result<Server> {
+    let hook_key = draw()?;
+    write_private(&places.key(&format!("{name}.hook")), &hook_key)?;
+    let mut config = json!({
+        "listen": "127.0.0.1:0", "data_dir": places.at(name), "hook_key": hook_key, "initial_secret": secret,
+        "lifetime": "with_parent",
+    });
+    if let (Some(config), Some(extra)) = (config.as_object_mut(), extra.as_object()) {
+        config.extend(extra.clone());
+    }
+    let file = places.at(&format!("{name}.json"));
+    write_private(&file, &config.to_string())?;
+    Server::start(&["nudgepay".as_ref(), program.as_ref(), file.as_os_str()], &places.log(name)).await
+}
+
+/// Tells Countersign where the others are and with which keys it speaks to them.
+fn configure(places: &Places, (provider, applications): (&Server, &[Server])) -> anyhow::Result<()> {
+    let mut text = String::from("\n");
+    for (name, server) in APPLICATIONS.iter().zip(applications) {
+        let (url, key) = (server.url(), places.key(&format!("{name}.hook")));
+        writeln!(
+            text,
+            "[endpoints.{name}]\nhook_url = \"{url}/hooks/countersign\"\nprobe_url = \"{url}/webhooks/stripe\"\nkey = \"file:{}\"\n",
+            key.display()
+        )?;
+    }
+    let (url, key) = (provider.url(), places.key(&format!("{PROVIDER}.hook")));
+    writeln!(
+        text,
+        "[endpoints.{PROVIDER}]\nhook_url = \"{url}/hooks/countersign\"\nkey = \"file:{}\"",
+        key.display()
+    )?;
+    let mut file = OpenOptions::new().append(true).open(places.config()).context("opening the configuration")?;
+    file.write_all(text.as_bytes()).context("writing the configuration")
+}
+
+/// `countersign init` writes genesis and one file with a claim for each person.
+async fn genesis(places: &Places) -> anyhow::Result<()> {
+    let secret = format!("{SECRET}@{ENVIRONMENT}=file:{}", places.key("stripe.secret").display());
+    let (config, claims) = (places.config(), places.at("claims"));
+    let arguments = [
+        "init".as_ref(),
+        "--config".as_ref(),
+        config.as_os_str(),
+        "--secret".as_ref(),
+        secret.as_ref(),
+        "--claims".as_ref(),
+        claims.as_os_str(),
+    ];
+    child::run(&arguments).await?.successful().context("`countersign init`")?;
+    Ok(())
+}
+
+async fn start_countersign(places: &Places) -> anyhow::Result<Server> {
+    let config = places.config();
+    let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str(), "--with-parent".as_ref()];
+    Server::start(&arguments, &places.log("countersign")).await
+}
+
+/// Everybody replaces their claim by a credential of their own, as they would on their own machine.
+async fn claim_all(places: &Places, url: &str) -> anyhow::Result<BTreeMap<Who, Client>> {
+    let mut clients = BTreeMap::new();
+    for who in Who::ALL {
+        let claim = places.at("claims").join(format!("{}.claim", who.name()));
+        let saved = places.credential(who);
+        let arguments = [
+            "--server".as_ref(),
+            OsStr::new(url),
+            "claim".as_ref(),
+            "--claim".as_ref(),
+            claim.as_os_str(),
+            "--save".as_ref(),
+            saved.as_os_str(),
+        ];
+        child::run(&arguments).await?.successful().with_context(|| format!("{} claims", who.name()))?;
+        clients.insert(who, Client::new(url, Some(&credentials::load(&saved)?.credential))?);
+    }
+    Ok(clients)
+}
+
+/// 256 random bits in the form that Standard Webhooks and Stripe both use.
+fn draw() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("drawing a secret")?;
+    Ok(format!("whsec_{}", STANDARD.encode(bytes)))
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("creating `{}`", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("writing `{}`", path.display()))
+}
+
+/// The demo's policy. Lifetimes are short enough to be watched and long enough to type.
+const POLICY: &str = r#"name = "demo"
+
+[groups]
+engineers = ["$ANA"]          # Ana
+approvers = ["$BEN", "$CHLOE"] # Ben and Chloe
+auditors = ["$AUD"]           # Aud
+
+[access]
+read = ["engineers", "approvers", "auditors"]
+
+[[rules]]
+name = "policy"
+verb = "activate"
+resource = "policy/main"
+environment = "control"
+requesters = ["engineers"]
+executors = ["engineers"]
+approval = "required"
+quorum = { approvers = 2 }
+pending_seconds = 3600
+approved_seconds = 1800
+start_seconds = 600
+work_seconds = 3600
+
+[[rules]]
+name = "rotate-webhook-secrets"
+verb = "rotate"
+resource = "webhook-signing/stripe"
+environment = "production"
+requesters = ["engineers"]
+executors = ["engineers"]
+approval = "required"
+quorum = { approvers = 2 }
+pending_seconds = 3600
+approved_seconds = 1800
+start_seconds = 600
+work_seconds = 3600
+
+[[secrets]]
+resource = "webhook-signing/stripe"
+environment = "production"
+scheme = "stripe"
+consumers = ["nudgepay-a", "nudgepay-b"]
+signer = "provider"
+min_overlap_seconds = 2
+dwell_ms = 1000
+attempts = 5
+runbook = "https://runbooks.example/rotate/{secret}?rotation={rotation}"
+dashboard = "https://grafana.example/d/webhooks?var-environment={environment}&from={from_ms}&to={to_ms}"
+"#;

@@ -1,0 +1,187 @@
+//! The guided demo: watches what happens in the ledger and says what to type next, ready to paste.
+//!
+//! It only looks, with the auditor's credential; everything that happens is typed by whoever follows it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use countersign_api::approval::Approval;
+use countersign_api::rotation::Rotation;
+use countersign_client::Listing;
+
+use super::cast::{Cast, ENVIRONMENT, ORIGIN, SECRET, WEBHOOK_MINUTES, Who};
+use super::child;
+
+/// How often the ledger is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// What the one who follows could do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Next {
+    /// Ask for a rotation.
+    Request,
+    /// Agree to this request; these people still could.
+    Vote(String, Vec<String>),
+    /// Reserve a permit on this approval.
+    Reserve(String),
+    /// Start a rotation under this permit.
+    Start(String),
+    /// Watch this rotation, which is in this stage.
+    Watch(String, String),
+    /// Look at the evidence of this rotation, which ended in this stage.
+    Verify(String, String),
+}
+
+/// Accompanies whoever follows until they press Ctrl-C.
+pub(super) async fn accompany(cast: Cast) -> anyhow::Result<ExitCode> {
+    let program = cast.places.at("countersign");
+    std::os::unix::fs::symlink(child::program()?, &program).context("linking this program into the folder")?;
+    say(&welcome(&cast))?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for Ctrl-C")?,
+        ended = watch(&cast) => ended?,
+    }
+    say("\nStopping everything.\n")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn watch(cast: &Cast) -> anyhow::Result<()> {
+    let mut told = None;
+    loop {
+        let next = next(cast).await?;
+        if told.as_ref() != Some(&next) {
+            say(&words(cast, &next).await?)?;
+            told = Some(next);
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn welcome(cast: &Cast) -> String {
+    format!(
+        "Countersign governs two NudgePay instances on this machine. Ctrl-C ends everything.\n\n  \
+         folder     {folder}\n  \
+         people     Ana asks and executes, Ben and Chloe approve, Aud audits\n  \
+         webhooks   genuine ones arrive all the time, for {WEBHOOK_MINUTES} minutes\n  \
+         ledger     {ORIGIN}\n\n\
+         In another terminal:\n\n  cd {folder}\n",
+        folder = cast.places.at("").display()
+    )
+}
+
+/// What has happened last decides what comes next.
+async fn next(cast: &Cast) -> anyhow::Result<Next> {
+    let aud = cast.client(Who::Aud)?;
+    let newest = Listing { limit: Some(1), ..Listing::default() };
+    let rotation = aud.rotations(&newest).await?.items.into_iter().next();
+    let approval = aud.approvals(&Listing::default()).await?.items.into_iter().find(is_rotation);
+    Ok(match (approval, rotation) {
+        (Some(approval), Some(rotation)) if rotation.approval.as_ref() == Some(&approval.id) => follow(rotation),
+        (Some(approval), _) => decide(approval),
+        (None, _) => Next::Request,
+    })
+}
+
+fn is_rotation(approval: &Approval) -> bool {
+    approval.action.verb == "rotate"
+}
+
+fn follow(rotation: Rotation) -> Next {
+    match rotation.stage.as_str() {
+        "closed" | "aborted" | "swapped-back" => Next::Verify(rotation.id, rotation.stage),
+        _ => Next::Watch(rotation.id, rotation.stage),
+    }
+}
+
+fn decide(approval: Approval) -> Next {
+    match (approval.status.as_str(), approval.permit) {
+        ("pending", _) => {
+            let could = approval.missing.into_iter().flat_map(|missing| missing.could);
+            Next::Vote(approval.id, could.filter_map(|person| person.name).collect())
+        }
+        ("approved", _) => Next::Reserve(approval.id),
+        ("consumed", Some(permit)) => Next::Start(permit),
+        _ => Next::Request,
+    }
+}
+
+async fn words(cast: &Cast, next: &Next) -> anyhow::Result<String> {
+    let action = format!("rotate {SECRET} {ENVIRONMENT} --param overlap_seconds=10");
+    let as_person = |name: &str, rest: &str| {
+        format!("  ./countersign --credential {}.json {rest}\n", name.to_lowercase())
+    };
+    Ok(match next {
+        Next::Request => format!(
+            "\nAna asks for a rotation:\n\n{}",
+            as_person("Ana", &format!("approval request {action} --reason \"quarterly rotation\""))
+        ),
+        Next::Vote(approval, could) => {
+            let votes = could.iter().map(|name| as_person(name, &format!("approval approve {approval}")));
+            format!(
+                "\nIt is pending. Her own approval would be refused (try it); others may agree:\n\n{}",
+                votes.collect::<String>()
+            )
+        }
+        Next::Reserve(approval) => format!(
+            "\nThe quorum is met. Ana gets leave to do exactly that, once (another overlap would be refused):\n\n{}",
+            as_person("Ana", &format!("permit reserve {action} --approval {approval}"))
+        ),
+        Next::Start(permit) => format!(
+            "\nAna starts the rotation under her permit:\n\n{}",
+            as_person("Ana", &format!("rotation start --permit {permit}"))
+        ),
+        Next::Watch(rotation, stage) => {
+            let watch = format!("rotation watch {rotation}");
+            let hint = if stage == "started" { as_person("Aud", &watch) } else { String::new() };
+            format!("\n  {stage}: {}\n{hint}", webhooks(cast).await?)
+        }
+        Next::Verify(rotation, stage) => {
+            let show = as_person("Aud", &format!("rotation show {rotation}"));
+            let database = cast.places.database()?;
+            format!(
+                "\n  {stage}: {}\n\nAud looks at the record and verifies the ledger:\n\n{show}  \
+                 ./countersign ledger verify {} --key @server/log.vkey\n\nAnother rotation may be requested at any time.\n",
+                webhooks(cast).await?,
+                database.display()
+            )
+        }
+    })
+}
+
+/// How genuine webhooks have fared since the beginning, by the provider's word.
+async fn webhooks(cast: &Cast) -> anyhow::Result<String> {
+    let deliveries = cast.witness.deliveries().await?;
+    let rejected = deliveries.iter().filter(|delivery| !delivery.is_accepted()).count();
+    Ok(format!("{rejected} of {} genuine webhooks rejected so far", deliveries.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rotation(stage: &str) -> Rotation {
+        serde_json::from_value(serde_json::json!({
+            "id": "rot_1", "secret": SECRET, "environment": ENVIRONMENT, "from_version": 1, "to_version": 2, "stage": stage,
+            "stages": [], "overlap_seconds": 3, "hooks": { "tried": 0, "acknowledged": 0, "failed": 0 }, "tasks": [],
+            "links": { "runbook": "", "dashboard": "" }, "started_by": { "id": "per_1" }, "permit": "prm_1",
+            "correlation": "cor_1"
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_rotation_is_watched_until_it_has_ended_either_way() {
+        assert_eq!(follow(rotation("overlap")), Next::Watch("rot_1".into(), "overlap".into()));
+        for last in ["closed", "aborted", "swapped-back"] {
+            assert_eq!(follow(rotation(last)), Next::Verify("rot_1".into(), last.into()));
+        }
+    }
+}

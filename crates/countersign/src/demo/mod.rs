@@ -1,0 +1,72 @@
+//! `countersign demo`: Countersign, two NudgePay instances and the payment provider on this machine, ready to be governed.
+//!
+//! Everything runs as it would run for real: separate processes that speak HTTP on free loopback ports, with data in a folder of
+//! its own. `--story` plays a whole governed rotation by itself and judges every step by what other processes answered.
+//!
+//! # Layout
+//! - `child`: this binary started again as one of the programs
+//! - `cast`: who takes part: keys, configuration, servers, people
+//! - `witness`: what NudgePay and the provider say, who are not Countersign
+//! - `story`: the story, chapter by chapter
+//! - `guide`: what to type next, ready to paste
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use tempfile::TempDir;
+
+mod cast;
+mod child;
+mod guide;
+mod story;
+mod witness;
+
+use cast::Cast;
+
+/// Run Countersign with the application it governs, on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Play the whole story by itself; exits 0 only if every step came out as told.
+    #[arg(long)]
+    story: bool,
+    /// Keep the data in this new folder; otherwise it is in a temporary one and removed at the end.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// Runs the demo to its end. `json` makes the story print one JSON document instead of lines.
+pub(crate) async fn run(demo: &Demo, json: bool) -> anyhow::Result<ExitCode> {
+    if json && !demo.story {
+        bail!("`--json` goes with `--story`: the guided demo speaks to people");
+    }
+    let place = Place::new(demo.folder.as_deref())?;
+    let cast = Cast::enter(place.path()).await.context("setting up the demo")?;
+    if demo.story { story::play(cast, json).await } else { guide::accompany(cast).await }
+}
+
+/// Where the data are.
+enum Place {
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl Place {
+    fn new(folder: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(folder) = folder else {
+            let made = tempfile::Builder::new().prefix("countersign-demo-").tempdir();
+            return made.map(Self::Temporary).context("making a temporary folder");
+        };
+        std::fs::create_dir(folder).with_context(|| format!("making the new folder `{}`", folder.display()))?;
+        // Secrets are referred to by absolute paths.
+        Ok(Self::Kept(folder.canonicalize()?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The story: a signing secret is rotated under dual control, and everything that must be refused is tried.
+//!
+//! Each chapter asks the running programs and tells what they answered; nothing here is concluded from what the demo itself did.
+//!
+//! # Layout
+//! - `told`: expected, observed, and whether they agree
+//! - `quorum`: a policy and a rotation pass through two other people; every short cut is refused
+//! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
+//! - `evidence`: the ledger verifies, and a flipped byte is found
+//! - `crash`: the server is killed in the middle of appends
+
+use std::process::ExitCode;
+
+use countersign_client::ClientError;
+
+use super::cast::Cast;
+
+mod crash;
+mod evidence;
+mod quorum;
+mod rotation;
+mod told;
+
+use told::Told;
+
+/// Plays the whole story. Succeeds only if every step came out as told.
+pub(super) async fn play(cast: Cast, json: bool) -> anyhow::Result<ExitCode> {
+    let mut told = Told::new(!json);
+    if let Err(error) = chapters(cast, &mut told).await {
+        told.broke_off("the story goes on to its end", &error)?;
+    }
+    told.finish()?;
+    Ok(if told.is_true() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
+    quorum::policy(&cast, told).await?;
+    let permit = quorum::rotation(&cast, told).await?;
+    let rotation = rotation::play(&cast, told, &permit).await?;
+    evidence::play(&cast, told).await?;
+    crash::play(cast, told, &rotation).await
+}
+
+/// What an attempt came to, in a word: the refusal's code, or that it was done.
+fn word<T>(attempt: &Result<T, ClientError>) -> String {
+    match attempt {
+        Ok(_) => "done".to_owned(),
+        Err(ClientError::Problem(problem)) => problem.code.clone(),
+        Err(error) => error.to_string(),
+    }
+}
