@@ -98,6 +98,15 @@ impl World {
     }
 
     pub(crate) fn with(policy: Policy) -> Self {
+        let mut world = Self::unclaimed(policy);
+        for person in [ANA, BEN, CHLOE, AUD, DAN] {
+            world.claim(person);
+        }
+        world
+    }
+
+    /// Genesis is written and everybody still has their claim.
+    pub(crate) fn unclaimed(policy: Policy) -> Self {
         let now = Time::from_millis(1_795_428_000_000);
         let mut world = Self { state: State::default(), events: Vec::new(), now, fresh: 1000 };
         let people = [ANA, BEN, CHLOE, AUD, DAN];
@@ -110,14 +119,15 @@ impl World {
             secrets: Vec::from([secret()]),
         };
         world.run(Actor::Node, &Command::Bootstrap(bootstrap)).unwrap();
-        for person in people {
-            let claim = person::ClaimCredential {
-                claim_sha256: Digest::of(format!("claim {person}").as_bytes()),
-                credential_sha256: Digest::of(format!("credential {person}").as_bytes()),
-            };
-            world.run(Actor::Node, &Command::ClaimCredential(claim)).unwrap();
-        }
         world
+    }
+
+    pub(crate) fn claim(&mut self, person: PersonId) {
+        let claim = person::ClaimCredential {
+            claim_sha256: Digest::of(format!("claim {person}").as_bytes()),
+            credential_sha256: Digest::of(format!("credential {person}").as_bytes()),
+        };
+        self.run(Actor::Node, &Command::ClaimCredential(claim)).unwrap();
     }
 
     /// Decides and applies; the facts it caused.

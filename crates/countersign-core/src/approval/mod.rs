@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::person::Person;
 use crate::policy::{Consent, Missing, Policy, Requirement};
 use crate::sabotage::{self, Sabotage};
 use crate::state::State;
@@ -225,7 +226,7 @@ impl Approval {
     pub fn missing(&self, state: &State, policy: &Policy, requirement: &Requirement) -> Vec<Missing> {
         let counts = |person: &PersonId| {
             let other = *person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
-            other && state.person(*person).is_some_and(super::person::Person::is_claimed)
+            other && state.person(*person).is_some_and(Person::is_claimed)
         };
         let voters: BTreeSet<PersonId> = self.votes.iter().map(|vote| vote.person).filter(counts).collect();
         let mut missing = requirement.unfilled(policy, &voters);
@@ -292,13 +293,16 @@ struct Ballot<'a> {
 fn ballot<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Ballot<'a>, Refusal> {
     let approval = state.approval(id).ok_or(Refusal::NotFound)?;
     let voter = cx.actor.person().ok_or(Refusal::NotAPerson)?;
-    let may_self_approve = sabotage::is_active(Sabotage::SelfApproval);
-    if voter == approval.requester && !may_self_approve {
+    let self_approved = voter == approval.requester;
+    let may_self_approve = self_approved && sabotage::is_active(Sabotage::SelfApproval);
+    if self_approved && !may_self_approve {
         return Err(Refusal::SelfApproval);
     }
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&approval.action).ok_or(Refusal::NoRule)?;
-    if !requirement.may_approve(&in_force.policy, voter) && !may_self_approve {
+    // A vote of somebody who has not claimed would count from the moment they do.
+    let active = state.person(voter).is_some_and(Person::is_claimed);
+    if !(may_self_approve || active && requirement.may_approve(&in_force.policy, voter)) {
         return Err(Refusal::NotAnApprover);
     }
     if let Some(refusal) = approval.ended_refusal(cx.now) {

@@ -20,7 +20,7 @@ pub enum Refusal {
     NoRule,
     /// The person may not ask for this action.
     NotARequester,
-    /// The person is in none of the groups whose agreement is demanded.
+    /// The person is in none of the groups whose agreement is demanded, or has not claimed a credential yet.
     NotAnApprover,
     /// The action needs no approval.
     NotNeeded,

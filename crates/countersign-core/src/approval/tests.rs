@@ -91,3 +91,17 @@ fn another_executor_may_use_it_but_nobody_else() {
     assert_eq!(world.says(BEN, &reserve(id)), "not_an_executor");
     assert_eq!(world.says(DAN, &reserve(id)), "approval.consumed permit.reserved");
 }
+
+#[test]
+fn the_unclaimed_cannot_vote() {
+    let mut policy = crate::testing::policy();
+    policy.groups.insert("approvers".parse().unwrap(), [AUD, BEN, CHLOE].into());
+    let mut world = World::unclaimed(policy);
+    for person in [ANA, BEN, CHLOE] {
+        world.claim(person);
+    }
+    let id = world.requested(payout());
+    assert_eq!(world.says(AUD, &Command::Approve(id)), "not_an_approver");
+    world.claim(AUD);
+    assert_eq!(world.says(AUD, &Command::Approve(id)), "approval.granted");
+}
