@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::stage::{Stage, Step};
 use super::{
-    Advanced, Attempt, FIRST_RETRY_MS, Failure, LONGEST_RETRY_MS, Refusal, Report, Rotation, Start, Started,
-    Task, TaskAttempted, TaskFailed, TaskKey, TaskSucceeded, TurnCause, TurnedBack,
+    Advanced, Attempt, FIRST_RETRY_MS, Failure, FailureCode, LONGEST_RETRY_MS, Refusal, Report, Rotation,
+    Start, Started, TASK_TIMEOUT_MS, Task, TaskAttempted, TaskFailed, TaskKey, TaskSucceeded, TurnCause,
+    TurnedBack,
 };
 use crate::action::Action;
 use crate::context::{Actor, Context};
@@ -15,6 +16,9 @@ use crate::incident::{self, Cause, Setting};
 use crate::permit::{self, Outcome};
 use crate::secret::{self, SecretKey};
 use crate::state::{State, Subject};
+
+/// How long an attempt of which nobody reported took, microseconds.
+const LOST_AFTER_US: u64 = TASK_TIMEOUT_MS.unsigned_abs() * 1000;
 
 impl Rotation {
     fn event(&self, cx: &Context, fact: Fact) -> Event {
@@ -158,6 +162,7 @@ fn failed(cx: &Context, (rotation, report): (&Rotation, &Report), failure: Failu
     let (task, attempt, latency_us) = (report.task.clone(), report.attempt, report.latency_us);
     let pause = FIRST_RETRY_MS.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_RETRY_MS);
     let retry_at = cx.now.plus_millis(pause);
+    let told = rotation.open_task(&task).is_some_and(|task| task.failed_attempt >= rotation.attempts);
     let fact = TaskFailed { task: task.clone(), attempt, latency_us, failure, retry_at };
     let mut events = Vec::from([rotation.event(cx, Fact::RotationTaskFailed(rotation.id, fact))]);
     match rotation.way_back() {
@@ -166,8 +171,10 @@ fn failed(cx: &Context, (rotation, report): (&Rotation, &Report), failure: Failu
             events.push(rotation.event(cx, Fact::RotationTurnedBack(rotation.id, turned)));
             events.push(rotation.incident(cx, Cause::RotationTurnedBack));
         }
-        // There is no way back, so it is tried for ever; somebody must know.
-        None if attempt == rotation.attempts => events.push(rotation.incident(cx, Cause::RotationStuck)),
+        // There is no way back, so it is tried for ever; somebody must know, once.
+        None if attempt >= rotation.attempts && !told => {
+            events.push(rotation.incident(cx, Cause::RotationStuck));
+        }
         _ => {}
     }
     events
@@ -208,6 +215,12 @@ fn settle(state: &State, cx: &Context, (rotation, outcome): (&Rotation, Outcome)
 
 pub(crate) fn elapse(state: &State, cx: &Context, id: RotationId) -> Vec<Event> {
     let Some(rotation) = state.rotation(id) else { return Vec::new() };
+    if let Some(task) = rotation.lost(cx.now) {
+        let (task, attempt, latency_us) = (task.key.clone(), task.attempts, LOST_AFTER_US);
+        let failure = Failure { code: FailureCode::Unreported, status: None };
+        let report = Report { rotation: id, task, attempt, latency_us, outcome: Err(failure) };
+        return failed(cx, (rotation, &report), failure);
+    }
     let rested = rotation.deadline().is_some_and(|deadline| cx.now >= deadline);
     if rested && rotation.open_tasks().next().is_none() { advance(state, cx, rotation) } else { Vec::new() }
 }

@@ -28,9 +28,10 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 task.state = TaskState::Done { at: event.at, latency_us: *latency_us };
             });
         }
-        Fact::RotationTaskFailed(id, TaskFailed { task, failure, retry_at, .. }) => {
+        Fact::RotationTaskFailed(id, TaskFailed { task, attempt, failure, retry_at, .. }) => {
             change_task(state, (*id, task), |task| {
                 task.failure = Some(*failure);
+                task.failed_attempt = *attempt;
                 task.state = TaskState::Waiting { not_before: *retry_at };
             });
         }
@@ -112,6 +113,7 @@ impl Rotation {
                 attempts: 0,
                 state: TaskState::Waiting { not_before },
                 failure: None,
+                failed_attempt: 0,
             }));
         }
     }
@@ -119,7 +121,7 @@ impl Rotation {
 
 pub(crate) fn due(state: &State, now: Time, id: RotationId) -> Vec<Effect> {
     let Some(rotation) = state.rotation(id) else { return Vec::new() };
-    if rotation.open_tasks().next().is_none() {
+    if rotation.open_tasks().next().is_none() || rotation.lost(now).is_some() {
         return Vec::from([Effect::Elapse(Subject::Rotation(id))]);
     }
     let ready = rotation.open_tasks().filter(|task| task.next().is_some_and(|next| now >= next));

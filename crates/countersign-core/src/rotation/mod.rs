@@ -134,6 +134,8 @@ pub enum FailureCode {
     Store,
     /// The node has no such endpoint configured.
     NotConfigured,
+    /// Nobody said in time how the attempt went: the runner died with it.
+    Unreported,
 }
 
 impl FailureCode {
@@ -148,6 +150,7 @@ impl FailureCode {
             Self::OldAccepted => "old-accepted",
             Self::Store => "store",
             Self::NotConfigured => "not-configured",
+            Self::Unreported => "unreported",
         }
     }
 }
@@ -275,6 +278,9 @@ pub struct Task {
     pub state: TaskState,
     /// Why the last attempt failed.
     pub failure: Option<Failure>,
+    /// The last attempt that is on record as failed; 0 if none is.
+    #[serde(default)]
+    pub failed_attempt: u32,
 }
 
 /// A stage and when it was reached.
@@ -381,6 +387,16 @@ impl Rotation {
         let rest = self.since().plus_millis(i64::from(self.dwell_ms));
         let mut tasks = self.open_tasks().peekable();
         if tasks.peek().is_none() { Some(rest) } else { tasks.filter_map(Task::next).min() }
+    }
+
+    /// A task whose last attempt ended in silence, when that was the last attempt the policy allows and no failure says so yet.
+    fn lost(&self, now: Time) -> Option<&Task> {
+        let lost = |task: &&Task| {
+            let under_way = matches!(task.state, TaskState::InFlight { .. });
+            let exhausted = task.attempts >= self.attempts && task.failed_attempt < self.attempts;
+            under_way && exhausted && task.next().is_some_and(|next| now >= next)
+        };
+        self.open_tasks().find(lost)
     }
 
     /// Whether nothing more will happen to it.

@@ -212,3 +212,60 @@ fn people_cannot_invent_outcomes() {
     assert_eq!(world.says(ANA, &attempt(&due)), "not_the_runner");
     assert_eq!(world.says(ANA, &report(&due, Ok(()))), "not_the_runner");
 }
+
+/// Attempts the first task that is due and never reports, as often as it is due.
+fn lose(world: &mut World, times: u32) {
+    for _ in 0..times {
+        let due = world.due().into_iter().find_map(|effect| match effect {
+            Effect::Task(due) => Some(due),
+            Effect::Elapse(_) => None,
+        });
+        world.says(Actor::Node, &attempt(&due.unwrap()));
+        world.later(TASK_TIMEOUT_MS);
+    }
+}
+
+#[test]
+fn attempts_that_end_in_silence_count_like_failures() {
+    let mut world = World::new();
+    let id = world.rotating();
+    lose(&mut world, 3);
+    assert_eq!(world.due(), [Effect::Elapse(id.into())]);
+    let turned = "rotation.task_failed rotation.turned_back incident.opened";
+    assert_eq!(world.says(Actor::Node, &Command::Elapse(id.into())), turned);
+    run_until(&mut world, (id, Stage::Aborted), None);
+    world.assert_replays();
+}
+
+#[test]
+fn silence_where_there_is_no_way_back_tells_somebody_once_and_goes_on() {
+    let mut world = World::new();
+    let id = world.rotating();
+    run_until(&mut world, (id, Stage::OldProvedRefused), None);
+    world.later(1_000);
+    lose(&mut world, 3);
+    let stuck = "rotation.task_failed incident.opened";
+    assert_eq!(world.says(Actor::Node, &Command::Elapse(id.into())), stuck);
+    world.later(60_000);
+    lose(&mut world, 2);
+    perform(&mut world, Some(Step::DestroyOld));
+    let incidents = world.events.iter().filter(|event| event.fact.kind() == "incident.opened").count();
+    assert_eq!(incidents, 1);
+    world.later(60_000);
+    run_until(&mut world, (id, Stage::Closed), None);
+}
+
+#[test]
+fn an_incident_is_opened_although_the_decisive_attempt_was_lost() {
+    let mut world = World::new();
+    let id = world.rotating();
+    run_until(&mut world, (id, Stage::OldProvedRefused), None);
+    world.later(1_000);
+    for _ in 0..2 {
+        perform(&mut world, Some(Step::DestroyOld));
+        world.later(60_000);
+    }
+    lose(&mut world, 1);
+    perform(&mut world, None);
+    assert!(world.events.iter().any(|event| event.fact.kind() == "incident.opened"));
+}
