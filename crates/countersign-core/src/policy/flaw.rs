@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Consent, Policy, Rule};
+use crate::log::activation;
 use crate::text::Name;
 
 /// Something wrong with a policy.
@@ -41,6 +42,7 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
         }
         found.rule(rule);
     }
+    found.activation();
     found.secrets();
     found.flaws
 }
@@ -92,6 +94,23 @@ impl Found<'_> {
             }
             (Consent::NotRequired, true) => {}
             (Consent::Required, false) => self.groups(&place("quorum"), rule.quorum.keys()),
+        }
+    }
+
+    /// A policy that nobody could ever replace would be in force for good.
+    fn activation(&mut self) {
+        let Some(requirement) = activation().and_then(|action| self.policy.requirement(&action)) else {
+            return;
+        };
+        let rules = requirement.rules.iter().map(Name::as_str).collect::<Vec<_>>().join("+");
+        if requirement.approval == Consent::NotRequired {
+            let what = "replacing the policy passes through a quorum: write `approval = \"required\"`";
+            self.add(format!("rules.{rules}.approval"), what.into());
+        }
+        let mut members = self.policy.groups.values().flatten();
+        if !members.any(|person| requirement.may_execute(self.policy, *person)) {
+            let what = "nobody is in an executor group of each rule for replacing the policy";
+            self.add(format!("rules.{rules}.executors"), what.into());
         }
     }
 

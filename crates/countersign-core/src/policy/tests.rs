@@ -75,3 +75,34 @@ fn a_policy_tells_what_is_wrong_with_it() {
         ]
     );
 }
+
+#[test]
+fn a_policy_that_nobody_could_replace_is_flawed() {
+    let flaws = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = policy();
+        change(&mut policy);
+        policy.flaws().iter().map(ToString::to_string).collect::<alloc::vec::Vec<_>>()
+    };
+    let without_consent = |policy: &mut Policy| {
+        policy.rules[0].approval = Consent::NotRequired;
+        policy.rules[0].quorum.clear();
+    };
+    assert_eq!(
+        flaws(&without_consent),
+        [
+            "rules.activate.approval: replacing the policy passes through a quorum: write `approval = \"required\"`"
+        ]
+    );
+    let without_executor = |policy: &mut Policy| {
+        let mut second = policy.rules[0].clone();
+        second.name = "second".parse().unwrap();
+        second.executors = ["auditors".parse().unwrap()].into();
+        policy.rules.push(second);
+    };
+    assert_eq!(
+        flaws(&without_executor),
+        [
+            "rules.activate+second.executors: nobody is in an executor group of each rule for replacing the policy"
+        ]
+    );
+}
