@@ -1,0 +1,249 @@
+//! Keeps a history the way the engine does, and checks after every step what must hold of it.
+//!
+//! Three states are kept side by side: the live one, which lets go of what is finished and fetches it back from its record; the
+//! whole one, which never lets go; and one replayed from the entries as they are written. All must agree, always.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::digest::Digest;
+use countersign_core::id::CorrelationId;
+use countersign_core::policy::Policy;
+use countersign_core::time::Time;
+use countersign_core::{
+    Actor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, apply, decide, due, missing,
+};
+use serde_json::{Value, json};
+
+use crate::auditor::Auditor;
+use crate::stage;
+
+/// A history under way.
+pub(crate) struct Book {
+    pub now: Time,
+    /// Nothing is ever let go of here.
+    pub whole: State,
+    pub events: Vec<Event>,
+    live: State,
+    replayed: State,
+    entries: Vec<String>,
+    blobs: BTreeMap<Digest, Policy>,
+    records: BTreeMap<Subject, (String, u32)>,
+    touched: BTreeSet<Subject>,
+    hydrated: BTreeSet<Subject>,
+    auditor: Auditor,
+    fresh: u128,
+}
+
+impl Book {
+    /// Nothing is written yet.
+    pub(crate) fn empty() -> Self {
+        Self {
+            now: stage::BEGINNING,
+            whole: State::default(),
+            events: Vec::new(),
+            live: State::default(),
+            replayed: State::default(),
+            entries: Vec::new(),
+            blobs: stage::policies()
+                .into_iter()
+                .map(|policy| (stage::policy_digest(&policy), policy))
+                .collect(),
+            records: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            hydrated: BTreeSet::new(),
+            auditor: Auditor::default(),
+            fresh: 1_000,
+        }
+    }
+
+    /// Genesis is written, and everybody but Eve has claimed.
+    pub(crate) fn begun() -> Self {
+        let mut book = Self::empty();
+        book.must(Actor::Node, &Command::Bootstrap(stage::genesis()));
+        for person in [stage::ANA, stage::BEN, stage::CHLOE, stage::AUD, stage::DAN] {
+            book.must(Actor::Node, &stage::claiming(person));
+        }
+        book.commit();
+        book
+    }
+
+    /// Submits a command that is not refused.
+    pub(crate) fn must(&mut self, actor: impl Into<Actor>, command: &Command) -> Vec<Event> {
+        self.submit(actor, command).unwrap_or_else(|refusal| panic!("{command:?} is refused: {refusal}"))
+    }
+
+    /// Submits a command as part of the batch that [`Book::commit`] ends.
+    pub(crate) fn submit(
+        &mut self,
+        actor: impl Into<Actor>,
+        command: &Command,
+    ) -> Result<Vec<Event>, Refusal> {
+        self.hydrate(command);
+        self.fresh += 3;
+        let fresh = [self.fresh, self.fresh + 1];
+        let cx =
+            Context { now: self.now, actor: actor.into(), correlation: CorrelationId(self.fresh + 2), fresh };
+        let decision = decide(&self.live, &cx, command);
+        assert_eq!(decision, decide(&self.whole, &cx, command), "letting go of subjects changes {command:?}");
+        let events = decision?;
+        for event in &events {
+            self.push(event);
+        }
+        if let Err(complaint) = self.auditor.follow(&events) {
+            panic!("the auditor objects: {complaint}");
+        }
+        self.events.extend(events.iter().cloned());
+        Ok(events)
+    }
+
+    fn hydrate(&mut self, command: &Command) {
+        loop {
+            let mut found = false;
+            for subject in missing(&self.live, command) {
+                if let Some((record, entries)) = self.records.get(&subject) {
+                    let item: Item = serde_json::from_str(record).unwrap();
+                    self.live.hydrate(&subject, item, *entries);
+                    self.hydrated.insert(subject);
+                    found = true;
+                }
+            }
+            if !found {
+                return;
+            }
+        }
+    }
+
+    fn push(&mut self, event: &Event) {
+        apply(&mut self.live, event);
+        apply(&mut self.whole, event);
+        let subject = event.fact.subject();
+        let entry = entry(event, self.live.entries_of(&subject)).to_string();
+        let (read, subject_seq) = self.read(&entry);
+        assert_eq!(&read, event, "an entry does not read as it was written");
+        replay(&mut self.replayed, &read, subject_seq);
+        self.entries.push(entry);
+        self.touched.insert(subject);
+    }
+
+    /// An entry read back, with its policy resolved.
+    fn read(&self, text: &str) -> (Event, u32) {
+        let (mut event, subject_seq) = read(&serde_json::from_str(text).unwrap());
+        if let Some(digest) = event.unresolved() {
+            event.resolve(self.blobs[&digest].clone());
+        }
+        (event, subject_seq)
+    }
+
+    /// Ends the batch, as the engine does: writes records, lets go, and compares.
+    pub(crate) fn commit(&mut self) {
+        for subject in &self.touched {
+            let item = self.live.item(subject).unwrap();
+            let record = serde_json::to_string(&item).unwrap();
+            self.records.insert(subject.clone(), (record, self.live.entries_of(subject)));
+        }
+        for subject in std::mem::take(&mut self.touched) {
+            self.live.retire(&subject);
+        }
+        for subject in std::mem::take(&mut self.hydrated) {
+            self.live.forget(&subject);
+        }
+        assert_eq!(self.live, self.replayed, "replay does not give the live state");
+        self.assert_nothing_overdue_is_lost();
+    }
+
+    /// What is overdue by its own deadline is owed, and nothing else is.
+    fn assert_nothing_overdue_is_lost(&self) {
+        let deadline = |item: &Item| match item {
+            Item::Approval(approval) => approval.deadline(),
+            Item::Permit(permit) => permit.deadline(),
+            Item::Rotation(rotation) => rotation.deadline(),
+            _ => None,
+        };
+        let overdue: BTreeSet<&Subject> = self
+            .records
+            .keys()
+            .filter(|subject| {
+                let item = self.whole.item(subject);
+                item.as_ref().and_then(deadline).is_some_and(|deadline| deadline <= self.now)
+            })
+            .collect();
+        let owed: Vec<Subject> = self
+            .due()
+            .into_iter()
+            .map(|effect| match effect {
+                Effect::Elapse(subject) => subject,
+                Effect::Task(due) => Subject::Rotation(due.rotation),
+            })
+            .collect();
+        assert_eq!(owed.iter().collect::<BTreeSet<_>>(), overdue);
+        assert!(due(&self.live, self.now, 1).len() == owed.len().min(1), "the limit loses the first one");
+    }
+
+    pub(crate) fn due(&self) -> Vec<Effect> {
+        due(&self.live, self.now, 1_000)
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.live.next_due()
+    }
+
+    /// Time passes up to the next deadline exactly.
+    pub(crate) fn wait_for_deadline(&mut self) {
+        self.now = self.next_due().map_or(self.now, |due| due.max(self.now));
+    }
+
+    /// Everything again from the first entry, and through a snapshot.
+    pub(crate) fn assert_replays(&self) {
+        let mut again = State::default();
+        for text in &self.entries {
+            let (event, subject_seq) = self.read(text);
+            replay(&mut again, &event, subject_seq);
+            assert_eq!(entry(&event, subject_seq).to_string(), *text);
+        }
+        assert_eq!(again, self.live);
+        let snapshot: State = serde_json::from_str(&serde_json::to_string(&again).unwrap()).unwrap();
+        assert_eq!(snapshot, self.live);
+    }
+}
+
+/// Applies one entry, as start-up does.
+fn replay(state: &mut State, event: &Event, subject_seq: u32) {
+    let subject = event.fact.subject();
+    if subject_seq > 1 && state.entries_of(&subject) == 0 {
+        return;
+    }
+    apply(state, event);
+    assert_eq!(state.entries_of(&subject), subject_seq, "a gap in the entries of `{subject}`");
+    state.retire(&subject);
+}
+
+/// The envelope of an event, as far as the core knows it. Keys are sorted and everything is ASCII, so this is the canonical form.
+pub(crate) fn entry(event: &Event, subject_seq: u32) -> Value {
+    let mut entry = json!({
+        "actor": event.actor,
+        "correlation": event.correlation,
+        "data": event.fact,
+        "kind": event.fact.kind(),
+        "subject": event.fact.subject(),
+        "subject_seq": subject_seq,
+        "time": event.at,
+    });
+    if let Some(environment) = &event.environment {
+        entry["environment"] = json!(environment);
+    }
+    entry
+}
+
+/// The event in an envelope, and its number among the subject's entries.
+pub(crate) fn read(entry: &Value) -> (Event, u32) {
+    let text = |key: &str| entry[key].as_str().unwrap_or_else(|| panic!("no `{key}` in {entry}"));
+    let fact = Fact::decode(text("kind"), text("subject"), &entry["data"]).unwrap();
+    let event = Event {
+        at: text("time").parse().unwrap(),
+        actor: text("actor").parse().unwrap(),
+        correlation: text("correlation").parse().unwrap(),
+        environment: entry.get("environment").map(|name| serde_json::from_value(name.clone()).unwrap()),
+        fact,
+    };
+    (event, u32::try_from(entry["subject_seq"].as_u64().unwrap()).unwrap())
+}

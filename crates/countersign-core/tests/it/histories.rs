@@ -1,0 +1,352 @@
+//! Random histories: whatever people, the runner and time do, in any order, the book agrees with itself and the auditor is content.
+//!
+//! A move names people and subjects by small numbers that are resolved when it is played, so that shrinking keeps a history meaningful.
+//! A failing history is printed by proptest, with the seed that finds it again.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use countersign_core::action::Action;
+use countersign_core::digest::Digest;
+use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
+use countersign_core::log::ActivatePolicy;
+use countersign_core::permit::{Finish, Outcome, Reserve};
+use countersign_core::person::NoteRefusals;
+use countersign_core::rotation::{Attempt, Due, Failure, FailureCode, Parameters, Report, Start};
+use countersign_core::time::Time;
+use countersign_core::{Actor, Command, Effect, Fact, Subject, approval};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use crate::book::Book;
+use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE};
+
+/// Who acts: usually somebody who may.
+fn who() -> impl Strategy<Value = Actor> {
+    let anybody = (1..=7_u128).prop_map(|number| Actor::Person(PersonId(number)));
+    prop_oneof![6 => Just(Actor::Person(ANA)), 6 => anybody, 1 => Just(Actor::Node)]
+}
+
+/// What becomes of a task the runner attempts.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Succeeds,
+    Fails,
+    /// The runner dies before it reports.
+    IsLost,
+    /// A success is reported for an attempt before the last.
+    SucceedsLate,
+    /// Somebody reports who is not the runner.
+    IsInvented,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        8 => Just(Fate::Succeeds), 3 => Just(Fate::Fails), 1 => Just(Fate::IsLost),
+        1 => Just(Fate::SucceedsLate), 1 => Just(Fate::IsInvented),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    /// Time passes, milliseconds.
+    Wait(i64),
+    /// Time passes up to the next deadline exactly.
+    WaitForDeadline,
+    /// The batch ends here.
+    Commit,
+    Claim(PersonId),
+    Request(Actor, usize),
+    Approve(Actor, Index),
+    Deny(Actor, Index),
+    Withdraw(Actor, Index),
+    /// With which approval, if any, for its own action or another, with its own parameters or others.
+    Reserve(Actor, Option<Index>, Option<usize>, bool),
+    StartPermit(Actor, Index),
+    ReleasePermit(Actor, Index),
+    Finish(Actor, Index, bool),
+    StartRotation(Actor, Index, u32),
+    Abort(Actor, Index),
+    /// The runner performs one thing that is due.
+    Perform(Index, Fate),
+    /// The runner performs what is due, several times, pausing for milliseconds.
+    Work(u8, i64, Fate),
+    Elapse(Index),
+    Activate(Actor, Index, usize),
+    /// Everything up to a reserved permit, in one go.
+    Prepare(usize),
+    /// Everything up to a rotation under way.
+    Rotate,
+    /// The node counts what somebody was refused.
+    Note(PersonId),
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    let index = any::<Index>;
+    let action = || 0..ACTIONS.len();
+    let time = prop::sample::select(vec![0_i64, 1, 250, 1_000, 5_000, 20_000, 60_000, 599_999, 600_000]);
+    prop_oneof![
+        3 => time.prop_map(Move::Wait),
+        2 => Just(Move::WaitForDeadline),
+        6 => Just(Move::Commit),
+        1 => (1..=7_u128).prop_map(|number| Move::Claim(PersonId(number))),
+        4 => (who(), action()).prop_map(|(who, action)| Move::Request(who, action)),
+        8 => (who(), index()).prop_map(|(who, nth)| Move::Approve(who, nth)),
+        1 => (who(), index()).prop_map(|(who, nth)| Move::Deny(who, nth)),
+        1 => (who(), index()).prop_map(|(who, nth)| Move::Withdraw(who, nth)),
+        6 => (who(), prop::option::weighted(0.9, index()), prop::option::weighted(0.1, action()), prop::bool::weighted(0.9))
+            .prop_map(|(who, approval, action, own)| Move::Reserve(who, approval, action, own)),
+        4 => (who(), index()).prop_map(|(who, nth)| Move::StartPermit(who, nth)),
+        2 => (who(), index()).prop_map(|(who, nth)| Move::ReleasePermit(who, nth)),
+        4 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Finish(who, nth, good)),
+        4 => (who(), index(), 4..8_u32).prop_map(|(who, nth, overlap)| Move::StartRotation(who, nth, overlap)),
+        1 => (who(), index()).prop_map(|(who, nth)| Move::Abort(who, nth)),
+        6 => (index(), fate()).prop_map(|(nth, fate)| Move::Perform(nth, fate)),
+        5 => (1..24_u8, prop::sample::select(vec![250_i64, 1_000, 5_000]), fate())
+            .prop_map(|(rounds, pause, fate)| Move::Work(rounds, pause, fate)),
+        2 => index().prop_map(Move::Elapse),
+        2 => (who(), index(), 0..3_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
+        3 => (0..2_usize).prop_map(Move::Prepare),
+        3 => Just(Move::Rotate),
+        1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
+    ]
+}
+
+fn histories() -> impl Strategy<Value = Vec<Move>> {
+    prop::collection::vec(a_move(), 1..80)
+}
+
+/// A history being played: the book, and the subjects that moves refer to by number.
+struct Play {
+    book: Book,
+    approvals: Vec<(ApprovalId, Action)>,
+    permits: Vec<PermitId>,
+    rotations: Vec<RotationId>,
+}
+
+fn nth<T: Clone>(of: &[T], index: Index) -> Option<T> {
+    (!of.is_empty()).then(|| of[index.index(of.len())].clone())
+}
+
+impl Play {
+    fn new() -> Self {
+        Self { book: Book::begun(), approvals: Vec::new(), permits: Vec::new(), rotations: Vec::new() }
+    }
+
+    /// Submits, and remembers what was made.
+    fn submit(&mut self, actor: Actor, command: Option<Command>) {
+        let Some(command) = command else { return };
+        let Ok(events) = self.book.submit(actor, &command) else { return };
+        for event in events {
+            match (event.fact.subject(), &command) {
+                (Subject::Approval(id), Command::RequestApproval(request)) => {
+                    self.approvals.push((id, request.action.clone()));
+                }
+                (Subject::Permit(id), Command::ReservePermit(_)) => self.permits.push(id),
+                (Subject::Rotation(id), Command::StartRotation(_)) => self.rotations.push(id),
+                _ => {}
+            }
+        }
+    }
+
+    fn play(&mut self, it: &Move) {
+        match it {
+            Move::Wait(millis) => self.book.now = self.book.now.plus_millis(*millis),
+            Move::WaitForDeadline => self.book.wait_for_deadline(),
+            Move::Commit => self.book.commit(),
+            Move::Perform(index, fate) => self.perform(*index, *fate),
+            Move::Work(rounds, pause, fate) => self.work((*rounds, *pause), *fate),
+            Move::Prepare(action) => self.prepare(*action),
+            Move::Rotate => {
+                self.prepare(0);
+                let permit = self.permits.last().copied();
+                self.submit(Actor::Person(ANA), permit.map(|permit| start(permit, 5)));
+            }
+            single => {
+                let (actor, command) = self.command(single);
+                self.submit(actor, command);
+            }
+        }
+    }
+
+    /// The command a move comes to, if what it refers to exists.
+    fn command(&self, it: &Move) -> (Actor, Option<Command>) {
+        let approval = |index: &Index| nth(&self.approvals, *index).map(|(id, _)| id);
+        let permit = |index: &Index| nth(&self.permits, *index);
+        match it {
+            Move::Claim(person) => (Actor::Node, Some(stage::claiming(*person))),
+            Move::Request(who, action) => (*who, Some(request(*action))),
+            Move::Approve(who, index) => (*who, approval(index).map(Command::Approve)),
+            Move::Deny(who, index) => (*who, approval(index).map(Command::Deny)),
+            Move::Withdraw(who, index) => (*who, approval(index).map(Command::Withdraw)),
+            Move::Reserve(who, index, other, own) => (*who, Some(self.reserve(*index, *other, *own))),
+            Move::StartPermit(who, index) => (*who, permit(index).map(Command::StartPermit)),
+            Move::ReleasePermit(who, index) => (*who, permit(index).map(Command::ReleasePermit)),
+            Move::Finish(who, index, good) => {
+                let outcome = if *good { Outcome::Succeeded } else { Outcome::Failed };
+                (*who, permit(index).map(|permit| Command::FinishPermit(Finish { permit, outcome })))
+            }
+            Move::StartRotation(who, index, overlap) => (*who, permit(index).map(|id| start(id, *overlap))),
+            Move::Abort(who, index) => (*who, nth(&self.rotations, *index).map(Command::AbortRotation)),
+            Move::Elapse(index) => (Actor::Node, nth(&self.subjects(), *index).map(Command::Elapse)),
+            Move::Activate(who, index, policy) => (*who, approval(index).map(|id| activate(id, *policy))),
+            Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
+            _ => (Actor::Node, None),
+        }
+    }
+
+    fn reserve(&self, approval: Option<Index>, other: Option<usize>, own: bool) -> Command {
+        let approval = approval.and_then(|index| nth(&self.approvals, index));
+        let ping = stage::action(ACTIONS[3]);
+        let action = approval.as_ref().map_or(ping, |(_, action)| action.clone());
+        Command::ReservePermit(Reserve {
+            action: other.map_or(action, |other| stage::action(ACTIONS[other])),
+            parameters_sha256: if own { stage::parameters() } else { Digest::of(b"others") },
+            approval: approval.map(|(id, _)| id),
+        })
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        let approvals = self.approvals.iter().map(|(id, _)| Subject::Approval(*id));
+        let permits = self.permits.iter().copied().map(Subject::Permit);
+        approvals.chain(permits).chain(self.rotations.iter().copied().map(Subject::Rotation)).collect()
+    }
+
+    fn prepare(&mut self, action: usize) {
+        let before = self.approvals.len();
+        self.submit(Actor::Person(ANA), Some(request(action)));
+        let Some((id, action)) = self.approvals.get(before).cloned() else { return };
+        for voter in [BEN, CHLOE] {
+            self.submit(Actor::Person(voter), Some(Command::Approve(id)));
+        }
+        let reserve = Reserve { action, parameters_sha256: stage::parameters(), approval: Some(id) };
+        self.submit(Actor::Person(ANA), Some(Command::ReservePermit(reserve)));
+    }
+
+    fn perform(&mut self, index: Index, fate: Fate) {
+        match nth(&self.book.due(), index) {
+            Some(Effect::Elapse(subject)) => self.submit(Actor::Node, Some(Command::Elapse(subject))),
+            Some(Effect::Task(due)) => self.task(&due, fate),
+            None => {}
+        }
+    }
+
+    fn work(&mut self, (rounds, pause): (u8, i64), fate: Fate) {
+        for _ in 0..rounds {
+            for effect in self.book.due() {
+                match effect {
+                    Effect::Elapse(subject) => self.submit(Actor::Node, Some(Command::Elapse(subject))),
+                    Effect::Task(due) => self.task(&due, fate),
+                }
+            }
+            self.book.now = self.book.now.plus_millis(pause);
+        }
+    }
+
+    fn task(&mut self, due: &Due, fate: Fate) {
+        let (rotation, task, attempt) = (due.rotation, due.task.clone(), due.attempt);
+        self.submit(
+            Actor::Node,
+            Some(Command::AttemptTask(Attempt { rotation, task: task.clone(), attempt })),
+        );
+        let (reporter, attempt, outcome) = match fate {
+            Fate::Succeeds => (Actor::Node, attempt, Ok(())),
+            Fate::Fails => {
+                (Actor::Node, attempt, Err(Failure { code: FailureCode::Inconclusive, status: Some(503) }))
+            }
+            Fate::SucceedsLate => (Actor::Node, attempt - 1, Ok(())),
+            Fate::IsInvented => (Actor::Person(ANA), attempt, Ok(())),
+            Fate::IsLost => return,
+        };
+        let report = Report { rotation, task, attempt, latency_us: 700, outcome };
+        self.submit(reporter, Some(Command::ReportTask(report)));
+    }
+
+    /// Lets a world that does everything it is asked bring all to its end.
+    fn come_to_rest(&mut self) {
+        for _ in 0..400 {
+            self.work((1, 0), Fate::Succeeds);
+            self.book.commit();
+            if self.book.next_due().is_none() {
+                return;
+            }
+            self.book.wait_for_deadline();
+        }
+        panic!("something is owed for ever: {:?}", self.book.due());
+    }
+
+    fn assert_all_has_ended(&self) {
+        for rotation in &self.rotations {
+            let rotation = self.book.whole.rotation(*rotation).unwrap();
+            assert!(rotation.stage.is_last(), "{rotation:?}");
+        }
+        assert_eq!(self.book.whole.secret(&stage::secret()).unwrap().rotation, None);
+        for permit in &self.permits {
+            let status = self.book.whole.permit(*permit).unwrap().status;
+            assert!(!matches!(status.as_str(), "reserved" | "started"), "{status:?}");
+        }
+    }
+}
+
+fn request(action: usize) -> Command {
+    let action = stage::action(ACTIONS[action]);
+    Command::RequestApproval(approval::Request { action, parameters_sha256: stage::parameters() })
+}
+
+fn start(permit: PermitId, overlap_seconds: u32) -> Command {
+    let parameters = Parameters { overlap_seconds };
+    Command::StartRotation(Start { permit, parameters_sha256: stage::parameters(), parameters })
+}
+
+fn activate(approval: ApprovalId, policy: usize) -> Command {
+    let policy = stage::policies()[policy].clone();
+    let policy_sha256 = stage::policy_digest(&policy);
+    let parameters_sha256 = stage::parameters();
+    Command::ActivatePolicy(ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 })
+}
+
+fn note(person: PersonId, until: Time) -> Command {
+    let (code, count, from) = ("self_approval", NonZeroU32::MIN, stage::BEGINNING);
+    Command::NoteRefusals(NoteRefusals { person, action: None, code, count, from, until })
+}
+
+/// A suite that never gets anywhere finds nothing: the moves are such that everything that can happen does.
+#[test]
+fn histories_reach_every_kind_of_event_and_every_stage() {
+    let mut runner = TestRunner::deterministic();
+    let mut reached = BTreeSet::new();
+    for _ in 0..100 {
+        let moves = histories().new_tree(&mut runner).unwrap().current();
+        let mut play = Play::new();
+        moves.iter().for_each(|it| play.play(it));
+        play.come_to_rest();
+        for event in &play.book.events {
+            reached.insert(event.fact.kind());
+            if let Fact::RotationAdvanced(_, advanced) = &event.fact {
+                reached.insert(advanced.stage.as_str());
+            }
+        }
+    }
+    let stages = ["closed", "aborted", "swapped-back"];
+    let missed: Vec<_> = Fact::KINDS.iter().chain(&stages).filter(|kind| !reached.contains(*kind)).collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+proptest! {
+    #![proptest_config(crate::sabotage::config(160))]
+
+    #[test]
+    fn whatever_happens_the_book_is_right(moves in histories()) {
+        let mut play = Play::new();
+        for it in &moves {
+            play.play(it);
+        }
+        play.book.commit();
+        play.book.assert_replays();
+        play.come_to_rest();
+        play.assert_all_has_ended();
+        play.book.assert_replays();
+    }
+}

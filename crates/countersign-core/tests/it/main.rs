@@ -1,0 +1,16 @@
+//! Integration tests of the core: random histories against an independent auditor, merging, golden events, refusal walks.
+//!
+//! Only the public interface is used here, as the engine uses it. Unit tests stand beside the code.
+
+#[cfg(test)]
+mod auditor;
+#[cfg(test)]
+mod book;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod quorum;
+#[cfg(test)]
+mod sabotage;
+#[cfg(test)]
+mod stage;

@@ -1,0 +1,65 @@
+//! Who must agree, found out the slow way: by trying every assignment of people to places.
+//!
+//! Written from the policy's text and the design, not from the core's merging and matching, so that both must agree to be wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::action::Action;
+use countersign_core::id::PersonId;
+use countersign_core::policy::{Policy, Rule};
+
+/// Whether the rule's text means the action.
+fn is_meant(rule: &Rule, action: &Action) -> bool {
+    let one = |pattern: String, text: &str| {
+        pattern == "*"
+            || pattern == text
+            || pattern.strip_suffix('*').is_some_and(|start| text.starts_with(start))
+    };
+    one(rule.verb.text(), action.verb.as_str())
+        && one(rule.resource.text(), action.resource.as_str())
+        && one(rule.environment.text(), action.environment.as_str())
+}
+
+/// The rules of the policy that govern the action.
+pub(crate) fn governing<'a>(policy: &'a Policy, action: &Action) -> Vec<&'a Rule> {
+    policy.rules.iter().filter(|rule| is_meant(rule, action)).collect()
+}
+
+/// Whether any of the rules demands people's agreement.
+pub(crate) fn demands_consent(rules: &[&Rule]) -> bool {
+    rules.iter().any(|rule| rule.approval.to_string() == "required")
+}
+
+/// Whether the person is in one of the groups that each rule names.
+pub(crate) fn is_in_each<'a>(
+    policy: &Policy,
+    person: PersonId,
+    groups: impl IntoIterator<Item = &'a BTreeSet<countersign_core::text::Name>>,
+) -> bool {
+    groups.into_iter().all(|groups| {
+        groups.iter().any(|group| policy.groups.get(group).is_some_and(|members| members.contains(&person)))
+    })
+}
+
+/// Whether the voters fill every place of the rules' quorum, each person one place.
+pub(crate) fn is_met(policy: &Policy, rules: &[&Rule], voters: &BTreeSet<PersonId>) -> bool {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for rule in rules {
+        for (group, count) in &rule.quorum {
+            let most = counts.entry(group.as_str()).or_default();
+            *most = (*most).max(count.get());
+        }
+    }
+    let places: Vec<&str> =
+        counts.into_iter().flat_map(|(group, count)| (0..count).map(move |_| group)).collect();
+    fill(policy, &places, voters)
+}
+
+fn fill(policy: &Policy, places: &[&str], voters: &BTreeSet<PersonId>) -> bool {
+    let Some((group, rest)) = places.split_first() else { return true };
+    let members = policy.groups.get(*group).cloned().unwrap_or_default();
+    voters.intersection(&members).any(|voter| {
+        let others = voters.iter().copied().filter(|other| other != voter).collect();
+        fill(policy, rest, &others)
+    })
+}

@@ -1,0 +1,65 @@
+//! Checks must be able to fail: with one rule of the core broken on purpose, the suite turns red, and says why.
+//!
+//! A sabotage breaks its rule for the whole process, and only one of the two test runners gives each test a process of its own.
+//! So the test starts this very executable again with a variable in its environment: that child runs one test of the
+//! suite under the sabotage and must fail. It works the same under both runners.
+
+use proptest::test_runner::Config;
+
+/// Names the sabotage a child shall suffer from.
+#[cfg(feature = "sabotage")]
+const VARIABLE: &str = "COUNTERSIGN_CORE_TEST_SABOTAGE";
+
+/// The configuration of a property with so many cases. Breaks the rule that the environment names, in a child.
+#[cfg(feature = "sabotage")]
+pub(crate) fn config(cases: u32) -> Config {
+    match std::env::var(VARIABLE) {
+        Ok(name) => {
+            countersign_core::sabotage::activate(name.parse().unwrap());
+            // What fails on purpose needs no smaller example and leaves nothing behind.
+            Config { cases: 1_000, max_shrink_iters: 0, failure_persistence: None, ..Config::default() }
+        }
+        Err(_) => Config::with_cases(cases),
+    }
+}
+
+/// The configuration of a property with so many cases.
+#[cfg(not(feature = "sabotage"))]
+pub(crate) fn config(cases: u32) -> Config {
+    Config::with_cases(cases)
+}
+
+/// Runs the random histories in a child under the sabotage; what they print.
+#[cfg(feature = "sabotage")]
+fn red(sabotage: &str) -> String {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "histories::whatever_happens_the_book_is_right"])
+        .env(VARIABLE, sabotage)
+        .output()
+        .unwrap();
+    let printed = [child.stdout, child.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    assert!(!child.status.success(), "`{sabotage}` goes unnoticed:\n{printed}");
+    printed
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn requesters_who_approve_their_own_requests_are_noticed() {
+    let printed = red("self-approval");
+    assert!(printed.contains("a vote by the requester"), "{printed}");
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn an_approval_that_gives_two_permits_is_noticed() {
+    let printed = red("double-consume");
+    assert!(printed.contains("consumed twice"), "{printed}");
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn an_overlap_that_is_skipped_is_noticed() {
+    let printed = red("skip-overlap");
+    assert!(printed.contains("before its time"), "{printed}");
+}

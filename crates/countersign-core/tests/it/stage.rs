@@ -1,0 +1,144 @@
+//! What the tests act on: the people, the actions, three policies that differ in one rule each, and genesis.
+
+use countersign_core::Command;
+use countersign_core::action::Action;
+use countersign_core::digest::Digest;
+use countersign_core::id::PersonId;
+use countersign_core::log::Bootstrap;
+use countersign_core::policy::Policy;
+use countersign_core::secret::SecretKey;
+use countersign_core::time::Time;
+
+/// Engineer and approver.
+pub(crate) const ANA: PersonId = PersonId(1);
+/// Approver.
+pub(crate) const BEN: PersonId = PersonId(2);
+/// Approver and security.
+pub(crate) const CHLOE: PersonId = PersonId(3);
+/// May only look.
+pub(crate) const AUD: PersonId = PersonId(4);
+/// Engineer.
+pub(crate) const DAN: PersonId = PersonId(5);
+/// Approver and security, whose claim stays open for long.
+pub(crate) const EVE: PersonId = PersonId(6);
+pub(crate) const ENROLLED: [PersonId; 6] = [ANA, BEN, CHLOE, AUD, DAN, EVE];
+
+/// When every history begins.
+pub(crate) const BEGINNING: Time = Time::from_millis(1_795_428_000_000);
+
+const POLICY: &str = r#"{
+  "name": "test",
+  "groups": {
+    "engineers": ["per_00000000000000000000000000000001", "per_00000000000000000000000000000005"],
+    "approvers": ["per_00000000000000000000000000000001", "per_00000000000000000000000000000002",
+                  "per_00000000000000000000000000000003", "per_00000000000000000000000000000006"],
+    "security": ["per_00000000000000000000000000000003", "per_00000000000000000000000000000006"],
+    "auditors": ["per_00000000000000000000000000000004"]
+  },
+  "access": { "read": ["engineers", "approvers", "auditors"] },
+  "rules": [
+    { "name": "activate", "verb": "activate", "resource": "policy/main", "environment": "control",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "approvers": 2 },
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
+    { "name": "rotate", "verb": "rotate", "resource": "webhook-signing/stripe", "environment": "production",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "approvers": 2 },
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
+    { "name": "payout", "verb": "override", "resource": "payout/limit", "environment": "production",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "required",
+      "quorum": { "approvers": 1, "security": 1 },
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
+    { "name": "ping", "verb": "ping", "resource": "probe/any", "environment": "production",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "not-required",
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 }
+  ],
+  "secrets": [
+    { "resource": "webhook-signing/stripe", "environment": "production", "scheme": "stripe",
+      "consumers": ["nudgepay-a", "nudgepay-b"], "signer": "provider", "min_overlap_seconds": 5, "dwell_ms": 1000,
+      "attempts": 3, "runbook": "https://runbooks.example/{secret}",
+      "dashboard": "https://grafana.example/?from={from_ms}&to={to_ms}" }
+  ]
+}"#;
+
+pub(crate) fn policy() -> Policy {
+    serde_json::from_str(POLICY).unwrap()
+}
+
+/// The policy and two others: one that demands more of payouts everywhere, one in which Ben is no approver any more.
+pub(crate) fn policies() -> [Policy; 3] {
+    let mut stricter = policy();
+    let mut every: serde_json::Value = serde_json::to_value(&stricter.rules[2]).unwrap();
+    every["name"] = "every-payout".into();
+    every["resource"] = "payout/*".into();
+    every["environment"] = "*".into();
+    every["patterns"] = true.into();
+    every["quorum"] = serde_json::json!({ "approvers": 2 });
+    every["start_seconds"] = 30.into();
+    stricter.rules.push(serde_json::from_value(every).unwrap());
+    let mut without_ben = policy();
+    without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);
+    [policy(), stricter, without_ben]
+}
+
+/// Stands for the SHA-256 of a policy's canonical bytes.
+pub(crate) fn policy_digest(policy: &Policy) -> Digest {
+    Digest::of(&serde_json::to_vec(policy).unwrap())
+}
+
+pub(crate) fn action(text: &str) -> Action {
+    let mut words = text.split(' ');
+    let mut word = || words.next().unwrap();
+    Action {
+        verb: word().parse().unwrap(),
+        resource: word().parse().unwrap(),
+        environment: word().parse().unwrap(),
+    }
+}
+
+/// Everything that is asked for; the last one is governed by no rule.
+pub(crate) const ACTIONS: [&str; 5] = [
+    "rotate webhook-signing/stripe production",
+    "override payout/limit production",
+    "activate policy/main control",
+    "ping probe/any production",
+    "launch payout/limit production",
+];
+
+pub(crate) const ROTATE: &str = ACTIONS[0];
+pub(crate) const ACTIVATE: &str = ACTIONS[2];
+
+pub(crate) fn parameters() -> Digest {
+    Digest::of(b"parameters")
+}
+
+pub(crate) fn secret() -> SecretKey {
+    "secret:webhook-signing/stripe@production".parse().unwrap()
+}
+
+pub(crate) fn claim_of(person: PersonId) -> Digest {
+    Digest::of(format!("claim {person}").as_bytes())
+}
+
+pub(crate) fn credential_of(person: PersonId) -> Digest {
+    Digest::of(format!("credential {person}").as_bytes())
+}
+
+pub(crate) fn genesis() -> Bootstrap {
+    let policy = policy();
+    Bootstrap {
+        origin: "ledger.test".into(),
+        log_key: "ledger.test+00000000+key".into(),
+        people: ENROLLED.map(|person| (person, claim_of(person))).to_vec(),
+        policy_sha256: policy_digest(&policy),
+        policy,
+        secrets: vec![secret()],
+    }
+}
+
+/// Replaces the person's claim by a credential.
+pub(crate) fn claiming(person: PersonId) -> Command {
+    let claim = countersign_core::person::ClaimCredential {
+        claim_sha256: claim_of(person),
+        credential_sha256: credential_of(person),
+    };
+    Command::ClaimCredential(claim)
+}
