@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::text::FromStrVisitor;
+use crate::text::{FromStrVisitor, write_hex};
 
 /// A text is not the id it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{:032x}"), self.0)
+                f.write_str(concat!($prefix, "_"))?;
+                write_hex(f, self.0.to_be_bytes())
             }
         }
 

@@ -8,6 +8,18 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+/// Writes 16 or 32 bytes as lower-case hexadecimal digits in one go: every leaf and record holds dozens of ids and digests, and the
+/// formatting machinery costs more per byte than hashing.
+pub(crate) fn write_hex<const N: usize>(f: &mut fmt::Formatter<'_>, bytes: [u8; N]) -> fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [[b'0'; 2]; N];
+    for (pair, byte) in text.iter_mut().zip(bytes) {
+        *pair =
+            [byte >> 4, byte & 0x0F].map(|nibble| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+    }
+    f.write_str(core::str::from_utf8(text.as_flattened()).map_err(|_| fmt::Error)?)
+}
+
 /// Parses a string into `T`, borrowed or owned, whatever the format offers.
 pub(crate) struct FromStrVisitor<T>(PhantomData<T>);
 

@@ -91,18 +91,11 @@ impl Requirement {
     /// SHA-256 of a line per fact; names cannot contain the separators. Who is a member is not part of it: that is checked at each use.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut text = String::from("countersign/requirement/v1\n");
-        let sets = [
-            ("rule", &BTreeSet::from([self.rules.clone()])),
-            ("request", &self.requesters),
-            ("execute", &self.executors),
-        ];
-        for (word, sets) in sets {
-            for set in sets {
-                let names: Vec<&str> = set.iter().map(Name::as_str).collect();
-                text.push_str(&format!("{word} {}\n", names.join(",")));
-            }
-        }
+        let mut text = String::with_capacity(256);
+        text.push_str("countersign/requirement/v1\n");
+        push_line(&mut text, "rule", &self.rules);
+        self.requesters.iter().for_each(|set| push_line(&mut text, "request", set));
+        self.executors.iter().for_each(|set| push_line(&mut text, "execute", set));
         for (group, count) in &self.quorum {
             text.push_str(&format!("quorum {group}:{count}\n"));
         }
@@ -153,6 +146,19 @@ impl Requirement {
             .map(|(group, needed)| Missing { group: group.clone(), needed, could: Vec::new() })
             .collect()
     }
+}
+
+/// One fact of the text whose digest identifies a requirement: a word and names.
+fn push_line(text: &mut String, word: &str, names: &BTreeSet<Name>) {
+    text.push_str(word);
+    for (position, name) in names.iter().enumerate() {
+        text.push(if position == 0 { ' ' } else { ',' });
+        text.push_str(name.as_str());
+    }
+    if names.is_empty() {
+        text.push(' ');
+    }
+    text.push('\n');
 }
 
 fn in_each(sets: &BTreeSet<BTreeSet<Name>>, policy: &Policy, person: PersonId) -> bool {

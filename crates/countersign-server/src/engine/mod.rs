@@ -6,7 +6,9 @@
 //! # Layout
 //! - `codec`: events to leaves and back, items to records and back
 //! - `stage`: decides a batch and builds what one commit writes
-//! - `writer`: the thread: batches, commits, conflicts, checkpoints, snapshots
+//! - `writer`: the thread: batches, commits, conflicts, checkpoints
+//! - `snapshots`: when one is due, and its encoding on a thread of its own
+//! - `entropy`: randomness for ids and salts
 //! - `refusals`: what people were refused, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `anchor`: the last signed checkpoint, kept in a file beside the key
@@ -29,9 +31,11 @@ use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 mod anchor;
 pub mod codec;
+mod entropy;
 mod readers;
 mod recover;
 mod refusals;
+mod snapshots;
 mod stage;
 mod writer;
 

@@ -9,9 +9,9 @@ use countersign_core::time::Time;
 use countersign_core::{Command, Context, Event, Fact, State, Subject};
 use countersign_ledger::hash::{Hash, leaf_hash, sha256};
 use countersign_ledger::{details, json};
-use uuid::Uuid;
 
 use super::codec::{self, Position};
+use super::entropy::Entropy;
 use super::refusals::Kind;
 use super::{Committed, DetailsOf, EngineError, Request, Submission};
 use crate::store::{Batch, Details, Head, Idempotency, NewEntry, Reader, Store, StoreError, StoredNode};
@@ -31,9 +31,17 @@ pub(super) struct Staged {
     pub refused: Vec<Kind>,
 }
 
+/// What deciding needs from outside.
+pub(super) struct World<'a> {
+    pub store: &'a mut dyn Store,
+    pub entropy: &'a mut Entropy,
+    pub now: Time,
+}
+
 /// Decides commands one after another.
 pub(super) struct Stage<'a> {
     store: &'a mut dyn Store,
+    entropy: &'a mut Entropy,
     base: &'a State,
     now: Time,
     state: State,
@@ -46,7 +54,8 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(store: &'a mut dyn Store, (base, head): (&'a State, &Head), now: Time) -> Self {
+    pub(super) fn new(world: World<'a>, (base, head): (&'a State, &Head)) -> Self {
+        let World { store, entropy, now } = world;
         let batch = Batch {
             expected_size: head.size(),
             entries: Vec::new(),
@@ -57,7 +66,8 @@ impl<'a> Stage<'a> {
             idempotency: Vec::new(),
         };
         let (touched, hydrated, keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { store, base, now, state: base.clone(), batch, touched, hydrated, keys, refused: Vec::new() }
+        let state = base.clone();
+        Self { store, entropy, base, now, state, batch, touched, hydrated, keys, refused: Vec::new() }
     }
 
     /// Decides all requests and closes the batch.
@@ -97,7 +107,7 @@ impl<'a> Stage<'a> {
             }
         }
         self.hydrate(&submission.command)?;
-        let cx = self.context(submission);
+        let cx = self.context(submission)?;
         let overlay = if sabotage::is_active(Sabotage::NoOverlay) { self.base } else { &self.state };
         let events = match countersign_core::decide(overlay, &cx, &submission.command) {
             Ok(events) => events,
@@ -130,14 +140,10 @@ impl<'a> Stage<'a> {
         Ok(Some(Ok(Committed { first, events: events.into(), item, replayed: false })))
     }
 
-    fn context(&self, submission: &Submission) -> Context {
-        let fresh = || fresh_id(self.now).as_u128();
-        Context {
-            now: self.now,
-            actor: submission.actor,
-            correlation: CorrelationId(fresh()),
-            fresh: [fresh(), fresh()],
-        }
+    fn context(&mut self, submission: &Submission) -> Result<Context, StoreError> {
+        let mut fresh = || self.entropy.draw().map(|random| fresh_id(self.now, random));
+        let (correlation, fresh) = (CorrelationId(fresh()?), [fresh()?, fresh()?]);
+        Ok(Context { now: self.now, actor: submission.actor, correlation, fresh })
     }
 
     /// Fetches what the command names and memory does not hold, until nothing is missing or nothing more is found.
@@ -163,7 +169,10 @@ impl<'a> Stage<'a> {
         countersign_core::apply(&mut self.state, event);
         let subject = event.fact.subject();
         let subject_seq = self.state.entries_of(&subject);
-        let details = details.map(salted).transpose()?;
+        let details = match details {
+            Some(body) => Some(Details { salt: self.entropy.draw()?, body }),
+            None => None,
+        };
         let commitment = details.as_ref().map(|details| details::commitment(&details.salt, &details.body));
         let leaf = codec::leaf(event, Position { index: self.batch.head.size(), subject_seq }, commitment)?;
         let leaf_hash = leaf_hash(&leaf);
@@ -222,12 +231,6 @@ fn details_of(submission: &Submission, (events, event): (&[Event], &Event)) -> O
     }
 }
 
-fn salted(body: Vec<u8>) -> Result<Details, StoreError> {
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
-    Ok(Details { salt, body })
-}
-
 /// The blob an event refers to: the policy's canonical bytes.
 fn blob(event: &Event) -> Result<Option<(Hash, Vec<u8>)>, StoreError> {
     let Fact::PolicyActivated(_, activated) = &event.fact else { return Ok(None) };
@@ -242,9 +245,8 @@ fn blob(event: &Event) -> Result<Option<(Hash, Vec<u8>)>, StoreError> {
     }
 }
 
-/// A `UUIDv7` (RFC 9562, 5.7) of the given time.
-fn fresh_id(now: Time) -> Uuid {
+/// A `UUIDv7` (RFC 9562, 5.7) of the given time and randomness.
+fn fresh_id(now: Time, random: [u8; 10]) -> u128 {
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-    let nanos = u32::try_from(millis % 1_000 * 1_000_000).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, millis / 1_000, nanos))
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().as_u128()
 }

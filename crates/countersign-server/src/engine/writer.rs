@@ -10,12 +10,14 @@ use countersign_core::{Actor, Command, State};
 use countersign_ledger::checkpoint::Checkpoint;
 use tokio::sync::oneshot;
 
+use super::entropy::Entropy;
 use super::recover::{Recovered, replay};
 use super::refusals::Refusals;
-use super::stage::{Stage, Staged};
+use super::snapshots::Snapshots;
+use super::stage::{Stage, Staged, World};
 use super::{EngineError, Options, Request, Shared, Submission, anchor};
 use crate::clock::TOLERANCE_MS;
-use crate::store::{Head, Snapshot, Store, StoreError, StoredCheckpoint};
+use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
 const BATCH: usize = 512;
@@ -25,9 +27,6 @@ const TRIES: u32 = 4;
 
 /// A grown log gets a new checkpoint at most this often.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
-
-/// Entries after which the next snapshot is saved.
-const SNAPSHOT_EVERY: u64 = 50_000;
 
 /// Idempotency keys are kept this long, milliseconds (design: 24 h).
 const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -40,7 +39,8 @@ pub(super) struct Writer {
     head: Head,
     signed_size: u64,
     signed_at: Instant,
-    snapshot_size: u64,
+    snapshots: Snapshots,
+    entropy: Entropy,
     refusals: Refusals,
 }
 
@@ -55,8 +55,18 @@ impl Writer {
     ) -> Self {
         let Recovered { state, head, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
-        let (signed_at, refusals) = (Instant::now(), Refusals::default());
-        Self { store, options, shared, state, head, signed_size, signed_at, snapshot_size, refusals }
+        Self {
+            store,
+            options,
+            shared,
+            state,
+            head,
+            signed_size,
+            signed_at: Instant::now(),
+            snapshots: Snapshots::new(snapshot_size),
+            entropy: Entropy::new(),
+            refusals: Refusals::default(),
+        }
     }
 
     /// Works until every handle is gone.
@@ -79,15 +89,13 @@ impl Writer {
             if self.signed_at.elapsed() >= CHECKPOINT_EVERY {
                 self.sign();
             }
-            if self.head.size() >= self.snapshot_size + SNAPSHOT_EVERY {
-                self.save_snapshot();
-            }
+            self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
         }
         if self.note_refusals().is_err() {
             return;
         }
         self.sign();
-        self.save_snapshot();
+        self.snapshots.finish(self.store.as_mut(), (&self.state, &self.head));
     }
 
     /// Decides, appends, publishes and answers; again from the start when the store says so.
@@ -106,7 +114,8 @@ impl Writer {
                 Ok(now) => now,
                 Err(why) => return Ok(answer_all(requests, &EngineError::Unavailable(why))),
             };
-            let staged = Stage::new(self.store.as_mut(), (&self.state, &self.head), now).decide(&requests);
+            let world = World { store: self.store.as_mut(), entropy: &mut self.entropy, now };
+            let staged = Stage::new(world, (&self.state, &self.head)).decide(&requests);
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
             }
@@ -237,20 +246,6 @@ impl Writer {
         let stored = StoredCheckpoint { size: checkpoint.size, note };
         self.store.save_checkpoint(&stored).map_err(|error| error.to_string())?;
         Ok(Some(stored))
-    }
-
-    fn save_snapshot(&mut self) {
-        if self.head.size() == self.snapshot_size {
-            return;
-        }
-        let (size, root) = (self.head.size(), self.head.tree.root());
-        let saved = serde_json::to_vec(&self.state).map_err(|error| error.to_string()).and_then(|state| {
-            self.store.save_snapshot(&Snapshot { size, root, state }).map_err(|error| error.to_string())
-        });
-        match saved {
-            Ok(()) => self.snapshot_size = size,
-            Err(why) => tracing::warn!(%why, "the snapshot could not be saved; the next start takes longer"),
-        }
     }
 }
 
