@@ -7,30 +7,31 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::Policy;
 use countersign_core::{Actor, Command, Fact, approval, permit, person};
-use countersign_ledger::note::Ed25519Signer;
+use countersign_ledger::note::{Ed25519Signer, VerifierKey};
+use countersign_ledger::verify::{LogVerifier, Redactions, Row, StoredDetails, Trust};
 use countersign_server::clock::SystemClock;
 use countersign_server::engine::{Committed, Engine, EngineError, Options, Submission};
 use countersign_server::genesis::{self, Genesis, NewPerson};
 use countersign_server::secrets::LocalSecrets;
 use countersign_server::secrets::SealingKey;
-use countersign_server::store::Store;
+use countersign_server::store::{Reader, Store};
 
-pub(super) const ANA: PersonId = PersonId(1);
-pub(super) const BEN: PersonId = PersonId(2);
-pub(super) const CHLOE: PersonId = PersonId(3);
-pub(super) const AUD: PersonId = PersonId(4);
+pub(crate) const ANA: PersonId = PersonId(1);
+pub(crate) const BEN: PersonId = PersonId(2);
+pub(crate) const CHLOE: PersonId = PersonId(3);
+pub(crate) const AUD: PersonId = PersonId(4);
 
-pub(super) const ORIGIN: &str = "ledger.test/countersign";
+pub(crate) const ORIGIN: &str = "ledger.test/countersign";
 
-pub(super) fn signer() -> Ed25519Signer {
+pub(crate) fn signer() -> Ed25519Signer {
     Ed25519Signer::from_seed(ORIGIN, [7; 32]).expect("a signer")
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { signer: Box::new(signer()), anchor: None, clock: Arc::new(SystemClock::new()) }
 }
 
-pub(super) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let rule = |name: &str, verb: &str, resource: &str, environment: &str, approval: serde_json::Value| {
         let mut rule = serde_json::json!({
             "name": name, "verb": verb, "resource": resource, "environment": environment,
@@ -55,8 +56,14 @@ pub(super) fn policy() -> Policy {
 }
 
 /// Starts an engine on the store and writes genesis into it; everybody replaces their claim.
-pub(super) async fn started(store: Box<dyn Store>) -> Engine {
+pub(crate) async fn started(store: Box<dyn Store>) -> Engine {
     let engine = Engine::start(store, options()).expect("the engine starts");
+    genesis(&engine).await;
+    engine
+}
+
+/// Writes genesis; everybody replaces their claim.
+pub(crate) async fn genesis(engine: &Engine) {
     let people = [(ANA, "Ana"), (BEN, "Ben"), (CHLOE, "Chloe"), (AUD, "Aud")]
         .map(|(id, name)| NewPerson { id, name: name.to_owned() })
         .to_vec();
@@ -68,7 +75,7 @@ pub(super) async fn started(store: Box<dyn Store>) -> Engine {
         secrets: Vec::new(),
     };
     let secrets = LocalSecrets::in_memory(SealingKey::from_bytes([1; 32])).expect("a secret store");
-    let claims = genesis::write(&engine, &secrets, genesis).await.expect("genesis");
+    let claims = genesis::write(engine, &secrets, genesis).await.expect("genesis");
     for claim in claims {
         let command = Command::ClaimCredential(person::ClaimCredential {
             claim_sha256: Digest::of(claim.claim.as_bytes()),
@@ -76,14 +83,13 @@ pub(super) async fn started(store: Box<dyn Store>) -> Engine {
         });
         engine.submit(Submission::new(Actor::Node, command)).await.expect("the claim is replaced");
     }
-    engine
 }
 
-pub(super) fn payout() -> Action {
+pub(crate) fn payout() -> Action {
     action("override", "payout/limit")
 }
 
-pub(super) fn ping() -> Action {
+pub(crate) fn ping() -> Action {
     action("ping", "probe/any")
 }
 
@@ -96,7 +102,7 @@ fn action(verb: &str, resource: &str) -> Action {
     }
 }
 
-pub(super) async fn by(
+pub(crate) async fn by(
     engine: &Engine,
     person: PersonId,
     command: Command,
@@ -105,7 +111,7 @@ pub(super) async fn by(
 }
 
 /// The code of a refusal.
-pub(super) fn code(result: &Result<Committed, EngineError>) -> &'static str {
+pub(crate) fn code(result: &Result<Committed, EngineError>) -> &'static str {
     match result {
         Err(EngineError::Refused(refusal)) => refusal.code(),
         Err(EngineError::IdempotencyMismatch) => "idempotency_mismatch",
@@ -115,7 +121,7 @@ pub(super) fn code(result: &Result<Committed, EngineError>) -> &'static str {
     }
 }
 
-pub(super) async fn requested(engine: &Engine) -> ApprovalId {
+pub(crate) async fn requested(engine: &Engine) -> ApprovalId {
     let request = approval::Request { action: payout(), parameters_sha256: Digest::of(b"parameters") };
     let committed = by(engine, ANA, Command::RequestApproval(request)).await.expect("the request is taken");
     match committed.events.first().map(|event| &event.fact) {
@@ -124,7 +130,7 @@ pub(super) async fn requested(engine: &Engine) -> ApprovalId {
     }
 }
 
-pub(super) async fn approved(engine: &Engine) -> ApprovalId {
+pub(crate) async fn approved(engine: &Engine) -> ApprovalId {
     let id = requested(engine).await;
     for approver in [BEN, CHLOE] {
         by(engine, approver, Command::Approve(id)).await.expect("the vote counts");
@@ -132,10 +138,40 @@ pub(super) async fn approved(engine: &Engine) -> ApprovalId {
     id
 }
 
-pub(super) fn reserve(approval: ApprovalId) -> Command {
+pub(crate) fn reserve(approval: ApprovalId) -> Command {
     Command::ReservePermit(permit::Reserve {
         action: payout(),
         parameters_sha256: Digest::of(b"parameters"),
         approval: Some(approval),
     })
+}
+
+/// Verifies the whole log as the auditor would.
+pub(crate) fn verify(store: &mut dyn Reader) {
+    let notes: Vec<String> = store
+        .checkpoints(0, 10_000)
+        .expect("checkpoints")
+        .into_iter()
+        .map(|checkpoint| checkpoint.note)
+        .collect();
+    assert!(!notes.is_empty(), "stopping signs a checkpoint");
+    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+    let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
+    let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::None };
+    let mut verifier = LogVerifier::new(&trust, &notes).expect("the checkpoints open");
+    for entry in store.entries(0, 100_000).expect("entries") {
+        let details = store.details(entry.index).expect("details");
+        let details = details.as_ref().map_or(StoredDetails::Absent, |details| StoredDetails::Present {
+            salt: &details.salt,
+            body: &details.body,
+        });
+        let row = Row {
+            stored_index: entry.index,
+            leaf: &entry.leaf,
+            stored_leaf_hash: Some(entry.leaf_hash),
+            details,
+        };
+        verifier.push(&row).expect("no damage");
+    }
+    verifier.finish().expect("all checkpoints were reached");
 }

@@ -4,12 +4,10 @@ use countersign_core::digest::Digest;
 use countersign_core::permit::Reserve;
 use countersign_core::{Actor, Command};
 use countersign_ledger::hash::sha256;
-use countersign_ledger::note::VerifierKey;
-use countersign_ledger::verify::{LogVerifier, Redactions, Row, StoredDetails, Trust};
 use countersign_server::engine::{Engine, IdempotencyKey, Submission};
+use countersign_server::store::Store;
 use countersign_server::store::memory::MemoryStore;
 use countersign_server::store::sqlite::SqliteStore;
-use countersign_server::store::{Reader, Store};
 
 use super::fixture::{self, ANA, BEN, by, code};
 
@@ -109,38 +107,8 @@ async fn a_restart_gives_the_same_state_and_a_log_that_verifies() {
         assert_eq!(code(&by(&again, ANA, fixture::reserve(approval)).await), "approval_consumed");
         again.stop().await;
         drop(again);
-        verify((place.open)().as_mut());
+        fixture::verify((place.open)().as_mut());
     }
-}
-
-/// Verifies the whole log as the auditor would.
-fn verify(store: &mut dyn Reader) {
-    let notes: Vec<String> = store
-        .checkpoints(0, 100)
-        .expect("checkpoints")
-        .into_iter()
-        .map(|checkpoint| checkpoint.note)
-        .collect();
-    assert!(!notes.is_empty(), "stopping signs a checkpoint");
-    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
-    let keys = [VerifierKey::parse(&fixture::signer().vkey()).expect("a key")];
-    let trust = Trust { origin: fixture::ORIGIN, keys: &keys, redactions: Redactions::None };
-    let mut verifier = LogVerifier::new(&trust, &notes).expect("the checkpoints open");
-    for entry in store.entries(0, 1_000).expect("entries") {
-        let details = store.details(entry.index).expect("details");
-        let details = details.as_ref().map_or(StoredDetails::Absent, |details| StoredDetails::Present {
-            salt: &details.salt,
-            body: &details.body,
-        });
-        let row = Row {
-            stored_index: entry.index,
-            leaf: &entry.leaf,
-            stored_leaf_hash: Some(entry.leaf_hash),
-            details,
-        };
-        verifier.push(&row).expect("no damage");
-    }
-    verifier.finish().expect("all checkpoints were reached");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,5 +130,5 @@ async fn what_people_are_refused_is_counted_and_written_down_once() {
     assert_eq!(leaf["subject"], ANA.to_string());
     assert_eq!((&leaf["data"]["code"], &leaf["data"]["count"]), (&"self_approval".into(), &3.into()));
     assert_eq!(leaf["data"]["action"]["resource"], "payout/limit");
-    verify((place.open)().as_mut());
+    fixture::verify((place.open)().as_mut());
 }

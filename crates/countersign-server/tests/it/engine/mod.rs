@@ -2,5 +2,6 @@
 //! changes nothing, and a store that fails before or after persisting never makes it lie.
 
 mod faults;
-mod fixture;
+pub(crate) mod fixture;
 mod journeys;
+pub(crate) mod overlay;
