@@ -37,12 +37,12 @@ pub struct PersonRef {
     pub name: Option<String>,
 }
 
-/// One page of a list, newest first.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Pass it as `after` to get the next page; absent on the last.
+    /// Where the next page begins: pass it as `after`, for entries as `from`. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }

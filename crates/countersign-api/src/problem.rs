@@ -8,7 +8,7 @@ use crate::PersonRef;
 /// Why a request did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// `about:blank#` and the code; a name, not a link.
+    /// `urn:countersign:problem:` and the code; a name, not a link.
     #[serde(rename = "type")]
     pub kind: String,
     /// The HTTP status in words.
@@ -27,6 +27,9 @@ pub struct Problem {
     /// A ready-made body for `POST /admin/approvals`, where an approval is what is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
+    /// The id under which the node's log speaks of the request; also in the header `x-request-id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// A group that has not yet agreed enough.

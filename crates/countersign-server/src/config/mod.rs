@@ -47,13 +47,13 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// Adds the nearest known key to a complaint about an unknown one.
-fn with_nearest(message: &str) -> String {
-    let Some(rest) = message.strip_prefix("unknown field `") else { return message.to_owned() };
+pub(crate) fn with_nearest(message: &str) -> String {
+    let Some((before, rest)) = message.split_once("unknown field `") else { return message.to_owned() };
     let Some((unknown, expected)) = rest.split_once('`') else { return message.to_owned() };
     let known = expected.split('`').skip(1).step_by(2);
     let nearest = known.min_by_key(|key| strsim::damerau_levenshtein(unknown, key));
     match nearest {
-        Some(nearest) => format!("unknown key `{unknown}`; did you mean `{nearest}`?"),
-        None => format!("unknown key `{unknown}`"),
+        Some(nearest) => format!("{before}unknown key `{unknown}`; did you mean `{nearest}`?"),
+        None => format!("{before}unknown key `{unknown}`"),
     }
 }

@@ -118,6 +118,15 @@ impl Submission {
         Self { details: DetailsOf::Principal(canonical_json), ..self }
     }
 
+    /// The same, if there is something to say.
+    #[must_use]
+    pub fn with_optional_details(self, canonical_json: Option<Vec<u8>>) -> Self {
+        match canonical_json {
+            Some(details) => self.with_details(details),
+            None => self,
+        }
+    }
+
     /// Makes a repetition harmless.
     #[must_use]
     pub fn with_idempotency(self, key: IdempotencyKey) -> Self {
@@ -157,7 +166,14 @@ pub enum EngineError {
 
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            // What exactly contradicts itself is for those who run the node.
+            StoreError::Corrupt(why) => {
+                tracing::error!(%why, "the store is corrupt");
+                Self::Unavailable("what is stored contradicts itself; the node's log says where".into())
+            }
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

@@ -141,6 +141,8 @@ impl Writer {
         let Staged { state, batch, answers, refused } = staged;
         if !batch.entries.is_empty() {
             self.store.append(&batch)?;
+            let decided = u32::try_from(answers.len()).unwrap_or(u32::MAX);
+            metrics::histogram!("countersign_engine_batch_commands").record(f64::from(decided));
             self.state = state;
             self.head = batch.head;
             self.publish();

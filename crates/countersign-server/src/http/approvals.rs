@@ -1,20 +1,27 @@
 //! Requests for approval and the votes on them.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_api::approval::{Approval, RequestApproval, Vote};
 use countersign_api::{Page, Reason};
 use countersign_core::approval::{self, End};
-use countersign_core::id::ApprovalId;
+use countersign_core::id::{ApprovalId, PersonId};
+use countersign_core::policy::{Policy, Requirement};
 use countersign_core::{Command, Item, Subject};
 
-use super::gate::{Post, Viewer};
+use super::address::{Asked, Named};
+use super::gate::{Caller, Post, Viewer};
 use super::names::{Known, missing, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::engine::Submission;
+use crate::engine::EngineError;
+
+const LISTED: lists::Kind = lists::Kind {
+    name: "approval",
+    states: &["pending", "approved", "consumed", "denied", "withdrawn", "expired"],
+};
 
 /// Ask for approval of one action with one set of parameters.
 #[utoipa::path(post, path = "/admin/approvals", tag = "approvals", request_body = RequestApproval, responses((status = 201, body = Approval)))]
@@ -22,12 +29,17 @@ pub(super) async fn request(
     State(app): State<App>,
     post: Post<RequestApproval>,
 ) -> Result<(StatusCode, Json<Approval>), Rejected> {
-    let bound = Bound::fresh(post.body.parameters.clone(), post.body.reason.clone())?;
-    let action = action(&post.body.action)?;
+    let RequestApproval { action, parameters, reason } = post.body;
+    let action = parse_action(&action)?;
+    let bound = Bound::fresh(parameters, reason)?;
     let command = Command::RequestApproval(approval::Request { action, parameters_sha256: bound.digest()? });
-    let submission = Submission::new(post.actor(), command).with_details(bound.details()?);
-    let answer = submit(&app, submission.with_idempotency(post.idempotency), Some(bound)).await?;
-    Ok((StatusCode::CREATED, answer))
+    let submission = post.sender.submission(command).with_details(bound.details()?);
+    let (committed, known) = app.submit(submission).await?;
+    let Some(Item::Approval(approval)) = committed.item else { return Err(EngineError::Stopped.into()) };
+    // A repetition drew a salt of its own, but what counts is what the first request bound.
+    let bound =
+        if committed.replayed { Bound::of(&app.engine, approval.id.to_string()).await? } else { Some(bound) };
+    Ok((StatusCode::CREATED, Json(show_approval(&app, &known, (&approval, bound)))))
 }
 
 /// Requests, newest first.
@@ -35,10 +47,10 @@ pub(super) async fn request(
 pub(super) async fn list(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Approval>>, Rejected> {
-    let (items, next) = lists::page(&app, "approval", query).await?;
-    let known = app.names.all(&app.engine).await?;
+    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let known = app.known().await;
     let shown = |item| match item {
         Item::Approval(approval) => Some(show_approval(&app, &known, (&approval, None))),
         _ => None,
@@ -46,19 +58,20 @@ pub(super) async fn list(
     Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
 }
 
-/// One request, with its parameters.
+/// One request, with its parameters. Also for its requester and for whoever may vote on it or execute it.
 #[utoipa::path(get, path = "/admin/approvals/{id}", tag = "approvals", params(("id" = String, Path)), responses((status = 200, body = Approval)))]
 pub(super) async fn show(
     State(app): State<App>,
-    _: Viewer,
-    Path(id): Path<String>,
+    caller: Caller,
+    Named(id): Named<String>,
 ) -> Result<Json<Approval>, Rejected> {
     let subject = Subject::Approval(parse(&id)?);
     let Some(Item::Approval(approval)) = lists::one(&app, subject).await? else {
-        return Err(Rejected::not_found("approval", &id));
+        return Err(caller.misses(&app, ("approval", &id)));
     };
+    caller.sees(&app, |policy, me| concerns(policy, &approval, me))?;
     let bound = Bound::of(&app.engine, id).await?;
-    let known = app.names.all(&app.engine).await?;
+    let known = app.known().await;
     Ok(Json(show_approval(&app, &known, (&approval, bound))))
 }
 
@@ -66,7 +79,7 @@ pub(super) async fn show(
 #[utoipa::path(post, path = "/admin/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
 pub(super) async fn approve(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
     decide(&app, Command::Approve(parse(&id)?), post).await
@@ -76,7 +89,7 @@ pub(super) async fn approve(
 #[utoipa::path(post, path = "/admin/approvals/{id}/deny", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
 pub(super) async fn deny(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
     decide(&app, Command::Deny(parse(&id)?), post).await
@@ -86,31 +99,29 @@ pub(super) async fn deny(
 #[utoipa::path(post, path = "/admin/approvals/{id}/withdraw", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
 pub(super) async fn withdraw(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
     decide(&app, Command::Withdraw(parse(&id)?), post).await
 }
 
 async fn decide(app: &App, command: Command, post: Post<Reason>) -> Result<Json<Approval>, Rejected> {
-    let submission = Submission::new(post.actor(), command).with_idempotency(post.idempotency);
-    let submission = match reason(post.body.reason.as_deref())? {
-        Some(details) => submission.with_details(details),
-        None => submission,
-    };
-    submit(app, submission, None).await
+    let details = reason(post.body.reason.as_deref())?;
+    let submission = post.sender.submission(command).with_optional_details(details);
+    let (committed, known) = app.submit(submission).await?;
+    match committed.item {
+        Some(Item::Approval(approval)) => Ok(Json(show_approval(app, &known, (&approval, None)))),
+        _ => Err(EngineError::Stopped.into()),
+    }
 }
 
-async fn submit(app: &App, submission: Submission, bound: Option<Bound>) -> Result<Json<Approval>, Rejected> {
-    let known = app.names.all(&app.engine).await?;
-    match app.engine.submit(submission).await {
-        Ok(committed) => match committed.item {
-            Some(Item::Approval(approval)) => Ok(Json(show_approval(app, &known, (&approval, bound)))),
-            _ => Err(crate::engine::EngineError::Stopped.into()),
-        },
-        Err(crate::engine::EngineError::Refused(refusal)) => Err(Rejected::refused(&refusal, &known)),
-        Err(error) => Err(error.into()),
-    }
+/// Nobody should have to agree to, or to execute, what they may not read.
+fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) -> bool {
+    let requirement = policy.requirement(&approval.action);
+    let acts = |requirement: Requirement| {
+        requirement.may_approve(policy, person) || requirement.may_execute(policy, person)
+    };
+    approval.requester == person || requirement.is_some_and(acts)
 }
 
 fn parse(id: &str) -> Result<ApprovalId, Rejected> {
@@ -118,7 +129,9 @@ fn parse(id: &str) -> Result<ApprovalId, Rejected> {
 }
 
 /// The action in its one spelling.
-pub(super) fn action(given: &countersign_api::Action) -> Result<countersign_core::action::Action, Rejected> {
+pub(super) fn parse_action(
+    given: &countersign_api::Action,
+) -> Result<countersign_core::action::Action, Rejected> {
     Ok(countersign_core::action::Action {
         verb: given.verb.parse().map_err(Rejected::malformed)?,
         resource: given.resource.parse().map_err(Rejected::malformed)?,

@@ -1,54 +1,94 @@
-//! What every request passes before its handler: the credential, the idempotency key, and a body that is strict JSON.
+//! What every request passes before its handler: the credential, the right to read, the idempotency key.
+//!
+//! Readers (`access.read` of the policy) see everything. Everybody else may still act on what their role allows, and see the one
+//! thing they are concerned by; they cannot list, nor learn whether something else exists.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use countersign_core::Actor;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use countersign_core::digest::Digest;
 use countersign_core::id::PersonId;
+use countersign_core::policy::Policy;
+use countersign_core::{Actor, Command};
 use countersign_ledger::hash::sha256;
-use countersign_ledger::json;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Rejected, Words};
-use super::{App, MAX_BODY};
-use crate::engine::IdempotencyKey;
+use super::{App, body};
+use crate::engine::{IdempotencyKey, Submission};
 
-/// Somebody who may read.
-pub(super) struct Viewer(pub PersonId);
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Somebody with a credential.
+pub(super) struct Caller(pub PersonId);
+
+/// Somebody who may read everything.
+pub(super) struct Viewer;
+
+/// Who wants something to happen, and the key that makes repeating it harmless.
+pub(super) struct Sender {
+    caller: PersonId,
+    idempotency: IdempotencyKey,
+}
 
 /// A request that wants something to happen.
 pub(super) struct Post<T> {
-    pub caller: PersonId,
-    pub idempotency: IdempotencyKey,
+    pub sender: Sender,
     pub body: T,
-}
-
-impl<T> Post<T> {
-    pub(super) fn actor(&self) -> Actor {
-        Actor::Person(self.caller)
-    }
 }
 
 /// A strict JSON body, from anybody.
 pub(super) struct Open<T>(pub T);
 
+impl Sender {
+    /// The command as the sender's own.
+    pub(super) fn submission(self, command: Command) -> Submission {
+        Submission::new(Actor::Person(self.caller), command).with_idempotency(self.idempotency)
+    }
+}
+
+impl Caller {
+    /// Lets readers pass, and those whom the thing asked for concerns.
+    pub(super) fn sees(
+        &self,
+        app: &App,
+        concerned: impl FnOnce(&Policy, PersonId) -> bool,
+    ) -> Result<(), Rejected> {
+        let state = app.engine.state();
+        let policy = state.policy().map(|in_force| &in_force.policy);
+        if policy.is_some_and(|policy| policy.may_read(self.0) || concerned(policy, self.0)) {
+            return Ok(());
+        }
+        let words = Words {
+            code: "not_a_reader",
+            detail: "you may not read this".into(),
+            hint: "the policy in force names the groups that may, under `access.read`",
+        };
+        Err(Rejected::new(StatusCode::FORBIDDEN, words))
+    }
+
+    /// What was asked for does not exist, which is only for readers to know.
+    pub(super) fn misses(&self, app: &App, (kind, id): (&str, &str)) -> Rejected {
+        match self.sees(app, |_, _| false) {
+            Ok(()) => Rejected::not_found(kind, id),
+            Err(rejected) => rejected,
+        }
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
+        authenticate(&parts.headers, app).map(Self)
+    }
+}
+
 impl FromRequestParts<App> for Viewer {
     type Rejection = Rejected;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
-        let caller = authenticate(&parts.headers, app)?;
-        let state = app.engine.state();
-        if state.policy().is_some_and(|in_force| in_force.policy.may_read(caller)) {
-            return Ok(Self(caller));
-        }
-        let words = Words {
-            code: "not_a_reader",
-            detail: "you may not read here".into(),
-            hint: "the policy in force names the groups that may, under `access.read`",
-        };
-        Err(Rejected::new(StatusCode::FORBIDDEN, words))
+        Caller(authenticate(&parts.headers, app)?).sees(app, |_, _| false).map(|()| Self)
     }
 }
 
@@ -58,11 +98,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Post<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Rejected> {
         let caller = authenticate(request.headers(), app)?;
         let key = idempotency_key(request.headers())?;
-        let mut bound = format!("{} {}\n", request.method(), request.uri()).into_bytes();
-        let bytes = body(request).await?;
+        without_query(&request)?;
+        let mut bound = format!("{} {}\n", request.method(), request.uri().path()).into_bytes();
+        let bytes = body::read(request).await?;
         bound.extend_from_slice(&bytes);
         let idempotency = IdempotencyKey { key, body_sha256: sha256(&bound) };
-        Ok(Self { caller, idempotency, body: strict(&bytes)? })
+        Ok(Self { sender: Sender { caller, idempotency }, body: body::strict(&bytes)? })
     }
 }
 
@@ -70,61 +111,57 @@ impl<T: DeserializeOwned> FromRequest<App> for Open<T> {
     type Rejection = Rejected;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Rejected> {
-        strict(&body(request).await?).map(Self)
+        without_query(&request)?;
+        body::strict(&body::read(request).await?).map(Self)
     }
 }
 
-/// The person whose credential this is. What is looked up is a SHA-256, so the comparison tells nothing about a credential.
+/// The only value of a header; none if it is missing, given twice or not plain text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().filter(|_| values.next().is_none());
+    first.and_then(|value| value.to_str().ok())
+}
+
+/// The person whose credential this is.
+///
+/// What is looked up is the SHA-256 of what was sent. How long the look-up takes depends on that digest only, which nobody can steer
+/// towards a stored one without inverting SHA-256, so the time it takes tells nothing about a credential. Claims are no credentials:
+/// who has not replaced theirs holds nothing.
 fn authenticate(headers: &HeaderMap, app: &App) -> Result<PersonId, Rejected> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let credential = bearer.and_then(|value| value.strip_prefix("Bearer "));
+    let credential = only(headers, &header::AUTHORIZATION).and_then(|value| {
+        let (scheme, credential) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start_matches(' '))
+    });
     let holder =
         credential.and_then(|credential| app.engine.state().holder(&Digest::of(credential.as_bytes())));
     holder.ok_or_else(|| {
         let words = Words {
             code: "unauthenticated",
-            detail: "no credential, or one that nobody holds".into(),
-            hint: "send `Authorization: Bearer` and your credential; `countersign claim` gets you one",
+            detail: "no credential, several, or one that nobody holds".into(),
+            hint: "send one `Authorization: Bearer` with your credential; `countersign claim` gets you one",
         };
         Rejected::new(StatusCode::UNAUTHORIZED, words)
     })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Rejected> {
-    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = only(headers, &IDEMPOTENCY_KEY).unwrap_or_default();
     if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(key.to_owned());
     }
     let words = Words {
         code: "idempotency_key_required",
-        detail: "the request has no `Idempotency-Key` of 1 to 255 visible ASCII characters".into(),
+        detail: "the request does not have one `Idempotency-Key` of 1 to 255 visible ASCII characters".into(),
         hint: "draw a fresh one per request and send the same one again when you repeat it",
     };
     Err(Rejected::new(StatusCode::BAD_REQUEST, words))
 }
 
-async fn body(request: Request) -> Result<Bytes, Rejected> {
-    let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
-    bytes.map_err(|_| {
-        let words = Words {
-            code: "body_too_large",
-            detail: format!("the body is larger than {MAX_BODY} bytes, or did not arrive whole"),
-            hint: "refer to large evidence by digest",
-        };
-        Rejected::new(StatusCode::PAYLOAD_TOO_LARGE, words)
-    })
-}
-
-/// Strict JSON first (no duplicate key, no float, no odd number survives it), then the type. An empty body is `{}`.
-fn strict<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejected> {
-    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    json::validate(bytes).map_err(|error| {
-        let words = Words {
-            code: "malformed_json",
-            detail: error.to_string(),
-            hint: "see docs/glossary.md for what strict JSON is",
-        };
-        Rejected::new(StatusCode::BAD_REQUEST, words)
-    })?;
-    serde_json::from_slice(bytes).map_err(Rejected::malformed)
+/// What is posted is in the body; a query would silently do nothing.
+fn without_query(request: &Request) -> Result<(), Rejected> {
+    match request.uri().query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Rejected::malformed("this route takes no query parameters")),
+    }
 }

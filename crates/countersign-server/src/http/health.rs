@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use countersign_core::{Refusal, log};
 
 use super::App;
 use super::problem::Rejected;
@@ -14,14 +15,13 @@ pub(super) async fn alive() -> &'static str {
 }
 
 /// The node can decide: genesis is written, the writer runs, the clock is trusted.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain"), (status = 503)))]
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Rejected> {
     app.engine.ready()?;
-    if app.engine.state().policy().is_none() {
-        let refusal = countersign_core::Refusal::Log(countersign_core::log::Refusal::NotInitialised);
-        return Err(crate::engine::EngineError::Unavailable(refusal.to_string()).into());
+    match app.engine.state().policy() {
+        Some(_) => Ok("ready\n"),
+        None => Err(Rejected::unavailable(Refusal::from(log::Refusal::NotInitialised).to_string())),
     }
-    Ok("ready\n")
 }
 
 /// Prometheus text.

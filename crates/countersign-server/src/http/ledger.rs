@@ -1,18 +1,19 @@
 //! Entries and incidents for readers; checkpoint and proofs for everybody.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_api::Page;
 use countersign_api::ledger::{ConsistencyProof, Entry, Incident, InclusionProof};
-use countersign_core::Item;
+use countersign_core::{Item, Subject};
 use countersign_ledger::hash::Hash;
-use countersign_ledger::proof::{consistency_proof, inclusion_proof};
+use countersign_ledger::proof::{ProofError, consistency_proof, inclusion_proof};
 use countersign_ledger::tree::Nodes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::address::{Asked, Named};
 use super::gate::Viewer;
 use super::problem::Rejected;
 use super::{App, lists};
@@ -35,23 +36,28 @@ pub(super) struct EntriesQuery {
 pub(super) async fn entries(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<EntriesQuery>,
+    Asked(query): Asked<EntriesQuery>,
 ) -> Result<Json<Page<Entry>>, Rejected> {
     let limit = lists::limit(query.limit)?;
+    let subject = query.subject.as_deref().map(str::parse::<Subject>).transpose();
+    let subject = subject.map_err(Rejected::malformed)?;
     let from = query.from.unwrap_or(0);
-    let items = app.engine.read(move |reader| page(reader, &query, (from, limit))).await?;
-    let full = items.len() == limit;
-    let next = from + u64::try_from(items.len()).unwrap_or(0);
-    Ok(Json(Page { items, next: full.then(|| next.to_string()) }))
+    let mut items = app.engine.read(move |reader| page(reader, subject, (from, limit + 1))).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = u64::try_from(items.len()).unwrap_or(0).saturating_add(from);
+    Ok(Json(Page { items, next: more.then(|| next.to_string()) }))
 }
 
 fn page(
     reader: &mut dyn Reader,
-    query: &EntriesQuery,
+    subject: Option<Subject>,
     (from, limit): (u64, usize),
 ) -> Result<Vec<Entry>, StoreError> {
-    let entries = match &query.subject {
-        Some(subject) => reader.entries_of(subject, u32::try_from(from).unwrap_or(u32::MAX), limit)?,
+    let entries = match subject {
+        Some(subject) => {
+            reader.entries_of(&subject.to_string(), u32::try_from(from).unwrap_or(u32::MAX), limit)?
+        }
         None => reader.entries(from, limit)?,
     };
     entries.into_iter().map(|entry| show(reader, &entry)).collect()
@@ -62,7 +68,7 @@ fn page(
 pub(super) async fn entry(
     State(app): State<App>,
     _: Viewer,
-    Path(index): Path<u64>,
+    Named(index): Named<u64>,
 ) -> Result<Json<Entry>, Rejected> {
     let found = app
         .engine
@@ -88,14 +94,16 @@ fn show(reader: &mut dyn Reader, entry: &StoredEntry) -> Result<Entry, StoreErro
     })
 }
 
+const INCIDENTS: lists::Kind = lists::Kind { name: "incident", states: &["open"] };
+
 /// Incidents, newest first.
 #[utoipa::path(get, path = "/admin/incidents", tag = "incidents", params(lists::Query), responses((status = 200, body = Page<Incident>)))]
 pub(super) async fn incidents(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Incident>>, Rejected> {
-    let (items, next) = lists::page(&app, "incident", query).await?;
+    let (items, next) = lists::page(&app, &INCIDENTS, query).await?;
     let shown = |item| match item {
         Item::Incident(incident) => Some(Incident {
             id: incident.id.to_string(),
@@ -141,12 +149,11 @@ pub(super) struct ConsistencyQuery {
 #[utoipa::path(get, path = "/ledger/inclusion", tag = "ledger", params(InclusionQuery), responses((status = 200, body = InclusionProof)))]
 pub(super) async fn inclusion(
     State(app): State<App>,
-    Query(InclusionQuery { index, size }): Query<InclusionQuery>,
+    Asked(InclusionQuery { index, size }): Asked<InclusionQuery>,
 ) -> Result<Json<InclusionProof>, Rejected> {
     within(&app, size)?;
-    let proof =
-        app.engine.read(move |reader| Ok(inclusion_proof(&Stored::over(reader), index, size))).await?;
-    let hashes = proof.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
+    let proof = app.engine.read(move |reader| proved(inclusion_proof(&Stored::over(reader), index, size)));
+    let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(InclusionProof { index, size, hashes }))
 }
 
@@ -154,12 +161,22 @@ pub(super) async fn inclusion(
 #[utoipa::path(get, path = "/ledger/consistency", tag = "ledger", params(ConsistencyQuery), responses((status = 200, body = ConsistencyProof)))]
 pub(super) async fn consistency(
     State(app): State<App>,
-    Query(ConsistencyQuery { old, new }): Query<ConsistencyQuery>,
+    Asked(ConsistencyQuery { old, new }): Asked<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, Rejected> {
     within(&app, new)?;
-    let proof = app.engine.read(move |reader| Ok(consistency_proof(&Stored::over(reader), old, new))).await?;
-    let hashes = proof.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
+    let proof = app.engine.read(move |reader| proved(consistency_proof(&Stored::over(reader), old, new)));
+    let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(ConsistencyProof { old, new, hashes }))
+}
+
+/// What the store cannot answer is the node's fault; every other complaint is about what was asked.
+fn proved(
+    proof: Result<Vec<Hash>, ProofError<StoreError>>,
+) -> Result<Result<Vec<Hash>, ProofError<StoreError>>, StoreError> {
+    match proof {
+        Err(ProofError::Nodes(error)) => Err(error),
+        told => Ok(told),
+    }
 }
 
 fn within(app: &App, size: u64) -> Result<(), Rejected> {

@@ -1,28 +1,37 @@
 //! The HTTP API: a thin skin over the engine. No handler changes state except by a command, and GET never changes anything.
 //!
 //! # Layout
-//! - `gate`: what every request passes: credential, idempotency key, strict body
+//! - `envelope`: what every answer gets: request id, headers, counts, problem bodies
+//! - `gate`: what every request passes: credential, right to read, idempotency key
+//! - `body` `address`: bodies, paths and queries, read strictly
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
-//! - `names`: people's names, from redactable details
+//! - `contract`: the `OpenAPI` document
+//! - `meter`: what is counted
+//! - `names` `lists` `parameters`: people's names, pages, salted parameters
 //! - `approvals` `permits` `rotations` `people` `policy` `ledger` `health`: one capability each
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::engine::Engine;
+use crate::engine::{Committed, Engine, Submission};
+use names::Known;
+use problem::Rejected;
 
+mod address;
 mod approvals;
+mod body;
+mod contract;
+mod envelope;
 mod gate;
 mod health;
 mod ledger;
 mod lists;
+mod meter;
 mod names;
 mod parameters;
 mod people;
@@ -31,8 +40,9 @@ mod policy;
 mod problem;
 mod rotations;
 
-/// Largest body, bytes.
-pub const MAX_BODY: usize = 64 * 1024;
+pub use body::MAX_BODY;
+pub use contract::contract;
+pub use meter::recorder;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -42,16 +52,26 @@ struct App {
     metrics: PrometheusHandle,
 }
 
-#[derive(OpenApi)]
-#[openapi(info(
-    title = "Countersign",
-    description = "Governs the high-risk operations of a payment platform."
-))]
-struct Contract;
+impl App {
+    /// The names of people, for an answer.
+    async fn known(&self) -> Arc<Known> {
+        self.names.all(&self.engine).await
+    }
+
+    /// Hands a command in; a refusal speaks of people by name.
+    async fn submit(&self, submission: Submission) -> Result<(Committed, Arc<Known>), Rejected> {
+        let result = self.engine.submit(submission).await;
+        let known = self.known().await;
+        match result {
+            Ok(committed) => Ok((committed, known)),
+            Err(error) => Err(Rejected::failed(error, &known)),
+        }
+    }
+}
 
 /// Every route, and the contract they make up.
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Contract::openapi())
+    OpenApiRouter::with_openapi(contract::Contract::openapi())
         .routes(routes!(people::claim))
         .routes(routes!(people::list))
         .routes(routes!(people::me))
@@ -79,21 +99,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
-}
-
-/// The contract as `OpenAPI` 3.1.
-#[must_use]
-pub fn contract() -> utoipa::openapi::OpenApi {
-    routes().split_for_parts().1
+        .routes(routes!(contract::show))
 }
 
 /// The whole API over an engine.
 pub fn router(engine: Engine, metrics: PrometheusHandle) -> Router {
     let app = App { engine, names: Arc::default(), metrics };
-    let (router, contract) = routes().split_for_parts();
-    router
-        .route("/openapi.json", get(|| async move { axum::Json(contract) }))
-        .fallback(|| async { problem::Rejected::no_such_route() })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(app)
+    let (router, _) = routes().split_for_parts();
+    router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
 }

@@ -1,39 +1,55 @@
 //! People's names. They live in redactable details, never in state, so they are read from there and remembered while the node runs.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use countersign_api::{PersonRef, problem};
+use countersign_core::State;
 use countersign_core::id::PersonId;
 use countersign_core::policy::Missing;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 use crate::store::{Reader, StoreError};
 
-/// Names that are known.
-pub(super) type Known = BTreeMap<PersonId, String>;
+/// People whose name was looked up; none where it is redacted.
+pub(super) type Known = BTreeMap<PersonId, Option<String>>;
 
 /// Remembers names.
 #[derive(Default)]
 pub(super) struct Names {
-    known: RwLock<Known>,
+    known: ArcSwap<Known>,
 }
 
 impl Names {
-    /// The names of everybody enrolled, as far as they are not redacted.
-    pub(super) async fn all(&self, engine: &Engine) -> Result<Known, EngineError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let state = engine.state();
+    /// The names of everybody enrolled, as far as they can be read now: an answer without a name is better than none.
+    ///
+    /// People are never removed, so as many names as people means that nothing is new; that is all a busy node ever does here.
+    pub(super) async fn all(&self, engine: &Engine) -> Arc<Known> {
+        let (known, state) = (self.known.load_full(), engine.state());
+        if known.len() == headcount(&state) {
+            return known;
+        }
         let unknown: Vec<PersonId> =
             state.people().map(|(id, _)| *id).filter(|id| !known.contains_key(id)).collect();
-        if unknown.is_empty() {
-            return Ok(known);
+        match engine.read(move |reader| fetch(reader, &unknown)).await {
+            Ok(found) => {
+                let mut all = Known::clone(&known);
+                all.extend(found);
+                let all = Arc::new(all);
+                self.known.store(Arc::clone(&all));
+                all
+            }
+            Err(error) => {
+                tracing::warn!(%error, "names could not be read");
+                known
+            }
         }
-        let found = engine.read(move |reader| fetch(reader, &unknown)).await?;
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.extend(found);
-        Ok(known.clone())
     }
+}
+
+fn headcount(state: &State) -> usize {
+    state.live().into_iter().find_map(|(kind, count)| (kind == "person").then_some(count)).unwrap_or(0)
 }
 
 fn fetch(reader: &mut dyn Reader, people: &[PersonId]) -> Result<Known, StoreError> {
@@ -46,15 +62,14 @@ fn fetch(reader: &mut dyn Reader, people: &[PersonId]) -> Result<Known, StoreErr
         };
         let object =
             details.and_then(|details| serde_json::from_slice::<serde_json::Value>(&details.body).ok());
-        if let Some(name) = object.as_ref().and_then(|object| object["name"].as_str()) {
-            found.insert(*person, name.to_owned());
-        }
+        let name = object.as_ref().and_then(|object| object["name"].as_str());
+        found.insert(*person, name.map(ToOwned::to_owned));
     }
     Ok(found)
 }
 
 pub(super) fn person(id: PersonId, known: &Known) -> PersonRef {
-    PersonRef { id: id.to_string(), name: known.get(&id).cloned() }
+    PersonRef { id: id.to_string(), name: known.get(&id).cloned().flatten() }
 }
 
 pub(super) fn missing(missing: &[Missing], known: &Known) -> Vec<problem::Missing> {

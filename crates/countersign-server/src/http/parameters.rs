@@ -1,13 +1,12 @@
 //! Binding parameters: the salt and the clear text live in details, only the salted digest is in the ledger.
 
-use axum::http::StatusCode;
 use countersign_core::digest::Digest;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::problem::{Rejected, Words};
+use super::problem::Rejected;
 use crate::engine::Engine;
 use crate::store::Reader;
 
@@ -27,14 +26,8 @@ impl Bound {
     /// Binds parameters under a fresh salt.
     pub(super) fn fresh(parameters: Value, reason: Option<String>) -> Result<Self, Rejected> {
         let mut salt = [0; 32];
-        getrandom::fill(&mut salt).map_err(|error| {
-            let words = Words {
-                code: "unavailable",
-                detail: format!("no randomness: {error}"),
-                hint: "try again later",
-            };
-            Rejected::new(StatusCode::SERVICE_UNAVAILABLE, words)
-        })?;
+        getrandom::fill(&mut salt)
+            .map_err(|error| Rejected::unavailable(format!("no randomness: {error}")))?;
         Self::under(Hash(salt), parameters, reason)
     }
 

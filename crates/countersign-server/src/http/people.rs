@@ -1,37 +1,47 @@
 //! People and their credentials.
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use countersign_api::Page;
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_core::digest::Digest;
 use countersign_core::id::PersonId;
 use countersign_core::{Actor, Command, Item, Subject, person};
+use countersign_ledger::hash::sha256;
 
-use super::gate::{Open, Viewer};
+use super::address::Asked;
+use super::gate::{Caller, Open, Viewer};
 use super::names::Known;
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::engine::{EngineError, Submission};
+use crate::engine::{EngineError, IdempotencyKey, Submission};
 
-/// Replace a one-time claim by a credential of one's own. Needs no credential: the claim is one.
+const LISTED: lists::Kind = lists::Kind { name: "person", states: &["invited", "active"] };
+
+/// Replace a one-time claim by a credential of one's own. Needs no credential and no idempotency key: the claim is both.
 #[utoipa::path(post, path = "/admin/people/claim", tag = "people", request_body = ClaimCredential, responses((status = 200, body = Person)))]
 pub(super) async fn claim(
     State(app): State<App>,
     Open(body): Open<ClaimCredential>,
-) -> Result<(StatusCode, Json<Person>), Rejected> {
-    let command = Command::ClaimCredential(person::ClaimCredential {
-        claim_sha256: Digest::of(body.claim.as_bytes()),
-        credential_sha256: body.credential_sha256.parse().map_err(Rejected::malformed)?,
-    });
-    match app.engine.submit(Submission::new(Actor::Node, command)).await?.item {
-        Some(Item::Person(person)) => {
-            let known = app.names.all(&app.engine).await?;
-            Ok((StatusCode::OK, Json(show(&app, &known, &person))))
-        }
+) -> Result<Json<Person>, Rejected> {
+    let claim_sha256 = Digest::of(body.claim.as_bytes());
+    let credential_sha256: Digest = body.credential_sha256.parse().map_err(Rejected::malformed)?;
+    let command = Command::ClaimCredential(person::ClaimCredential { claim_sha256, credential_sha256 });
+    let submission =
+        Submission::new(Actor::Node, command).with_idempotency(pair(&claim_sha256, &credential_sha256));
+    let (committed, known) = app.submit(submission).await?;
+    match committed.item {
+        Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),
         _ => Err(EngineError::Stopped.into()),
     }
+}
+
+/// The idempotency key of a claim and its credential: repeating exactly this is harmless, whoever repeats it.
+///
+/// A lost answer must not cost the person their only claim, and there is nobody yet in whose name a key could be kept.
+fn pair(claim_sha256: &Digest, credential_sha256: &Digest) -> IdempotencyKey {
+    let body_sha256 = sha256(format!("claim {claim_sha256} {credential_sha256}").as_bytes());
+    IdempotencyKey { key: format!("claim-{body_sha256}"), body_sha256 }
 }
 
 /// Everybody.
@@ -39,10 +49,10 @@ pub(super) async fn claim(
 pub(super) async fn list(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Person>>, Rejected> {
-    let (items, next) = lists::page(&app, "person", query).await?;
-    let known = app.names.all(&app.engine).await?;
+    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let known = app.known().await;
     let shown = |item| match item {
         Item::Person(person) => Some(show(&app, &known, &person)),
         _ => None,
@@ -52,8 +62,8 @@ pub(super) async fn list(
 
 /// Who the credential belongs to.
 #[utoipa::path(get, path = "/admin/people/me", tag = "people", responses((status = 200, body = Person)))]
-pub(super) async fn me(State(app): State<App>, Viewer(id): Viewer) -> Result<Json<Person>, Rejected> {
-    let known = app.names.all(&app.engine).await?;
+pub(super) async fn me(State(app): State<App>, Caller(id): Caller) -> Result<Json<Person>, Rejected> {
+    let known = app.known().await;
     match lists::one(&app, Subject::Person(id)).await? {
         Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),
         _ => Err(Rejected::not_found("person", &id.to_string())),
@@ -70,7 +80,7 @@ fn groups(app: &App, id: PersonId) -> Vec<String> {
 fn show(app: &App, known: &Known, person: &person::Person) -> Person {
     Person {
         id: person.id.to_string(),
-        name: known.get(&person.id).cloned(),
+        name: known.get(&person.id).cloned().flatten(),
         status: person.status().to_owned(),
         groups: groups(app, person.id),
         enrolled_at: person.enrolled_at.to_string(),

@@ -1,21 +1,27 @@
 //! Permits: reserve, start, release, finish.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_api::permit::{FinishPermit, Outcome, Permit, ReservePermit};
 use countersign_api::{Page, Reason};
-use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId};
 use countersign_core::{Command, Item, Refusal, Subject, permit};
+use serde_json::json;
 
-use super::approvals::{action, show_action};
-use super::gate::{Post, Viewer};
+use super::address::{Asked, Named};
+use super::approvals::{parse_action, show_action};
+use super::gate::{Caller, Post, Sender, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::engine::{EngineError, Submission};
+use crate::engine::EngineError;
+
+const LISTED: lists::Kind = lists::Kind {
+    name: "permit",
+    states: &["reserved", "started", "released", "lapsed", "succeeded", "failed", "unknown"],
+};
 
 /// Get leave to execute one action now.
 #[utoipa::path(post, path = "/admin/permits", tag = "permits", request_body = ReservePermit, responses((status = 201, body = Permit)))]
@@ -23,52 +29,47 @@ pub(super) async fn reserve(
     State(app): State<App>,
     post: Post<ReservePermit>,
 ) -> Result<(StatusCode, Json<Permit>), Rejected> {
-    let asked = &post.body;
-    let action = action(&asked.action)?;
+    let ReservePermit { action, parameters, approval, reason } = post.body;
+    let parsed = parse_action(&action)?;
     let approval: Option<ApprovalId> =
-        asked.approval.as_deref().map(str::parse).transpose().map_err(Rejected::malformed)?;
-    let (bound, parameters_sha256) = bind(&app, asked).await?;
-    let command = Command::ReservePermit(permit::Reserve { action, parameters_sha256, approval });
-    let submission = Submission::new(post.actor(), command).with_details(bound.details()?);
-    let answer = submit(&app, submission.with_idempotency(post.idempotency)).await;
-    let answer = answer.map_err(|error| match &error {
-        EngineError::Refused(Refusal::Permit(permit::Refusal::ApprovalRequired(_))) => {
-            (error, Some(request(asked)))
-        }
-        _ => (error, None),
+        approval.as_deref().map(str::parse).transpose().map_err(Rejected::malformed)?;
+    let bound = bind(&app, approval, (parameters, reason)).await?;
+    let command = Command::ReservePermit(permit::Reserve {
+        action: parsed,
+        parameters_sha256: bound.digest()?,
+        approval,
     });
-    match answer {
-        Ok(permit) => Ok((StatusCode::CREATED, permit)),
-        Err((error, request)) => {
-            let rejected = reject(&app, error).await;
-            Err(match request {
-                Some(request) => rejected.with_request(request),
-                None => rejected,
-            })
+    let submission = post.sender.submission(command).with_details(bound.details()?);
+    let result = app.engine.submit(submission).await;
+    let known = app.known().await;
+    match result {
+        Ok(committed) => Ok((StatusCode::CREATED, answer(&app, &known, committed.item)?)),
+        Err(EngineError::Refused(refusal)) => {
+            let rejected = Rejected::refused(&refusal, &known);
+            let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
+            let request = || json!({ "action": action, "parameters": bound.parameters });
+            Err(if wanting { rejected.with_request(request()) } else { rejected })
         }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The parameters under the approval's salt, or under a fresh one where there is no approval to compare with.
 ///
 /// A request whose details were redacted cannot be used any more: nobody can say what was approved.
-async fn bind(app: &App, asked: &ReservePermit) -> Result<(Bound, Digest), Rejected> {
-    let (parameters, reason) = (asked.parameters.clone(), asked.reason.clone());
-    let approved = match &asked.approval {
-        Some(id) => Bound::of(&app.engine, id.clone()).await?,
+async fn bind(
+    app: &App,
+    approval: Option<ApprovalId>,
+    (parameters, reason): (serde_json::Value, Option<String>),
+) -> Result<Bound, Rejected> {
+    let approved = match approval {
+        Some(id) => Bound::of(&app.engine, id.to_string()).await?,
         None => None,
     };
-    let bound = match approved {
-        Some(approved) => Bound::under(approved.parameters_salt, parameters, reason)?,
-        None => Bound::fresh(parameters, reason)?,
-    };
-    let digest = bound.digest()?;
-    Ok((bound, digest))
-}
-
-/// The request that would have been needed.
-fn request(asked: &ReservePermit) -> serde_json::Value {
-    serde_json::json!({ "action": asked.action, "parameters": asked.parameters })
+    match approved {
+        Some(approved) => Bound::under(approved.parameters_salt, parameters, reason),
+        None => Bound::fresh(parameters, reason),
+    }
 }
 
 /// Permits, newest first.
@@ -76,10 +77,10 @@ fn request(asked: &ReservePermit) -> serde_json::Value {
 pub(super) async fn list(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Permit>>, Rejected> {
-    let (items, next) = lists::page(&app, "permit", query).await?;
-    let known = app.names.all(&app.engine).await?;
+    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let known = app.known().await;
     let shown = |item| match item {
         Item::Permit(permit) => Some(show_permit(&app, &known, &permit)),
         _ => None,
@@ -87,17 +88,18 @@ pub(super) async fn list(
     Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
 }
 
-/// One permit.
+/// One permit. Also for whoever holds it.
 #[utoipa::path(get, path = "/admin/permits/{id}", tag = "permits", params(("id" = String, Path)), responses((status = 200, body = Permit)))]
 pub(super) async fn show(
     State(app): State<App>,
-    _: Viewer,
-    Path(id): Path<String>,
+    caller: Caller,
+    Named(id): Named<String>,
 ) -> Result<Json<Permit>, Rejected> {
     let Some(Item::Permit(permit)) = lists::one(&app, Subject::Permit(parse(&id)?)).await? else {
-        return Err(Rejected::not_found("permit", &id));
+        return Err(caller.misses(&app, ("permit", &id)));
     };
-    let known = app.names.all(&app.engine).await?;
+    caller.sees(&app, |_, me| permit.executor == me)?;
+    let known = app.known().await;
     Ok(Json(show_permit(&app, &known, &permit)))
 }
 
@@ -105,31 +107,29 @@ pub(super) async fn show(
 #[utoipa::path(post, path = "/admin/permits/{id}/start", tag = "permits", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Permit)))]
 pub(super) async fn start(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Permit>, Rejected> {
     let command = Command::StartPermit(parse(&id)?);
-    let why = post.body.reason.clone();
-    decide(&app, command, (post, why)).await
+    decide(&app, command, (post.sender, post.body.reason)).await
 }
 
 /// Give back a permit that was not started.
 #[utoipa::path(post, path = "/admin/permits/{id}/release", tag = "permits", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Permit)))]
 pub(super) async fn release(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Permit>, Rejected> {
     let command = Command::ReleasePermit(parse(&id)?);
-    let why = post.body.reason.clone();
-    decide(&app, command, (post, why)).await
+    decide(&app, command, (post.sender, post.body.reason)).await
 }
 
 /// Say how the work ended.
 #[utoipa::path(post, path = "/admin/permits/{id}/finish", tag = "permits", params(("id" = String, Path)), request_body = FinishPermit, responses((status = 200, body = Permit)))]
 pub(super) async fn finish(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<FinishPermit>,
 ) -> Result<Json<Permit>, Rejected> {
     let outcome = match post.body.outcome {
@@ -137,39 +137,23 @@ pub(super) async fn finish(
         Outcome::Failed => permit::Outcome::Failed,
     };
     let command = Command::FinishPermit(permit::Finish { permit: parse(&id)?, outcome });
-    let why = post.body.reason.clone();
-    decide(&app, command, (post, why)).await
+    decide(&app, command, (post.sender, post.body.reason)).await
 }
 
-async fn decide<T>(
+async fn decide(
     app: &App,
     command: Command,
-    (post, why): (Post<T>, Option<String>),
+    (sender, why): (Sender, Option<String>),
 ) -> Result<Json<Permit>, Rejected> {
-    let submission = Submission::new(post.actor(), command).with_idempotency(post.idempotency);
-    let submission = match reason(why.as_deref())? {
-        Some(details) => submission.with_details(details),
-        None => submission,
-    };
-    match submit(app, submission).await {
-        Ok(permit) => Ok(permit),
-        Err(error) => Err(reject(app, error).await),
-    }
+    let submission = sender.submission(command).with_optional_details(reason(why.as_deref())?);
+    let (committed, known) = app.submit(submission).await?;
+    answer(app, &known, committed.item)
 }
 
-async fn submit(app: &App, submission: Submission) -> Result<Json<Permit>, EngineError> {
-    let committed = app.engine.submit(submission).await?;
-    let known = app.names.all(&app.engine).await?;
-    match committed.item {
-        Some(Item::Permit(permit)) => Ok(Json(show_permit(app, &known, &permit))),
-        _ => Err(EngineError::Stopped),
-    }
-}
-
-async fn reject(app: &App, error: EngineError) -> Rejected {
-    match (error, app.names.all(&app.engine).await) {
-        (EngineError::Refused(refusal), Ok(known)) => Rejected::refused(&refusal, &known),
-        (error, _) => error.into(),
+fn answer(app: &App, known: &Known, item: Option<Item>) -> Result<Json<Permit>, Rejected> {
+    match item {
+        Some(Item::Permit(permit)) => Ok(Json(show_permit(app, known, &permit))),
+        _ => Err(EngineError::Stopped.into()),
     }
 }
 

@@ -3,16 +3,18 @@
 use axum::Json;
 use axum::extract::State;
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
+use countersign_core::id::ApprovalId;
 use countersign_core::policy::Policy;
 use countersign_core::{Command, Item, Subject, log};
 use countersign_ledger::hash::Hash;
 
+use super::body::plainly;
 use super::gate::{Post, Viewer};
 use super::parameters::Bound;
 use super::problem::Rejected;
 use super::{App, lists};
 use crate::config::canonical_policy;
-use crate::engine::{EngineError, Submission};
+use crate::engine::EngineError;
 
 /// The policy in force.
 #[utoipa::path(get, path = "/admin/policy", tag = "policy", responses((status = 200, body = PolicyInForce)))]
@@ -29,15 +31,17 @@ pub(super) async fn activate(
     State(app): State<App>,
     post: Post<ActivatePolicy>,
 ) -> Result<Json<PolicyInForce>, Rejected> {
-    let policy: Policy = serde_json::from_value(post.body.policy.clone()).map_err(Rejected::malformed)?;
-    let approval = post.body.approval.parse().map_err(Rejected::malformed)?;
+    let ActivatePolicy { policy, approval } = post.body;
+    let policy: Policy = serde_json::from_value(policy)
+        .map_err(|error| Rejected::malformed(format!("policy: {}", plainly(&error.to_string()))))?;
+    let approval: ApprovalId = approval.parse().map_err(Rejected::malformed)?;
     let (policy_sha256, _) = canonical_policy(&policy).map_err(Rejected::malformed)?;
-    let approved = Bound::of(&app.engine, post.body.approval.clone()).await?;
+    let approved = Bound::of(&app.engine, approval.to_string()).await?;
     let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
     let bound = Bound::under(salt, serde_json::json!({ "policy_sha256": policy_sha256.to_string() }), None)?;
     let command = log::ActivatePolicy { policy, policy_sha256, approval, parameters_sha256: bound.digest()? };
-    let submission = Submission::new(post.actor(), Command::ActivatePolicy(command));
-    match app.engine.submit(submission.with_idempotency(post.idempotency)).await?.item {
+    let submission = post.sender.submission(Command::ActivatePolicy(command));
+    match app.submit(submission).await?.0.item {
         Some(Item::Policy(in_force)) => answer(&in_force),
         _ => Err(EngineError::Stopped.into()),
     }

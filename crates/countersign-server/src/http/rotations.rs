@@ -1,7 +1,7 @@
 //! Rotations of secrets, as their record shows them.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use countersign_api::rotation::{Hooks, Links, Rotation, Secret, StageReached, StartRotation, Task};
 use countersign_api::{Page, Reason};
@@ -10,7 +10,9 @@ use countersign_core::rotation::{self, Step, TaskState, TurnCause};
 use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
 
-use super::gate::{Post, Viewer};
+use super::address::{Asked, Named};
+use super::body::plainly;
+use super::gate::{Caller, Post, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
@@ -19,6 +21,30 @@ use crate::engine::{EngineError, Submission};
 
 /// How much of the time before a rotation its dashboard shows, milliseconds.
 const LEAD_MS: i64 = 60_000;
+
+const LISTED: lists::Kind = lists::Kind {
+    name: "rotation",
+    states: &[
+        "started",
+        "pending-created",
+        "distributed",
+        "tested",
+        "promoted",
+        "overlap",
+        "old-revoked",
+        "old-proved-refused",
+        "closed",
+        "aborting",
+        "withdrawn",
+        "aborted",
+        "swapping-back",
+        "switched-back",
+        "new-withdrawn",
+        "swapped-back",
+    ],
+};
+
+const SECRETS: lists::Kind = lists::Kind { name: "secret", states: &["settled", "rotating"] };
 
 /// Begin a rotation under a reserved permit.
 #[utoipa::path(post, path = "/admin/rotations", tag = "rotations", request_body = StartRotation, responses((status = 201, body = Rotation)))]
@@ -31,11 +57,11 @@ pub(super) async fn start(
     let bound = bound.ok_or_else(|| Rejected::not_found("permit", &post.body.permit))?;
     let parameters_sha256 = bound.digest()?;
     let parameters = serde_json::from_value(bound.parameters).map_err(|error| {
-        Rejected::malformed(format!("the permit's parameters do not fit a rotation: {error}"))
+        let why = plainly(&error.to_string());
+        Rejected::malformed(format!("the permit's parameters do not fit a rotation: {why}"))
     })?;
     let command = Command::StartRotation(rotation::Start { permit, parameters_sha256, parameters });
-    let submission = Submission::new(post.actor(), command).with_idempotency(post.idempotency);
-    Ok((StatusCode::CREATED, submit(&app, submission).await?))
+    Ok((StatusCode::CREATED, submit(&app, post.sender.submission(command)).await?))
 }
 
 /// Rotations, newest first.
@@ -43,10 +69,10 @@ pub(super) async fn start(
 pub(super) async fn list(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Rotation>>, Rejected> {
-    let (items, next) = lists::page(&app, "rotation", query).await?;
-    let known = app.names.all(&app.engine).await?;
+    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let known = app.known().await;
     let shown = |item| match item {
         Item::Rotation(rotation) => Some(show_rotation(&app, &known, &rotation)),
         _ => None,
@@ -54,17 +80,18 @@ pub(super) async fn list(
     Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
 }
 
-/// One rotation: its secret rotation runbook.
+/// One rotation: its secret rotation runbook. Also for whoever started it.
 #[utoipa::path(get, path = "/admin/rotations/{id}", tag = "rotations", params(("id" = String, Path)), responses((status = 200, body = Rotation)))]
 pub(super) async fn show(
     State(app): State<App>,
-    _: Viewer,
-    Path(id): Path<String>,
+    caller: Caller,
+    Named(id): Named<String>,
 ) -> Result<Json<Rotation>, Rejected> {
     let Some(Item::Rotation(rotation)) = lists::one(&app, Subject::Rotation(parse(&id)?)).await? else {
-        return Err(Rejected::not_found("rotation", &id));
+        return Err(caller.misses(&app, ("rotation", &id)));
     };
-    let known = app.names.all(&app.engine).await?;
+    caller.sees(&app, |_, me| rotation.started_by == me)?;
+    let known = app.known().await;
     Ok(Json(show_rotation(&app, &known, &rotation)))
 }
 
@@ -72,15 +99,12 @@ pub(super) async fn show(
 #[utoipa::path(post, path = "/admin/rotations/{id}/abort", tag = "rotations", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Rotation)))]
 pub(super) async fn abort(
     State(app): State<App>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Rotation>, Rejected> {
-    let submission = Submission::new(post.actor(), Command::AbortRotation(parse(&id)?));
-    let submission = match reason(post.body.reason.as_deref())? {
-        Some(details) => submission.with_details(details),
-        None => submission,
-    };
-    submit(&app, submission.with_idempotency(post.idempotency)).await
+    let details = reason(post.body.reason.as_deref())?;
+    let submission = post.sender.submission(Command::AbortRotation(parse(&id)?));
+    submit(&app, submission.with_optional_details(details)).await
 }
 
 /// Governed secrets: versions, never values.
@@ -88,9 +112,9 @@ pub(super) async fn abort(
 pub(super) async fn secrets(
     State(app): State<App>,
     _: Viewer,
-    Query(query): Query<lists::Query>,
+    Asked(query): Asked<lists::Query>,
 ) -> Result<Json<Page<Secret>>, Rejected> {
-    let (items, next) = lists::page(&app, "secret", query).await?;
+    let (items, next) = lists::page(&app, &SECRETS, query).await?;
     let shown = |item| match item {
         Item::Secret(secret) => Some(Secret {
             secret: secret.key.resource.to_string(),
@@ -105,8 +129,8 @@ pub(super) async fn secrets(
 }
 
 async fn submit(app: &App, submission: Submission) -> Result<Json<Rotation>, Rejected> {
-    let known = app.names.all(&app.engine).await?;
-    match app.engine.submit(submission).await?.item {
+    let (committed, known) = app.submit(submission).await?;
+    match committed.item {
         Some(Item::Rotation(rotation)) => Ok(Json(show_rotation(app, &known, &rotation))),
         _ => Err(EngineError::Stopped.into()),
     }

@@ -6,7 +6,7 @@
 //! # Layout
 //! - `keys`: from references in the configuration to keys
 //! - `error`: why a node does not start
-//! - `serving`: the listener's bounds and the counters
+//! - `serving`: the listener's bounds and end, and the counters' upkeep
 
 use std::fs::DirBuilder;
 use std::future::Future;
@@ -84,7 +84,7 @@ impl Node {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
-        serving::recorder();
+        crate::http::recorder();
         let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
         warn_of_missing_endpoints(&engine, config);
         match Runner::new(engine.clone(), Arc::new(secrets), config.endpoints.clone()) {

@@ -1,0 +1,44 @@
+//! Path and query of a request, read strictly; what does not fit is told as every other problem is.
+
+use std::error::Error;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::body::plainly;
+use super::problem::Rejected;
+
+/// The variable part of a path.
+pub(super) struct Named<T>(pub T);
+
+/// The query; unknown parameters are refused by its type.
+pub(super) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Named<T> {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
+        let path = Path::from_request_parts(parts, app).await;
+        path.map(|Path(value)| Self(value)).map_err(|error| Rejected::malformed(innermost("path", &error)))
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Asked<T> {
+    type Rejection = Rejected;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
+        let query = Query::from_request_parts(parts, app).await;
+        query.map(|Query(value)| Self(value)).map_err(|error| Rejected::malformed(innermost("query", &error)))
+    }
+}
+
+/// What the parser says, without what the framework says around it.
+fn innermost(part: &str, error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    format!("in the {part}: {}", plainly(&innermost.to_string()))
+}

@@ -1,0 +1,104 @@
+//! The HTTP contract as `OpenAPI` 3.1: what the handlers say of themselves, and what holds for all of them.
+//!
+//! It describes, it enforces nothing; the route coverage test holds every route to it.
+
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use countersign_api::problem::Problem;
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, Ref, Required, Response};
+
+/// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
+const PUBLIC: [&str; 8] = [
+    "/admin/people/claim",
+    "/healthz",
+    "/ledger/checkpoint",
+    "/ledger/consistency",
+    "/ledger/inclusion",
+    "/metrics",
+    "/openapi.json",
+    "/readyz",
+];
+
+const SCHEME: &str = "credential";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Countersign",
+        description = "Governs the high-risk operations of a payment platform. Bodies are strict JSON: no duplicate keys, no floats, \
+                       integers within ±(2^53-1), no unknown fields. Every refusal is an RFC 9457 problem with a stable `code`.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "approvals", description = "Requests for approval and the votes on them."),
+        (name = "permits", description = "Single-use leave to execute one action now."),
+        (name = "rotations", description = "Rotations of governed secrets and the secrets' versions."),
+        (name = "people", description = "People and their credentials."),
+        (name = "policy", description = "The policy in force."),
+        (name = "incidents", description = "What went wrong and needs a person."),
+        (name = "ledger", description = "Entries for readers; checkpoint and proofs for everybody."),
+        (name = "health", description = "For machines that watch the node."),
+    )
+)]
+pub(super) struct Contract;
+
+static JSON: LazyLock<String> = LazyLock::new(|| contract().to_pretty_json().unwrap_or_default());
+
+/// The contract as `OpenAPI` 3.1.
+#[must_use]
+pub fn contract() -> utoipa::openapi::OpenApi {
+    let mut contract = super::routes().split_for_parts().1;
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    contract.components.get_or_insert_with(Components::new).add_security_scheme(SCHEME, scheme);
+    for (path, item) in &mut contract.paths.paths {
+        let public = PUBLIC.contains(&path.as_str());
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            tell_problems(operation);
+            operation.security = Some(if public { Vec::new() } else { vec![credential()] });
+        }
+        if let Some(operation) = item.post.as_mut().filter(|_| !public) {
+            operation.parameters.get_or_insert_default().push(idempotency_key().into());
+        }
+    }
+    contract
+}
+
+fn credential() -> SecurityRequirement {
+    SecurityRequirement::new(SCHEME, Vec::<String>::new())
+}
+
+/// Whatever goes wrong is told in one form.
+fn tell_problems(operation: &mut Operation) {
+    for (statuses, whose) in [("4XX", "The request is at fault."), ("5XX", "The node is at fault.")] {
+        let problem = Response::builder()
+            .description(whose)
+            .content_ref("application/problem+json", Ref::from_schema_name("Problem"));
+        operation.responses.responses.insert(statuses.to_owned(), problem.build().into());
+    }
+}
+
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::True)
+        .description(Some(
+            "1 to 255 visible ASCII characters, fresh per request and the same for a repetition, which is answered from what the first \
+             one did. Kept 24 hours; another body under the same key answers 422.",
+        ))
+        .schema(Some(Object::with_type(Type::String)))
+        .build()
+}
+
+/// This contract.
+#[utoipa::path(get, path = "/openapi.json", tag = "health", responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn show() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], JSON.as_str())
+}

@@ -1,0 +1,95 @@
+//! What every answer gets, whatever gave it: a request id, headers, a place in the counts, and, for a rejection, its body.
+//!
+//! It decides nothing about the request. Routes are counted by their template, never by what was typed.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument as _;
+
+use super::meter;
+use super::problem::Rejected;
+
+/// Carries the request's id back. It is always drawn here, so that nobody can choose what a log line says.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Seconds after which it is worth trying again when the node could not decide.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// How long a request may take as a whole.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The route of a request that matched none.
+const UNMATCHED: &str = "unmatched";
+
+/// Wraps the answer to one request.
+pub(super) async fn wrap(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
+    let private = request.uri().path().starts_with("/admin");
+    let id = draw_id();
+    let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
+    let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
+    let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
+    let mut response = span.in_scope(|| tell(response, (&method, &id)));
+    label(response.headers_mut(), &id);
+    if private {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    meter::answered(route, (&method, response.status()), begun.elapsed());
+    response
+}
+
+/// Writes out a rejection; every other answer passes.
+fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
+    let status = response.status();
+    let rejected = response.extensions_mut().remove::<Rejected>();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let rejected = match rejected {
+        Some(rejected) => rejected,
+        None if is_error => Rejected::unrouted(status, method, response.headers()),
+        None => return response,
+    };
+    let problem = rejected.told(id);
+    if status.is_server_error() {
+        tracing::warn!(code = problem.code, detail = problem.detail, "a request failed");
+    }
+    let mut told = (status, Json(problem)).into_response();
+    let headers = told.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(allowed) = response.headers_mut().remove(header::ALLOW) {
+        headers.insert(header::ALLOW, allowed);
+    }
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        _ => {}
+    }
+    told
+}
+
+fn label(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// 64 random bits; without randomness the request is answered all the same.
+fn draw_id() -> String {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => format!("req_{:016x}", u64::from_be_bytes(bytes)),
+        Err(_) => "req_unknown".to_owned(),
+    }
+}

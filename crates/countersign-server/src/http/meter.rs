@@ -1,0 +1,77 @@
+//! What the API counts, under names and labels that no request can add to.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "countersign_http_requests_total";
+const SECONDS: &str = "countersign_http_request_seconds";
+const HOOK: &str = "countersign_hook_seconds";
+const BATCH: &str = "countersign_engine_batch_commands";
+
+/// Upper bounds of the latency histogram, seconds: a read takes under a millisecond, a durable append some.
+const SECONDS_BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
+/// Upper bounds of the histogram of calls to endpoints, seconds: other people's services, up to the runner's patience.
+const HOOK_BUCKETS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
+
+/// Upper bounds of the histogram of commands per commit.
+const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 512.0];
+
+/// The process's one recorder, installed by whoever asks first.
+///
+/// A process that brought another recorder keeps counting into that one, and `/metrics` stays empty.
+pub fn recorder() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || {
+        let recorder = builder().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed: `/metrics` shows nothing");
+        }
+        handle
+    };
+    HANDLE.get_or_init(install).clone()
+}
+
+/// Buckets cannot be empty, which is the only thing the builder could object to.
+fn builder() -> PrometheusBuilder {
+    let exact = |name: &str| Matcher::Full(name.to_owned());
+    let seconds = PrometheusBuilder::new().set_buckets_for_metric(exact(SECONDS), &SECONDS_BUCKETS);
+    let both = seconds.and_then(|builder| builder.set_buckets_for_metric(exact(BATCH), &BATCH_BUCKETS));
+    let all = both.and_then(|builder| builder.set_buckets_for_metric(exact(HOOK), &HOOK_BUCKETS));
+    all.unwrap_or_else(|_| PrometheusBuilder::new())
+}
+
+/// Counts one answer. `route` is a template of the contract.
+pub(super) fn answered(route: String, (method, status): (&Method, StatusCode), took: Duration) {
+    let (method, class) = (word(method), class(status));
+    metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => class).increment(1);
+    metrics::histogram!(SECONDS, "route" => route, "method" => method).record(took.as_secs_f64());
+}
+
+/// A method's name; clients may invent methods, so only the usual ones have their own.
+fn word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}

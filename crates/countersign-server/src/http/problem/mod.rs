@@ -1,0 +1,157 @@
+//! RFC 9457 answers: what a client is told when a request gets no other answer.
+//!
+//! A rejection travels as an extension of an empty response; the envelope writes it out, because only there the request's id is known.
+//! `status` is the one table from refusals to statuses.
+
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use countersign_api::problem::Problem;
+use countersign_core::policy::Missing;
+use countersign_core::{Refusal, approval, log, permit};
+
+use super::names::{Known, missing};
+use crate::engine::EngineError;
+
+mod status;
+
+/// What stands before the code in a problem's `type`: a name, not a link, so nothing has to be served there.
+const TYPE: &str = "urn:countersign:problem:";
+
+/// Why a request gets no other answer. Boxed, because answers are rarely problems.
+#[derive(Clone, Debug)]
+pub(super) struct Rejected(Box<Problem>);
+
+/// What a problem says.
+pub(super) struct Words<'a> {
+    pub code: &'a str,
+    pub detail: String,
+    pub hint: &'a str,
+}
+
+impl Rejected {
+    pub(super) fn new(status: StatusCode, words: Words<'_>) -> Self {
+        Self(Box::new(Problem {
+            kind: format!("{TYPE}{}", words.code),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: words.detail,
+            code: words.code.to_owned(),
+            hint: words.hint.to_owned(),
+            missing: Vec::new(),
+            request: None,
+            request_id: None,
+        }))
+    }
+
+    /// What is said for an answer that no handler of ours gave: no route, no such method on it, or none in time.
+    pub(super) fn unrouted(status: StatusCode, method: &Method, headers: &HeaderMap) -> Self {
+        let allowed = headers.get(header::ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let hint = format!("allowed here: {allowed}");
+        let words = match status {
+            StatusCode::NOT_FOUND => Words {
+                code: "not_found",
+                detail: "there is nothing here".into(),
+                hint: "see /openapi.json for what there is",
+            },
+            StatusCode::METHOD_NOT_ALLOWED => Words {
+                code: "method_not_allowed",
+                detail: format!("`{}` is not possible here", method.as_str().escape_debug()),
+                hint: &hint,
+            },
+            StatusCode::REQUEST_TIMEOUT => Words {
+                code: "request_timeout",
+                detail: "the request took too long".into(),
+                hint: "send the same request again, with the same `Idempotency-Key`",
+            },
+            _ => Words {
+                code: "unexpected",
+                detail: "the request was not understood".into(),
+                hint: "see /openapi.json for the form",
+            },
+        };
+        Self::new(status, words)
+    }
+
+    /// There is no such thing of this kind.
+    pub(super) fn not_found(kind: &str, id: &str) -> Self {
+        let detail = format!("there is no {kind} `{}`", id.escape_debug());
+        let code = format!("{kind}_not_found");
+        let words = Words { code: &code, detail, hint: "list them to see what there is" };
+        Self::new(StatusCode::NOT_FOUND, words)
+    }
+
+    /// What the client sent is not what the field takes.
+    pub(super) fn malformed(what: impl std::fmt::Display) -> Self {
+        let words =
+            Words { code: "malformed", detail: what.to_string(), hint: "see /openapi.json for the form" };
+        Self::new(StatusCode::BAD_REQUEST, words)
+    }
+
+    /// The node cannot decide now, and why.
+    pub(super) fn unavailable(why: String) -> Self {
+        let words = Words { code: "unavailable", detail: why, hint: "nothing was changed; try again later" };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, words)
+    }
+
+    /// A refusal, with names for the people it speaks of.
+    pub(super) fn refused(refusal: &Refusal, known: &Known) -> Self {
+        let words = Words { code: refusal.code(), detail: refusal.to_string(), hint: refusal.hint() };
+        let mut rejected = Self::new(status::of(refusal), words);
+        rejected.0.missing = missing(missing_of(refusal), known);
+        rejected
+    }
+
+    /// An engine's error, with names for the people a refusal speaks of.
+    pub(super) fn failed(error: EngineError, known: &Known) -> Self {
+        match error {
+            EngineError::Refused(refusal) => Self::refused(&refusal, known),
+            EngineError::IdempotencyMismatch => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Words {
+                    code: "idempotency_mismatch",
+                    detail: error.to_string(),
+                    hint: "draw a new key for another request",
+                },
+            ),
+            EngineError::Unavailable(_) | EngineError::Stopped => Self::unavailable(error.to_string()),
+        }
+    }
+
+    /// Adds a ready-made body for asking.
+    pub(super) fn with_request(mut self, request: serde_json::Value) -> Self {
+        self.0.request = Some(request);
+        self
+    }
+
+    /// The problem as it goes out, under the id by which the node's log speaks of the request.
+    pub(super) fn told(mut self, request_id: &str) -> Problem {
+        self.0.request_id = Some(request_id.to_owned());
+        *self.0
+    }
+}
+
+impl From<EngineError> for Rejected {
+    fn from(error: EngineError) -> Self {
+        Self::failed(error, &Known::default())
+    }
+}
+
+impl IntoResponse for Rejected {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn missing_of(refusal: &Refusal) -> &[Missing] {
+    match refusal {
+        Refusal::Approval(approval::Refusal::Unsatisfiable(missing))
+        | Refusal::Permit(
+            permit::Refusal::ApprovalRequired(missing) | permit::Refusal::ApprovalPending(missing),
+        )
+        | Refusal::Log(log::Refusal::ActivationUnsatisfiable(missing)) => missing,
+        _ => &[],
+    }
+}

@@ -1,0 +1,92 @@
+//! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
+
+use axum::http::StatusCode;
+use countersign_core::{Refusal, approval, log, permit, person, rotation};
+
+/// The status of a refusal.
+pub(super) fn of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Log(refusal) => of_log(refusal),
+        Refusal::Person(refusal) => match refusal {
+            person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
+            person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
+            person::Refusal::CredentialInUse => StatusCode::CONFLICT,
+        },
+        Refusal::Approval(refusal) => of_approval(refusal),
+        Refusal::Permit(refusal) => of_permit(refusal),
+        Refusal::Rotation(refusal) => of_rotation(refusal),
+    }
+}
+
+fn of_log(refusal: &log::Refusal) -> StatusCode {
+    use log::Refusal as R;
+    match refusal {
+        R::AlreadyInitialised | R::NotInitialised => StatusCode::CONFLICT,
+        R::Flawed(_) | R::UnknownMember(_) | R::NoActivationRule | R::ActivationUnsatisfiable(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+    }
+}
+
+fn of_approval(refusal: &approval::Refusal) -> StatusCode {
+    use approval::Refusal as R;
+    match refusal {
+        R::NotFound => StatusCode::NOT_FOUND,
+        R::NotAPerson
+        | R::SelfApproval
+        | R::NotTheRequester
+        | R::NoRule
+        | R::NotARequester
+        | R::NotAnApprover => StatusCode::FORBIDDEN,
+        R::NotNeeded
+        | R::Unsatisfiable(_)
+        | R::Consumed
+        | R::Denied
+        | R::Withdrawn
+        | R::Expired
+        | R::PolicyChanged
+        | R::AlreadyVoted
+        | R::AlreadyApproved => StatusCode::CONFLICT,
+    }
+}
+
+fn of_permit(refusal: &permit::Refusal) -> StatusCode {
+    use permit::Refusal as R;
+    match refusal {
+        R::NotFound | R::ApprovalNotFound => StatusCode::NOT_FOUND,
+        R::NotAPerson | R::NoRule | R::NotAnExecutor | R::NotTheExecutor => StatusCode::FORBIDDEN,
+        R::ApprovalRequired(_) => StatusCode::PRECONDITION_REQUIRED,
+        R::ActionMismatch
+        | R::ParametersMismatch
+        | R::ApprovalConsumed
+        | R::ApprovalDenied
+        | R::ApprovalWithdrawn
+        | R::ApprovalExpired
+        | R::PolicyChanged
+        | R::ApprovalPending(_)
+        | R::UseRotation
+        | R::NotStarted
+        | R::AlreadyStarted
+        | R::Released
+        | R::Lapsed
+        | R::Closed
+        | R::Unknown => StatusCode::CONFLICT,
+    }
+}
+
+fn of_rotation(refusal: &rotation::Refusal) -> StatusCode {
+    use rotation::Refusal as R;
+    match refusal {
+        R::NotFound => StatusCode::NOT_FOUND,
+        R::NotTheRunner | R::NotAPerson | R::NotAnExecutor => StatusCode::FORBIDDEN,
+        R::NotGoverned
+        | R::NotAdopted
+        | R::SecretBusy
+        | R::ParametersMismatch
+        | R::OverlapTooShort { .. }
+        | R::Finished
+        | R::AlreadyTurnedBack
+        | R::PastRevocation
+        | R::TaskNotDue => StatusCode::CONFLICT,
+    }
+}
