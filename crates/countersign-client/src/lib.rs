@@ -1,1 +1,24 @@
-//! Placeholder.
+//! HTTP client of the Countersign API: one method per route, safe repetition, limits on what it believes.
+//!
+//! It decides nothing and prints nothing. What the answers mean is in `countersign-api`; proofs are checked by
+//! `countersign-ledger`.
+//!
+//! # Layout
+//! - `client`: the routes
+//! - `transport`: one call: repetition, limits, problems
+//! - `pages`: lists longer than a page
+//! - `credential`: the secret its holder draws
+//! - `error`: what can go wrong, by what the caller would do about it
+#![deny(missing_docs)]
+
+mod client;
+mod credential;
+mod error;
+mod pages;
+mod transport;
+
+pub use client::Client;
+pub use credential::Credential;
+pub use error::{ClientError, ErrorKind};
+pub use pages::{EntryListing, Listing, Pages};
+pub use transport::{MAX_ANSWER, Patience};

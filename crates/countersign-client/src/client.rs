@@ -1,0 +1,320 @@
+//! The routes of the API, one method each.
+
+use countersign_api::approval::{Approval, RequestApproval};
+use countersign_api::ledger::{ConsistencyProof, Entry, Incident, InclusionProof};
+use countersign_api::permit::{FinishPermit, Permit, ReservePermit};
+use countersign_api::person::{ClaimCredential, Person};
+use countersign_api::policy::{ActivatePolicy, PolicyInForce};
+use countersign_api::rotation::{Rotation, Secret, StartRotation};
+use countersign_api::{Page, Reason};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::pages::ListRoute;
+use crate::transport::{Call, Transport};
+use crate::{ClientError, Credential, EntryListing, Listing, Pages, Patience};
+
+const APPROVALS: &[&str] = &["admin", "approvals"];
+const INCIDENTS: &[&str] = &["admin", "incidents"];
+const PEOPLE: &[&str] = &["admin", "people"];
+const PERMITS: &[&str] = &["admin", "permits"];
+const ROTATIONS: &[&str] = &["admin", "rotations"];
+const SECRETS: &[&str] = &["admin", "secrets"];
+
+type Answer<T> = Result<T, ClientError>;
+
+/// A client of one server, acting as the holder of one credential or as nobody.
+///
+/// Every method can fail with any [`ClientError`]. Reads, and writes that carry an idempotency key, are repeated a few times when
+/// the server cannot be reached or says that it cannot answer now.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client of the server at an `https` link, or an `http` link to this machine.
+    ///
+    /// # Errors
+    /// `Unusable`: the link is not one that a credential may travel to.
+    pub fn new(server: &str, credential: Option<&Credential>) -> Answer<Self> {
+        Ok(Self { transport: Transport::new(server, credential)? })
+    }
+
+    /// The same client with another patience.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.transport.set_patience(patience);
+        self
+    }
+
+    /// The server's link.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        self.transport.server().as_str()
+    }
+}
+
+/// People.
+impl Client {
+    /// Replaces a one-time claim by a credential. Sent again only if it certainly had no effect: a claim works once, so after a
+    /// lost answer [`Client::me`] with the new credential tells what happened.
+    pub async fn claim(&self, claim: &str, credential: &Credential) -> Answer<Person> {
+        let body = ClaimCredential { claim: claim.to_owned(), credential_sha256: credential.sha256() };
+        let call = Call::post_once(self.transport.url(&["admin", "people", "claim"], &[]), write(&body)?);
+        self.read(&self.transport.call(&call).await?)
+    }
+
+    /// Who the credential belongs to.
+    pub async fn me(&self) -> Answer<Person> {
+        self.get(&["admin", "people", "me"]).await
+    }
+
+    /// One page of people.
+    pub async fn people(&self, listing: &Listing) -> Answer<Page<Person>> {
+        self.page(&listing.route(PEOPLE)).await
+    }
+
+    /// All pages of people.
+    #[must_use]
+    pub fn all_people(&self, listing: &Listing) -> Pages<'_, Person> {
+        Pages::new(self, listing.route(PEOPLE))
+    }
+}
+
+/// The policy in force.
+impl Client {
+    /// The policy in force.
+    pub async fn policy(&self) -> Answer<PolicyInForce> {
+        self.get(&["admin", "policy"]).await
+    }
+
+    /// Puts another policy in force, under an approval of its digest.
+    pub async fn activate_policy(&self, activation: &ActivatePolicy) -> Answer<PolicyInForce> {
+        self.post(&["admin", "policy"], activation).await
+    }
+}
+
+/// Approvals.
+impl Client {
+    /// Asks for approval of one action with one set of parameters.
+    pub async fn request_approval(&self, request: &RequestApproval) -> Answer<Approval> {
+        self.post(APPROVALS, request).await
+    }
+
+    /// One page of requests, newest first.
+    pub async fn approvals(&self, listing: &Listing) -> Answer<Page<Approval>> {
+        self.page(&listing.route(APPROVALS)).await
+    }
+
+    /// All pages of requests, newest first.
+    #[must_use]
+    pub fn all_approvals(&self, listing: &Listing) -> Pages<'_, Approval> {
+        Pages::new(self, listing.route(APPROVALS))
+    }
+
+    /// One request, with its parameters.
+    pub async fn approval(&self, id: &str) -> Answer<Approval> {
+        self.get(&["admin", "approvals", id]).await
+    }
+
+    /// Agrees.
+    pub async fn approve(&self, id: &str, reason: &Reason) -> Answer<Approval> {
+        self.post(&["admin", "approvals", id, "approve"], reason).await
+    }
+
+    /// Disagrees, finally.
+    pub async fn deny(&self, id: &str, reason: &Reason) -> Answer<Approval> {
+        self.post(&["admin", "approvals", id, "deny"], reason).await
+    }
+
+    /// Takes one's own request back.
+    pub async fn withdraw(&self, id: &str, reason: &Reason) -> Answer<Approval> {
+        self.post(&["admin", "approvals", id, "withdraw"], reason).await
+    }
+}
+
+/// Permits.
+impl Client {
+    /// Gets leave to execute one action now.
+    pub async fn reserve_permit(&self, permit: &ReservePermit) -> Answer<Permit> {
+        self.post(PERMITS, permit).await
+    }
+
+    /// One page of permits, newest first.
+    pub async fn permits(&self, listing: &Listing) -> Answer<Page<Permit>> {
+        self.page(&listing.route(PERMITS)).await
+    }
+
+    /// All pages of permits, newest first.
+    #[must_use]
+    pub fn all_permits(&self, listing: &Listing) -> Pages<'_, Permit> {
+        Pages::new(self, listing.route(PERMITS))
+    }
+
+    /// One permit.
+    pub async fn permit(&self, id: &str) -> Answer<Permit> {
+        self.get(&["admin", "permits", id]).await
+    }
+
+    /// Begins the work.
+    pub async fn start_permit(&self, id: &str, reason: &Reason) -> Answer<Permit> {
+        self.post(&["admin", "permits", id, "start"], reason).await
+    }
+
+    /// Gives back a permit that was not started.
+    pub async fn release_permit(&self, id: &str, reason: &Reason) -> Answer<Permit> {
+        self.post(&["admin", "permits", id, "release"], reason).await
+    }
+
+    /// Says how the work ended.
+    pub async fn finish_permit(&self, id: &str, finish: &FinishPermit) -> Answer<Permit> {
+        self.post(&["admin", "permits", id, "finish"], finish).await
+    }
+}
+
+/// Rotations and the secrets they replace.
+impl Client {
+    /// Begins a rotation under a reserved permit.
+    pub async fn start_rotation(&self, permit: &str) -> Answer<Rotation> {
+        self.post(ROTATIONS, &StartRotation { permit: permit.to_owned() }).await
+    }
+
+    /// One page of rotations, newest first.
+    pub async fn rotations(&self, listing: &Listing) -> Answer<Page<Rotation>> {
+        self.page(&listing.route(ROTATIONS)).await
+    }
+
+    /// All pages of rotations, newest first.
+    #[must_use]
+    pub fn all_rotations(&self, listing: &Listing) -> Pages<'_, Rotation> {
+        Pages::new(self, listing.route(ROTATIONS))
+    }
+
+    /// One rotation: its secret rotation runbook.
+    pub async fn rotation(&self, id: &str) -> Answer<Rotation> {
+        self.get(&["admin", "rotations", id]).await
+    }
+
+    /// Stops a rotation and restores what was before.
+    pub async fn abort_rotation(&self, id: &str, reason: &Reason) -> Answer<Rotation> {
+        self.post(&["admin", "rotations", id, "abort"], reason).await
+    }
+
+    /// One page of governed secrets: versions, never values.
+    pub async fn secrets(&self, listing: &Listing) -> Answer<Page<Secret>> {
+        self.page(&listing.route(SECRETS)).await
+    }
+
+    /// All pages of governed secrets.
+    #[must_use]
+    pub fn all_secrets(&self, listing: &Listing) -> Pages<'_, Secret> {
+        Pages::new(self, listing.route(SECRETS))
+    }
+}
+
+/// The ledger and incidents.
+impl Client {
+    /// One page of entries, in order.
+    pub async fn entries(&self, listing: &EntryListing) -> Answer<Page<Entry>> {
+        self.page(&listing.route()).await
+    }
+
+    /// All pages of entries, in order.
+    #[must_use]
+    pub fn all_entries(&self, listing: &EntryListing) -> Pages<'_, Entry> {
+        Pages::new(self, listing.route())
+    }
+
+    /// One entry.
+    pub async fn entry(&self, index: u64) -> Answer<Entry> {
+        self.get(&["admin", "entries", &index.to_string()]).await
+    }
+
+    /// One page of incidents, newest first.
+    pub async fn incidents(&self, listing: &Listing) -> Answer<Page<Incident>> {
+        self.page(&listing.route(INCIDENTS)).await
+    }
+
+    /// All pages of incidents, newest first.
+    #[must_use]
+    pub fn all_incidents(&self, listing: &Listing) -> Pages<'_, Incident> {
+        Pages::new(self, listing.route(INCIDENTS))
+    }
+
+    /// The last signed checkpoint, a C2SP signed note. Unverified: open it with the key you trust.
+    pub async fn checkpoint(&self) -> Answer<String> {
+        self.text(&["ledger", "checkpoint"]).await
+    }
+
+    /// That an entry is in the tree of a size. Unverified.
+    pub async fn inclusion(&self, index: u64, size: u64) -> Answer<InclusionProof> {
+        self.query(&["ledger", "inclusion"], &[("index", index.to_string()), ("size", size.to_string())])
+            .await
+    }
+
+    /// That a tree is the beginning of a later one. Unverified.
+    pub async fn consistency(&self, old: u64, new: u64) -> Answer<ConsistencyProof> {
+        self.query(&["ledger", "consistency"], &[("old", old.to_string()), ("new", new.to_string())]).await
+    }
+}
+
+/// Health and the contract.
+impl Client {
+    /// The process answers.
+    pub async fn alive(&self) -> Answer<()> {
+        self.text(&["healthz"]).await.map(drop)
+    }
+
+    /// The node can decide.
+    pub async fn ready(&self) -> Answer<()> {
+        self.text(&["readyz"]).await.map(drop)
+    }
+
+    /// What the node counts, as Prometheus text.
+    pub async fn metrics(&self) -> Answer<String> {
+        self.text(&["metrics"]).await
+    }
+
+    /// The contract as `OpenAPI` 3.1.
+    pub async fn contract(&self) -> Answer<serde_json::Value> {
+        self.get(&["openapi.json"]).await
+    }
+}
+
+impl Client {
+    pub(crate) async fn page<T: DeserializeOwned>(&self, route: &ListRoute) -> Answer<Page<T>> {
+        self.query(route.path, &route.query).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Answer<T> {
+        self.query(path, &[]).await
+    }
+
+    async fn query<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Answer<T> {
+        let call = Call::get(self.transport.url(path, query));
+        self.read(&self.transport.call(&call).await?)
+    }
+
+    async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Answer<T> {
+        let call = Call::post(self.transport.url(path, &[]), write(body)?)?;
+        self.read(&self.transport.call(&call).await?)
+    }
+
+    async fn text(&self, path: &[&str]) -> Answer<String> {
+        let body = self.transport.call(&Call::get(self.transport.url(path, &[]))).await?;
+        String::from_utf8(body).map_err(|_| self.transport.unexpected(None, "text that is not UTF-8".into()))
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Answer<T> {
+        serde_json::from_slice(body).map_err(|error| {
+            let what = format!("something this version does not understand: {error}");
+            self.transport.unexpected(None, what)
+        })
+    }
+}
+
+fn write<B: Serialize>(body: &B) -> Answer<Vec<u8>> {
+    serde_json::to_vec(body)
+        .map_err(|error| ClientError::Unusable(format!("the request has no JSON form: {error}")))
+}

@@ -1,0 +1,94 @@
+//! A credential: 256 bits that its holder draws and keeps; the server only ever learns their SHA-256 (ADR 0002).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_ledger::hash::sha256;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::ClientError;
+
+/// What stands before the random part, for people and for secret scanners.
+const PREFIX: &str = "cst_";
+
+/// Random bytes in a credential.
+const BYTES: usize = 32;
+
+/// A credential in clear. Wiped from memory when dropped, never printed.
+#[derive(Clone)]
+pub struct Credential(Zeroizing<String>);
+
+impl Credential {
+    /// Draws a fresh one.
+    ///
+    /// # Errors
+    /// The machine gives no randomness.
+    pub fn draw() -> Result<Self, ClientError> {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        getrandom::fill(bytes.as_mut_slice())
+            .map_err(|error| ClientError::Unusable(format!("no randomness: {error}")))?;
+        let mut text = URL_SAFE_NO_PAD.encode(bytes.as_slice());
+        let whole = Zeroizing::new(format!("{PREFIX}{text}"));
+        text.zeroize();
+        Ok(Self(whole))
+    }
+
+    /// Reads one that was drawn before. The text is not repeated in the error: it may be another secret, pasted by mistake.
+    ///
+    /// # Errors
+    /// It is not `cst_` and 43 characters of base64url.
+    pub fn parse(text: &str) -> Result<Self, ClientError> {
+        let bytes = text.strip_prefix(PREFIX).map(|rest| URL_SAFE_NO_PAD.decode(rest).map(Zeroizing::new));
+        match bytes {
+            Some(Ok(bytes)) if bytes.len() == BYTES => Ok(Self(Zeroizing::new(text.to_owned()))),
+            _ => {
+                let what =
+                    format!("a credential is `{PREFIX}` and 43 characters of base64url; this is not one");
+                Err(ClientError::Unusable(what))
+            }
+        }
+    }
+
+    /// The credential in clear: for the header and for the file of its holder, never for a message.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What the server learns: 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        sha256(self.0.as_bytes()).to_string()
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_can_be_read_back_and_is_never_shown() {
+        let drawn = Credential::draw().unwrap();
+        assert_eq!(drawn.expose().len(), PREFIX.len() + 43);
+        assert_eq!(Credential::parse(drawn.expose()).unwrap().expose(), drawn.expose());
+        assert_ne!(Credential::draw().unwrap().expose(), drawn.expose());
+        assert_eq!(format!("{drawn:?}"), "***");
+    }
+
+    #[test]
+    fn other_text_is_rejected_without_being_repeated() {
+        let drawn = Credential::draw().unwrap();
+        let shorter = &drawn.expose()[..drawn.expose().len() - 1];
+        for text in ["", "cst_", "csc_hunter2", "hunter2", shorter] {
+            let complaint = Credential::parse(text).unwrap_err().to_string();
+            assert!(!complaint.contains("hunter2"), "{complaint}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists longer than a page: newest first, one page at a time, each asked for with the cursor of the one before.
+
+use std::marker::PhantomData;
+
+use countersign_api::Page;
+use serde::de::DeserializeOwned;
+
+use crate::{Client, ClientError};
+
+/// Which part of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Only items stored in this state.
+    pub status: Option<String>,
+    /// Items on a page, 1 to 200; the server's choice unless told otherwise.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// Which entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryListing {
+    /// From this index on, or, with a subject, after this number among its entries.
+    pub from: Option<u64>,
+    /// Entries on a page, 1 to 200; the server's choice unless told otherwise.
+    pub limit: Option<usize>,
+    /// Only entries about this subject.
+    pub subject: Option<String>,
+}
+
+/// A route that lists, with its query.
+#[derive(Clone, Debug)]
+pub(crate) struct ListRoute {
+    pub path: &'static [&'static str],
+    /// The parameter that takes the `next` of the page before.
+    pub cursor: &'static str,
+    pub query: Vec<(&'static str, String)>,
+}
+
+impl Listing {
+    pub(crate) fn route(&self, path: &'static [&'static str]) -> ListRoute {
+        let given = [
+            ("status", self.status.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("after", self.after.clone()),
+        ];
+        ListRoute { path, cursor: "after", query: present(given) }
+    }
+}
+
+impl EntryListing {
+    pub(crate) fn route(&self) -> ListRoute {
+        let given = [
+            ("from", self.from.map(|from| from.to_string())),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("subject", self.subject.clone()),
+        ];
+        ListRoute { path: &["admin", "entries"], cursor: "from", query: present(given) }
+    }
+}
+
+fn present<const N: usize>(given: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+    given.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}
+
+impl ListRoute {
+    fn at(&mut self, cursor: String) {
+        self.query.retain(|(name, _)| *name != self.cursor);
+        self.query.push((self.cursor, cursor));
+    }
+}
+
+/// The pages of a list, fetched as they are asked for.
+#[derive(Debug)]
+pub struct Pages<'c, T> {
+    client: &'c Client,
+    /// The next page to ask for; none after the last.
+    route: Option<ListRoute>,
+    items: PhantomData<fn() -> T>,
+}
+
+impl<'c, T: DeserializeOwned> Pages<'c, T> {
+    pub(crate) fn new(client: &'c Client, route: ListRoute) -> Self {
+        Self { client, route: Some(route), items: PhantomData }
+    }
+
+    /// The next page; none after the last.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; the same page is asked for again afterwards.
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, ClientError> {
+        let Some(route) = &mut self.route else { return Ok(None) };
+        let page: Page<T> = self.client.page(route).await?;
+        match page.next {
+            Some(cursor) => route.at(cursor),
+            None => self.route = None,
+        }
+        Ok(Some(page.items))
+    }
+
+    /// Everything from here on, at most `most` items: lists have no end that a caller could rely on.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn collect(mut self, most: usize) -> Result<Vec<T>, ClientError> {
+        let mut all = Vec::new();
+        while all.len() < most {
+            let Some(items) = self.next().await? else { break };
+            all.extend(items);
+        }
+        all.truncate(most);
+        Ok(all)
+    }
+}

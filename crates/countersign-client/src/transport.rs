@@ -1,0 +1,290 @@
+//! One call: the request is sent, repeated where that is safe, and its answer read up to a limit.
+//!
+//! A call keeps one `Idempotency-Key` over all its attempts, so that a lost answer does not turn into a second effect.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use countersign_api::problem::Problem;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Method, Response, StatusCode, Url, redirect};
+
+use crate::{ClientError, Credential};
+
+/// The largest answer that is read, bytes: a full page of the largest entries fits.
+pub const MAX_ANSWER: usize = 64 << 20;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long one attempt may take, answer included.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How often an attempt is made and how long the client waits in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Attempts in all; at least one is made.
+    pub attempts: u32,
+    /// The first wait; each further one is twice as long.
+    pub first: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    /// Five attempts within about three seconds: a restart of the server is survived, a real outage reported soon.
+    fn default() -> Self {
+        Self { attempts: 5, first: Duration::from_millis(200), longest: Duration::from_secs(2) }
+    }
+}
+
+/// When a call may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// Always: it reads, or its key makes repetition harmless.
+    Safely,
+    /// Only if it certainly had no effect.
+    IfUnsent,
+}
+
+/// A request before it is sent.
+#[derive(Debug)]
+pub(crate) struct Call {
+    method: Method,
+    url: Url,
+    body: Option<Vec<u8>>,
+    key: Option<String>,
+    repeat: Repeat,
+}
+
+impl Call {
+    /// Reads.
+    pub(crate) fn get(url: Url) -> Self {
+        Self { method: Method::GET, url, body: None, key: None, repeat: Repeat::Safely }
+    }
+
+    /// Wants something to happen, once.
+    pub(crate) fn post(url: Url, body: Vec<u8>) -> Result<Self, ClientError> {
+        let key = Some(draw_key()?);
+        Ok(Self { method: Method::POST, url, body: Some(body), key, repeat: Repeat::Safely })
+    }
+
+    /// Wants something to happen that the server cannot recognise when it comes again.
+    pub(crate) fn post_once(url: Url, body: Vec<u8>) -> Self {
+        Self { method: Method::POST, url, body: Some(body), key: None, repeat: Repeat::IfUnsent }
+    }
+}
+
+/// The connection to one server.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    server: Url,
+    patience: Patience,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The HTTP client would print its default headers, and the credential is one of them.
+        f.debug_struct("Transport").field("server", &self.server.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(server: &str, credential: Option<&Credential>) -> Result<Self, ClientError> {
+        let server = parse_server(server)?;
+        // The process may have chosen a provider already; then that one is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(ATTEMPT)
+            .default_headers(headers(credential)?);
+        if is_loopback(&server) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| ClientError::Unusable(told(&error)))?;
+        Ok(Self { http, server, patience: Patience::default() })
+    }
+
+    pub(crate) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    pub(crate) fn server(&self) -> &Url {
+        &self.server
+    }
+
+    /// The address of a route; every segment is escaped, whatever it holds.
+    pub(crate) fn url(&self, segments: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = self.server.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Makes the call until there is an answer worth giving, or patience ends.
+    pub(crate) async fn call(&self, call: &Call) -> Result<Vec<u8>, ClientError> {
+        let mut wait = self.patience.first;
+        for _ in 1..self.patience.attempts {
+            match self.attempt(call).await {
+                Err(Failed { again: true, .. }) => tokio::time::sleep(wait).await,
+                Err(Failed { error, .. }) => return Err(error),
+                Ok(body) => return Ok(body),
+            }
+            wait = wait.saturating_mul(2).min(self.patience.longest);
+        }
+        self.attempt(call).await.map_err(|failed| failed.error)
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Vec<u8>, Failed> {
+        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        if let Some(key) = &call.key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = &call.body {
+            request = request.header("content-type", "application/json").body(body.clone());
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(call, error))?;
+        let status = answer.status();
+        let body = self.read(call, answer).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        // A server that says 503 also says that nothing was changed.
+        let again = status == StatusCode::SERVICE_UNAVAILABLE;
+        let error = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => ClientError::Problem(Box::new(problem)),
+            Err(_) => self.unexpected(Some(status), format!("{status} without a problem document")),
+        };
+        Err(Failed { error, again })
+    }
+
+    async fn read(&self, call: &Call, mut answer: Response) -> Result<Vec<u8>, Failed> {
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(call, error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                let what = format!("more than {MAX_ANSWER} bytes");
+                return Err(Failed { error: self.unexpected(Some(status), what), again: false });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn unreachable(&self, call: &Call, error: reqwest::Error) -> Failed {
+        let again = call.repeat == Repeat::Safely || error.is_connect();
+        // Without its address, which the message names already.
+        let cause = Box::new(error.without_url());
+        Failed { error: ClientError::Unreachable { server: self.server.to_string(), cause }, again }
+    }
+
+    pub(crate) fn unexpected(&self, status: Option<StatusCode>, what: String) -> ClientError {
+        let status = status.map(|status| status.as_u16());
+        ClientError::Unexpected { server: self.server.to_string(), status, what }
+    }
+}
+
+/// An attempt without an answer, and whether another one could help.
+struct Failed {
+    error: ClientError,
+    again: bool,
+}
+
+fn headers(credential: Option<&Credential>) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    if let Some(credential) = credential {
+        let bearer = format!("Bearer {}", credential.expose());
+        let mut value = HeaderValue::from_str(&bearer)
+            .map_err(|_| ClientError::Unusable("the credential does not fit into a header".into()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
+}
+
+/// A server that a credential may travel to: `https`, or `http` to this machine.
+fn parse_server(text: &str) -> Result<Url, ClientError> {
+    let wrong = |why: &str| ClientError::Unusable(format!("the server `{}` {why}", text.escape_debug()));
+    let url = Url::parse(text).map_err(|error| wrong(&format!("is not a link: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not repeated: it holds a password.
+        return Err(ClientError::Unusable(
+            "the server's link holds a user name; credentials go elsewhere".into(),
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or a fragment"));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        "http" => Err(wrong("would be sent credentials in clear: use https, http is for this machine only")),
+        _ => Err(wrong("is neither https nor http")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// 128 random bits: enough that no two calls of anybody ever share a key.
+fn draw_key() -> Result<String, ClientError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| ClientError::Unusable(format!("no randomness: {error}")))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// An error with all its causes, for those that have no better place.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(server: &str) -> String {
+        parse_server(server).map_or_else(|error| error.to_string(), |_| "none".into())
+    }
+
+    #[test]
+    fn credentials_do_not_travel_in_clear() {
+        for fine in ["https://a.example", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1/api/"] {
+            assert_eq!(complaint(fine), "none", "{fine}");
+        }
+        assert!(complaint("http://a.example").contains("use https"));
+        assert!(complaint("ftp://a.example").contains("neither https nor http"));
+        assert!(complaint("a.example").contains("is not a link"));
+        assert!(complaint("https://a.example/?x=1").contains("has a query"));
+        assert!(!complaint("https://ana:hunter2@a.example").contains("hunter2"));
+    }
+
+    #[test]
+    fn whatever_is_put_into_a_path_stays_one_segment() {
+        let transport = Transport::new("http://localhost:1/base/", None).unwrap();
+        let url = transport.url(&["admin", "approvals", "../../x?y#z"], &[("status", "a&b".into())]);
+        assert_eq!(url.as_str(), "http://localhost:1/base/admin/approvals/..%2F..%2Fx%3Fy%23z?status=a%26b");
+    }
+
+    #[test]
+    fn a_transport_shows_no_credential() {
+        let credential = Credential::draw().unwrap();
+        let transport = Transport::new("http://localhost:1", Some(&credential)).unwrap();
+        assert!(!format!("{transport:?}").contains(credential.expose()));
+    }
+}

@@ -1,0 +1,10 @@
+//! The client against a real server in this process, which answers by script.
+//!
+//! `cfg(test)` always holds here; it tells the lints that a failed expectation is how a test speaks.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod scripted;

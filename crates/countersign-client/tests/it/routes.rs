@@ -1,0 +1,110 @@
+//! Which request every method makes: method, target and body.
+
+use countersign_api::Reason;
+use countersign_api::approval::RequestApproval;
+use countersign_api::permit::{FinishPermit, Outcome, ReservePermit};
+use countersign_api::policy::ActivatePolicy;
+use countersign_client::{EntryListing, Listing};
+
+use crate::scripted::{Scripted, problem};
+
+fn action() -> countersign_api::Action {
+    countersign_api::Action {
+        verb: "rotate".into(),
+        resource: "webhook-signing/stripe".into(),
+        environment: "production".into(),
+    }
+}
+
+#[tokio::test]
+async fn every_method_asks_its_route() {
+    let server = Scripted::start((0..64).map(|_| problem(404, "not_found"))).await;
+    let c = &server.client;
+    let none = Reason::default();
+    let listing = Listing { status: Some("pending".into()), limit: Some(2), after: Some("x".into()) };
+    let request = RequestApproval { action: action(), parameters: serde_json::json!({"a": 1}), reason: None };
+    let reserve = ReservePermit {
+        action: action(),
+        parameters: serde_json::json!({}),
+        approval: Some("apr_1".into()),
+        reason: None,
+    };
+    let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None };
+    let activation = ActivatePolicy { policy: serde_json::json!({}), approval: "apr_1".into() };
+    let entries = EntryListing { from: Some(3), limit: None, subject: Some("apr_1".into()) };
+
+    let failed = [
+        c.me().await.is_err(),
+        c.people(&listing).await.is_err(),
+        c.policy().await.is_err(),
+        c.activate_policy(&activation).await.is_err(),
+        c.request_approval(&request).await.is_err(),
+        c.approvals(&listing).await.is_err(),
+        c.approval("apr_1").await.is_err(),
+        c.approve("apr_1", &none).await.is_err(),
+        c.deny("apr_1", &none).await.is_err(),
+        c.withdraw("apr_1", &none).await.is_err(),
+        c.reserve_permit(&reserve).await.is_err(),
+        c.permits(&listing).await.is_err(),
+        c.permit("prm_1").await.is_err(),
+        c.start_permit("prm_1", &none).await.is_err(),
+        c.release_permit("prm_1", &none).await.is_err(),
+        c.finish_permit("prm_1", &finish).await.is_err(),
+        c.start_rotation("prm_1").await.is_err(),
+        c.rotations(&listing).await.is_err(),
+        c.rotation("rot_1").await.is_err(),
+        c.abort_rotation("rot_1", &none).await.is_err(),
+        c.secrets(&listing).await.is_err(),
+        c.incidents(&listing).await.is_err(),
+        c.entries(&entries).await.is_err(),
+        c.entry(7).await.is_err(),
+        c.checkpoint().await.is_err(),
+        c.inclusion(1, 2).await.is_err(),
+        c.consistency(1, 2).await.is_err(),
+        c.alive().await.is_err(),
+        c.ready().await.is_err(),
+        c.metrics().await.is_err(),
+        c.contract().await.is_err(),
+    ];
+    assert!(failed.iter().all(|failed| *failed));
+    let asked: Vec<String> = server
+        .asked()
+        .iter()
+        .map(|asked| format!("{} {} {}", asked.method, asked.target, asked.body))
+        .collect();
+    assert_eq!(asked.join("\n").replace(" \n", "\n").trim_end(), ROUTES.trim());
+}
+
+const ROUTES: &str = r#"
+GET /admin/people/me
+GET /admin/people?status=pending&limit=2&after=x
+GET /admin/policy
+POST /admin/policy {"policy":{},"approval":"apr_1"}
+POST /admin/approvals {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{"a":1}}
+GET /admin/approvals?status=pending&limit=2&after=x
+GET /admin/approvals/apr_1
+POST /admin/approvals/apr_1/approve {}
+POST /admin/approvals/apr_1/deny {}
+POST /admin/approvals/apr_1/withdraw {}
+POST /admin/permits {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{},"approval":"apr_1"}
+GET /admin/permits?status=pending&limit=2&after=x
+GET /admin/permits/prm_1
+POST /admin/permits/prm_1/start {}
+POST /admin/permits/prm_1/release {}
+POST /admin/permits/prm_1/finish {"outcome":"succeeded"}
+POST /admin/rotations {"permit":"prm_1"}
+GET /admin/rotations?status=pending&limit=2&after=x
+GET /admin/rotations/rot_1
+POST /admin/rotations/rot_1/abort {}
+GET /admin/secrets?status=pending&limit=2&after=x
+GET /admin/incidents?status=pending&limit=2&after=x
+GET /admin/entries?from=3&subject=apr_1
+GET /admin/entries/7
+GET /ledger/checkpoint
+GET /ledger/inclusion?index=1&size=2
+GET /ledger/consistency?old=1&new=2
+GET /healthz
+GET /readyz
+GET /metrics
+GET /openapi.json
+"#;
