@@ -7,6 +7,7 @@
 //! - `genesis`: the first entries of a log
 //! - `store`: where the ledger lives: memory, SQLite
 //! - `secrets`: values of governed secrets, sealed
+//! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
 //! - `node`: puts the parts together into one running server
@@ -20,3 +21,4 @@ pub mod node;
 pub mod runner;
 pub mod secrets;
 pub mod store;
+pub mod verification;

@@ -213,7 +213,7 @@ fn warn_of_missing_endpoints(engine: &Engine, config: &NodeConfig) {
         for name in secret.consumers.iter().chain([&secret.signer]) {
             match config.endpoints.get(name) {
                 None => {
-                    tracing::warn!(endpoint = %name, "the policy names an endpoint that is not configured")
+                    tracing::warn!(endpoint = %name, "the policy names an endpoint that is not configured");
                 }
                 Some(endpoint) if endpoint.probe_url.is_none() && secret.consumers.contains(name) => {
                     tracing::warn!(endpoint = %name, "the endpoint has no `probe_url`: no rotation with it can pass its test");

@@ -4,6 +4,7 @@
 //! contract holds: a batch is written whole or not at all, and all conditions are checked before the first change.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_ledger::hash::Hash;
@@ -157,6 +158,10 @@ impl Reader for MemoryStore {
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
         Ok(self.read().details.get(&index).cloned())
+    }
+
+    fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
+        Ok(self.read().details.range(range).map(|(index, details)| (*index, details.clone())).collect())
     }
 
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {

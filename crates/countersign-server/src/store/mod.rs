@@ -8,6 +8,7 @@
 //! - `sqlite`: one file, WAL, `synchronous=FULL`: the embedded default
 
 use std::fmt;
+use std::ops::Range;
 
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
@@ -209,6 +210,8 @@ pub trait Reader: Send {
     ) -> Result<Vec<StoredEntry>, StoreError>;
     /// The details beside the entry at `index`, if it has any.
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError>;
+    /// The details beside the entries of a range of indices, as far as they have any, in order, each with its index.
+    fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError>;
     /// A blob by its SHA-256.
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
     /// One document.

@@ -60,6 +60,11 @@ pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, &error))
 }
 
+/// Creates an empty file that only its owner can read, in a place where there is none.
+pub(super) fn create_fresh(path: &Path) -> Result<(), StoreError> {
+    private().create_new(true).open(path).map(drop).map_err(|error| unwritable(path, &error))
+}
+
 /// What a connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {

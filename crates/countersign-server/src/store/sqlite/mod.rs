@@ -67,6 +67,20 @@ impl SqliteStore {
         Ok(Box::new(SqliteReader::open(path.as_ref())?))
     }
 
+    /// Copies a database, also that of a running server, as of one moment and without what was deleted from it. The target must not
+    /// exist; only its owner can read it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_read_only`], and `Unavailable` when the target exists or cannot be written.
+    pub fn copy(path: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), StoreError> {
+        files::create_fresh(target.as_ref())?;
+        let reader = SqliteReader::open(path.as_ref())?;
+        // SQLite writes into an existing file only if it is empty.
+        let target = target.as_ref().to_string_lossy();
+        reader.connection.execute("VACUUM INTO ?1", [target])?;
+        Ok(())
+    }
+
     fn open_with(path: &Path, sync: schema::Sync) -> Result<Self, StoreError> {
         let role = WriteLock::take(path)?;
         files::create_private(path)?;

@@ -3,6 +3,8 @@
 //! Entries and nodes never change once written, so an answer put together from two statements is still of one state. A row
 //! that cannot be decoded is `Corrupt`, never skipped.
 
+use std::ops::Range;
+
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
@@ -19,6 +21,7 @@ use crate::store::{
 const ENTRIES: &str = "SELECT idx, leaf_hash, leaf FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
 const ENTRIES_OF: &str = "SELECT idx, leaf_hash, leaf FROM entries \
      WHERE subject = ?1 AND subject_seq > ?2 ORDER BY subject_seq LIMIT ?3";
+const DETAILS_IN: &str = "SELECT idx, salt, body FROM details WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
 const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
      WHERE actor = ?1 AND key = ?2";
 const RECORD: &str = "SELECT id, seq, status, body FROM records WHERE kind = ?1 AND id = ?2";
@@ -82,6 +85,14 @@ impl<Role: Send> Reader for Sqlite<Role> {
         let index = integer(index)?;
         self.one("SELECT salt, body FROM details WHERE idx = ?1", params![index], |row| {
             Ok(Details { salt: row.get(0)?, body: row.get(1)? })
+        })
+    }
+
+    fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
+        let (from, until) = (integer(range.start)?, integer(range.end)?);
+        self.all(DETAILS_IN, params![from, until], |row| {
+            let index = u64::try_from(row.get::<_, i64>(0)?).map_err(|_| unreadable("details"))?;
+            Ok((index, Details { salt: row.get(1)?, body: row.get(2)? }))
         })
     }
 

@@ -2,6 +2,7 @@
 //! is told otherwise. Everything else passes through.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use countersign_ledger::hash::Hash;
@@ -113,6 +114,10 @@ impl<S: Store> Reader for FaultyStore<S> {
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
         self.inner.details(index)
+    }
+
+    fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
+        self.inner.details_in(range)
     }
 
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {

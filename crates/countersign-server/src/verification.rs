@@ -1,0 +1,152 @@
+//! Verifies a stored log as a whole: every row through the ledger's verifier, then what the store says beside the rows.
+//!
+//! It only reads, and its memory does not grow with the number of entries. What it shows and what it does not is said at
+//! [`countersign_ledger::verify`].
+
+use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
+
+use crate::engine::codec;
+use crate::store::{Details, Reader, StoreError, StoredEntry};
+
+/// Rows read at once.
+const CHUNK: u64 = 2_048;
+
+/// The one kind of event that has a part outside its leaf: the policy.
+const WITH_A_BLOB: &str = "policy.activated";
+
+/// Why a log is not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerificationError {
+    /// An entry or a checkpoint is not what it should be.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// The policy an entry puts in force is missing or altered, or the entry cannot be read by this version.
+    #[error("entry {index}: {what}")]
+    Entry {
+        /// The entry.
+        index: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The store's own head contradicts the entries.
+    #[error("the stored head has {stored} entries, the log has {found}, or another root")]
+    Head {
+        /// Entries according to the head.
+        stored: u64,
+        /// Entries found.
+        found: u64,
+    },
+    /// There is no entry: nothing was shown.
+    #[error("the log is empty")]
+    Empty,
+    /// Nothing in the log was ever signed: nothing was shown.
+    #[error("the log has no signed checkpoint")]
+    Unsigned,
+    /// The store does not answer or contradicts itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl VerificationError {
+    /// The first bad entry, where there is one.
+    #[must_use]
+    pub fn index(&self) -> Option<u64> {
+        match self {
+            Self::Damage(damage) => Some(damage.index),
+            Self::Entry { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// What is wrong, as a stable word.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Damage(damage) => damage.what.code(),
+            Self::Entry { .. } => "entry",
+            Self::Head { .. } => "head",
+            Self::Empty => "empty",
+            Self::Unsigned => "unsigned",
+            Self::Store(StoreError::Corrupt(_)) => "store_corrupt",
+            Self::Store(_) => "store_unavailable",
+        }
+    }
+}
+
+/// Verifies the whole log; `progress` is told how many entries are done.
+///
+/// # Errors
+/// The first damage, or that nothing could be shown.
+pub fn verify(
+    reader: &mut dyn Reader,
+    trust: &Trust<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, VerificationError> {
+    let head = reader.head()?;
+    let notes = notes(reader, head.size())?;
+    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+    if head.size() == 0 {
+        return Err(VerificationError::Empty);
+    }
+    if notes.is_empty() {
+        return Err(VerificationError::Unsigned);
+    }
+    let mut verifier = LogVerifier::new(trust, &notes)?;
+    let mut next = 0;
+    loop {
+        // A running server appends meanwhile; what came after the head was read is left for another time.
+        let limit = CHUNK.min(head.size().saturating_sub(next));
+        let entries = reader.entries(next, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        if entries.is_empty() {
+            break;
+        }
+        chunk(reader, &mut verifier, &entries)?;
+        next += u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        progress(next);
+    }
+    let verified = verifier.finish()?;
+    if verified.size != head.size() || verified.root != head.tree.root() {
+        return Err(VerificationError::Head { stored: head.size(), found: verified.size });
+    }
+    Ok(verified)
+}
+
+/// All signed checkpoints of trees up to the size.
+fn notes(reader: &mut dyn Reader, size: u64) -> Result<Vec<String>, StoreError> {
+    let stored = reader.checkpoints(0, usize::MAX)?;
+    Ok(stored
+        .into_iter()
+        .filter(|checkpoint| checkpoint.size <= size)
+        .map(|checkpoint| checkpoint.note)
+        .collect())
+}
+
+fn chunk(
+    reader: &mut dyn Reader,
+    verifier: &mut LogVerifier,
+    entries: &[StoredEntry],
+) -> Result<(), VerificationError> {
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+    let details = reader.details_in(first.index..last.index.saturating_add(1))?;
+    let mut details = details.iter().peekable();
+    for entry in entries {
+        while details.next_if(|(index, _)| *index < entry.index).is_some() {}
+        let beside = details.next_if(|(index, _)| *index == entry.index);
+        let beside = beside.map_or(StoredDetails::Absent, |(_, Details { salt, body })| {
+            StoredDetails::Present { salt, body }
+        });
+        let row = Row {
+            stored_index: entry.index,
+            leaf: &entry.leaf,
+            stored_leaf_hash: Some(entry.leaf_hash),
+            details: beside,
+        };
+        let view = verifier.push(&row)?;
+        if view.kind == WITH_A_BLOB {
+            let decoded = codec::decode(entry.index, &entry.leaf, reader);
+            decoded
+                .map_err(|error| VerificationError::Entry { index: entry.index, what: error.to_string() })?;
+        }
+    }
+    Ok(())
+}
