@@ -145,8 +145,7 @@ impl Cast {
 
     /// Kills the server, as a crash would, and starts it again on the same data.
     pub(super) async fn crash_and_restart(mut self) -> anyhow::Result<Self> {
-        let status = self.server.kill().await?;
-        tracing::info!(%status, "the server was killed");
+        self.server.kill().await?;
         self.server = start_countersign(&self.places).await?;
         let url = self.server.url();
         for who in Who::ALL {
@@ -161,6 +160,7 @@ impl Cast {
 async fn scaffold(places: &Places) -> anyhow::Result<()> {
     let home = places.home();
     let mut arguments = vec![OsStr::new("new"), home.as_os_str(), "--origin".as_ref(), ORIGIN.as_ref()];
+    arguments.extend(["--listen".as_ref(), OsStr::new("127.0.0.1:0")]);
     for who in Who::ALL {
         arguments.extend(["--person".as_ref(), OsStr::new(who.name())]);
     }
@@ -228,7 +228,8 @@ fn configure(places: &Places, (provider, applications): (&Server, &[Server])) ->
         "[endpoints.{PROVIDER}]\nhook_url = \"{url}/hooks/countersign\"\nkey = \"file:{}\"",
         key.display()
     )?;
-    let mut file = OpenOptions::new().append(true).open(places.config()).context("opening the configuration")?;
+    let mut file =
+        OpenOptions::new().append(true).open(places.config()).context("opening the configuration")?;
     file.write_all(text.as_bytes()).context("writing the configuration")
 }
 

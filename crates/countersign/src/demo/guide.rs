@@ -13,6 +13,7 @@ use countersign_client::Listing;
 
 use super::cast::{Cast, ENVIRONMENT, ORIGIN, SECRET, WEBHOOK_MINUTES, Who};
 use super::child;
+use crate::commands::rotation::is_last;
 
 /// How often the ledger is looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -37,7 +38,8 @@ enum Next {
 /// Accompanies whoever follows until they press Ctrl-C.
 pub(super) async fn accompany(cast: Cast) -> anyhow::Result<ExitCode> {
     let program = cast.places.at("countersign");
-    std::os::unix::fs::symlink(child::program()?, &program).context("linking this program into the folder")?;
+    std::os::unix::fs::symlink(child::program()?, &program)
+        .context("linking this program into the folder")?;
     say(&welcome(&cast))?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for Ctrl-C")?,
@@ -84,7 +86,9 @@ async fn next(cast: &Cast) -> anyhow::Result<Next> {
     let rotation = aud.rotations(&newest).await?.items.into_iter().next();
     let approval = aud.approvals(&Listing::default()).await?.items.into_iter().find(is_rotation);
     Ok(match (approval, rotation) {
-        (Some(approval), Some(rotation)) if rotation.approval.as_ref() == Some(&approval.id) => follow(rotation),
+        (Some(approval), Some(rotation)) if rotation.approval.as_ref() == Some(&approval.id) => {
+            follow(rotation)
+        }
         (Some(approval), _) => decide(approval),
         (None, _) => Next::Request,
     })
@@ -95,9 +99,10 @@ fn is_rotation(approval: &Approval) -> bool {
 }
 
 fn follow(rotation: Rotation) -> Next {
-    match rotation.stage.as_str() {
-        "closed" | "aborted" | "swapped-back" => Next::Verify(rotation.id, rotation.stage),
-        _ => Next::Watch(rotation.id, rotation.stage),
+    if is_last(&rotation.stage) {
+        Next::Verify(rotation.id, rotation.stage)
+    } else {
+        Next::Watch(rotation.id, rotation.stage)
     }
 }
 

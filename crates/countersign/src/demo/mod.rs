@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
 mod cast;
@@ -34,6 +34,38 @@ pub(crate) struct Demo {
     /// Keep the data in this new folder; otherwise it is in a temporary one and removed at the end.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+}
+
+/// One of the demo's programs, as a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Program {
+    /// Which.
+    program: Part,
+    /// Its configuration: a file, because arguments can be read by others and it holds keys.
+    config: PathBuf,
+}
+
+/// A part in the demo that is not Countersign's.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// The payment service.
+    App,
+    /// The payment provider.
+    Provider,
+}
+
+/// Performs a part until it is told to stop.
+pub(crate) async fn perform(arguments: &Program) -> anyhow::Result<()> {
+    let path = arguments.config.display();
+    let text = std::fs::read_to_string(&arguments.config).with_context(|| format!("reading `{path}`"))?;
+    // Only the place is told: the parser's message may quote a key.
+    let malformed =
+        |error: serde_json::Error| anyhow::anyhow!("`{path}`: malformed in line {}", error.line());
+    match arguments.program {
+        Part::App => nudgepay::app::run(serde_json::from_str(&text).map_err(malformed)?).await?,
+        Part::Provider => nudgepay::provider::run(serde_json::from_str(&text).map_err(malformed)?).await?,
+    }
+    Ok(())
 }
 
 /// Runs the demo to its end. `json` makes the story print one JSON document instead of lines.
@@ -58,7 +90,8 @@ impl Place {
             let made = tempfile::Builder::new().prefix("countersign-demo-").tempdir();
             return made.map(Self::Temporary).context("making a temporary folder");
         };
-        std::fs::create_dir(folder).with_context(|| format!("making the new folder `{}`", folder.display()))?;
+        std::fs::create_dir(folder)
+            .with_context(|| format!("making the new folder `{}`", folder.display()))?;
         // Secrets are referred to by absolute paths.
         Ok(Self::Kept(folder.canonicalize()?))
     }

@@ -67,7 +67,8 @@ fn named_entry(verification: &Ended) -> String {
 async fn victim(cast: &Cast) -> anyhow::Result<Entry> {
     let aud = cast.client(Who::Aud)?;
     let note = aud.checkpoint().await?;
-    let size: u64 = note.lines().nth(1).and_then(|line| line.parse().ok()).context("the checkpoint's size")?;
+    let size: u64 =
+        note.lines().nth(1).and_then(|line| line.parse().ok()).context("the checkpoint's size")?;
     Ok(aud.entry(size / 2).await?)
 }
 

@@ -9,6 +9,7 @@ use countersign_api::rotation::{Rotation, StageReached};
 
 use super::quorum::OVERLAP_SECONDS;
 use super::told::Told;
+use crate::commands::rotation::is_last;
 use crate::demo::cast::{APPLICATIONS, Cast, Who};
 use crate::demo::witness::{Answer, Delivery, Witness};
 
@@ -59,7 +60,7 @@ async fn until_ended(cast: &Cast, id: &str) -> anyhow::Result<Rotation> {
     let aud = cast.client(Who::Aud)?;
     loop {
         let rotation = aud.rotation(id).await?;
-        if matches!(rotation.stage.as_str(), "closed" | "aborted" | "swapped-back") {
+        if is_last(&rotation.stage) {
             return Ok(rotation);
         }
         tokio::time::sleep(EVERY).await;
@@ -79,9 +80,8 @@ fn acknowledged(rotation: &Rotation) -> String {
 }
 
 async fn accepted(witness: &Witness) -> anyhow::Result<String> {
-    let list = |versions: &BTreeSet<u32>| {
-        versions.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
-    };
+    let list =
+        |versions: &BTreeSet<u32>| versions.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
     Ok(witness.accepted_versions().await?.iter().map(list).collect::<Vec<_>>().join(" and "))
 }
 
@@ -106,9 +106,12 @@ async fn webhooks(cast: &Cast, told: &mut Told, rotation: &Rotation) -> anyhow::
         .map(|span| Count::of(span, &deliveries))
         .collect();
     let rejected: usize = counts.iter().map(|count| count.rejected).sum();
-    let holds = rejected == 0 && counts.len() == COUNTED.len() && counts.iter().all(|count| count.sent >= AT_LEAST);
-    let observed: Vec<String> =
-        counts.iter().map(|count| format!("{} of {} in {}", count.rejected, count.sent, count.stage)).collect();
+    let holds =
+        rejected == 0 && counts.len() == COUNTED.len() && counts.iter().all(|count| count.sent >= AT_LEAST);
+    let observed: Vec<String> = counts
+        .iter()
+        .map(|count| format!("{} of {} in {}", count.rejected, count.sent, count.stage))
+        .collect();
     told.judged(
         "no genuine webhook is rejected during the whole rotation",
         (format!("0 of at least {AT_LEAST} in every stage"), observed.join(", ")),

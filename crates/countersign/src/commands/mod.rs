@@ -1,0 +1,91 @@
+//! What each command does, one file per noun: read the arguments, call the server or the file, show the answer.
+
+use std::process::ExitCode;
+
+use countersign_client::Client;
+
+use crate::cli::{Cli, Noun, Options};
+use crate::credentials;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+
+pub(crate) mod approval;
+pub(crate) mod completions;
+pub(crate) mod entry;
+pub(crate) mod ledger;
+pub(crate) mod node;
+pub(crate) mod permit;
+pub(crate) mod person;
+pub(crate) mod policy;
+mod reference;
+pub(crate) mod rotation;
+
+/// What commands work with.
+pub(crate) struct Session {
+    options: Options,
+    pub(crate) output: Output,
+}
+
+impl Session {
+    /// A client that acts as the holder of the credential.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let path = match &self.options.credential {
+            Some(path) => path.clone(),
+            None => credentials::default_path()?,
+        };
+        let saved = credentials::load(&path)?;
+        let server = self.options.server.as_deref().unwrap_or(&saved.server);
+        Ok(Client::new(server, Some(&saved.credential))?)
+    }
+
+    /// The server that was named.
+    pub(crate) fn server(&self) -> anyhow::Result<&str> {
+        let missing = || Failure::new(Kind::Malformed, "no server is named").hint("add `--server URL`");
+        Ok(self.options.server.as_deref().ok_or_else(missing)?)
+    }
+}
+
+/// Runs what was typed.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { options, noun } = cli;
+    let session = Session { output: Output::new(options.json), options };
+    let session = &session;
+    match noun {
+        Noun::New(new) => node::new(session, &new),
+        Noun::Init(init) => node::init(session, &init).await,
+        Noun::Serve(serve) => node::serve(&serve).await,
+        Noun::Claim(claim) => person::claim(session, &claim).await,
+        Noun::Whoami => person::whoami(session).await,
+        Noun::Person(verb) => person::run(session, verb).await,
+        Noun::Approval(verb) => approval::run(session, verb).await,
+        Noun::Permit(verb) => permit::run(session, verb).await,
+        Noun::Rotation(verb) => return rotation::run(session, verb).await,
+        Noun::Secret(verb) => rotation::secrets(session, verb).await,
+        Noun::Incident(verb) => entry::incidents(session, verb).await,
+        Noun::Policy(verb) => policy::run(session, verb).await,
+        Noun::Entry(verb) => entry::run(session, verb).await,
+        Noun::Ledger(verb) => ledger::run(session, verb).await,
+        Noun::Completions(completions) => completions::run(&completions),
+        Noun::Reference => reference::run(),
+        #[cfg(feature = "demo")]
+        Noun::Demo(demo) => return crate::demo::run(&demo, session.output.is_json()).await,
+        #[cfg(feature = "demo")]
+        Noun::Nudgepay(program) => crate::demo::perform(&program).await,
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// A person by name, or by id where the name is not known.
+pub(crate) fn name(person: &countersign_api::PersonRef) -> &str {
+    person.name.as_deref().unwrap_or(&person.id)
+}
+
+/// An action in its three words.
+pub(crate) fn spoken(action: &countersign_api::Action) -> String {
+    format!("{} {} {}", action.verb, action.resource, action.environment)
+}
+
+/// What a list says about its next page.
+pub(crate) fn more(next: Option<&String>) -> String {
+    next.map(|next| format!("\nmore: --after {next}")).unwrap_or_default()
+}

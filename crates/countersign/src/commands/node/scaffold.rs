@@ -1,0 +1,135 @@
+//! What `countersign new` writes: a configuration and a policy that work as they are and say how to change them.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use countersign_server::genesis::NewPerson;
+
+/// 256 random bits.
+pub(super) fn draw() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the machine gives no randomness")?;
+    Ok(bytes)
+}
+
+/// Random bits as a `UUIDv4` (RFC 9562, 5.4): version 4 in bits 48 to 51, variant 10 in bits 64 and 65.
+pub(super) fn uuid(random: u128) -> u128 {
+    random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62
+}
+
+pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -> String {
+    let keys = keys.display();
+    format!(
+        "# The node. Relative paths are relative to this file; secrets stand elsewhere (`env:NAME` or `file:/path`).\n\
+         listen = \"{listen}\"\n\
+         data = \"data\"\n\
+         origin = {}\n\
+         log_key = \"file:{keys}/log.key\"\n\
+         sealing_key = \"file:{keys}/sealing.key\"\n\
+         # The last signed checkpoint. Keep it where backups of the data are not: it is what finds a log that went back.\n\
+         checkpoint = \"checkpoint\"\n\n\
+         # Endpoints that rotations call, by the names the policy uses.\n\
+         # [endpoints.payments]\n\
+         # hook_url = \"https://payments.example/hooks/countersign\"\n\
+         # probe_url = \"https://payments.example/webhooks/stripe\"\n\
+         # key = \"file:{keys}/payments.hook\"   # `whsec_` and the base64 of 24 to 64 bytes\n",
+        toml::Value::from(origin)
+    )
+}
+
+pub(super) fn policy(people: &[NewPerson]) -> String {
+    let mut text = String::from(POLICY_HEAD);
+    text.push_str("operators = [\n");
+    for NewPerson { id, name } in people {
+        // A comment ends with its line, whatever the name holds.
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "    \"{id}\", # {name}");
+    }
+    text.push_str("]\n");
+    let quorum = if people.len() > 2 { 2 } else { 1 };
+    text + &POLICY_RULES.replace("$QUORUM", &quorum.to_string())
+}
+
+const POLICY_HEAD: &str = "# What is governed. In force is what the ledger says: a change takes effect by `countersign policy activate`.
+# Check it with `countersign policy check policy.toml`.
+name = \"main\"
+
+[groups]
+";
+
+const POLICY_RULES: &str = r#"
+[access]
+read = ["operators"]
+
+# Replacing this policy takes other people, too.
+[[rules]]
+name = "policy"
+verb = "activate"
+resource = "policy/main"
+environment = "control"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM } # people other than the requester
+pending_seconds = 86400          # how long a request waits for its quorum
+approved_seconds = 3600          # how long a complete approval waits to be used
+start_seconds = 600              # how long a reserved permit waits to be started
+work_seconds = 3600              # how long the work may take
+
+# An example: overriding a payout limit.
+[[rules]]
+name = "payouts"
+verb = "override"
+resource = "payout/limit"
+environment = "production"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+"#;
+
+pub(super) fn next_steps(folder: &Path, vkey: &str) -> String {
+    let folder = folder.display();
+    format!(
+        "`{folder}` is ready. The log's public key, for auditors to pin:\n\n  {vkey}\n\nNext:\n\n  \
+         $EDITOR {folder}/policy.toml\n  \
+         countersign init --config {folder}/countersign.toml --claims {folder}/claims\n  \
+         countersign serve --config {folder}/countersign.toml\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::id::PersonId;
+    use countersign_server::config::{NodeConfig, parse_policy};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_understood_as_it_is() {
+        let person = |id: u128, name: &str| NewPerson { id: PersonId(id), name: name.to_owned() };
+        let people = [person(1, "Ana"), person(2, "Ben\n[access]"), person(3, "Chloe")];
+        for count in 2..=people.len() {
+            parse_policy(Path::new("policy.toml"), &policy(&people[..count])).unwrap();
+        }
+        let text =
+            configuration(Path::new("/keys"), ("a.example/\"log\"", SocketAddr::from(([127, 0, 0, 1], 0))));
+        let config = NodeConfig::parse(Path::new("/node/countersign.toml"), &text).unwrap();
+        assert_eq!(config.origin, "a.example/\"log\"");
+    }
+
+    #[test]
+    fn ids_have_the_version_and_variant_of_their_kind() {
+        for random in [0, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let text = format!("{:032x}", uuid(random));
+            assert!(text.as_bytes()[12] == b'4' && b"89ab".contains(&text.as_bytes()[16]), "{text}");
+        }
+    }
+}

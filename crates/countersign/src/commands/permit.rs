@@ -1,0 +1,115 @@
+//! `countersign permit …`
+
+use clap::{Subcommand, ValueEnum};
+use countersign_api::Page;
+use countersign_api::permit::{FinishPermit, Outcome, Permit, ReservePermit};
+
+use super::{Session, more, name, spoken};
+use crate::cli::{Action, Listed, Why};
+use crate::output::{Table, fields};
+use crate::parameters::Parameters;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Get leave to execute one action now, with exactly the parameters that were approved.
+    Reserve {
+        #[command(flatten)]
+        action: Action,
+        #[command(flatten)]
+        parameters: Parameters,
+        /// The approval to use, where the rules demand one.
+        #[arg(long, value_name = "ID")]
+        approval: Option<String>,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Begin the work.
+    Start {
+        id: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Give a permit back that was not started.
+    Release {
+        id: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Say how the work ended.
+    Finish {
+        id: String,
+        outcome: Ended,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Permits, newest first.
+    List(Listed),
+    /// One permit.
+    Show { id: String },
+}
+
+/// How the work ended.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Ended {
+    /// It was done.
+    Succeeded,
+    /// It was not done, or was undone.
+    Failed,
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Succeeded => Self::Succeeded,
+            Ended::Failed => Self::Failed,
+        }
+    }
+}
+
+pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
+    let client = session.client()?;
+    let permit = match verb {
+        Verb::Reserve { action, parameters, approval, why } => {
+            let (action, parameters, reason) = (action.wire(), parameters.read()?, why.reason);
+            client.reserve_permit(&ReservePermit { action, parameters, approval, reason }).await?
+        }
+        Verb::Start { id, why } => client.start_permit(&id, &why.wire()).await?,
+        Verb::Release { id, why } => client.release_permit(&id, &why.wire()).await?,
+        Verb::Finish { id, outcome, why } => {
+            let finish = FinishPermit { outcome: outcome.into(), reason: why.reason };
+            client.finish_permit(&id, &finish).await?
+        }
+        Verb::List(listed) => return session.output.show(&client.permits(&listed.listing()).await?, table),
+        Verb::Show { id } => client.permit(&id).await?,
+    };
+    session.output.show(&permit, show)
+}
+
+fn table(page: &Page<Permit>) -> String {
+    let mut table = Table::new(["id", "status", "action", "executor", "reserved at"], "there are no permits");
+    for permit in &page.items {
+        let action = spoken(&permit.action);
+        table.row([&permit.id, &permit.status, &action, name(&permit.executor), &permit.reserved_at]);
+    }
+    table.render() + &more(page.next.as_ref())
+}
+
+fn show(permit: &Permit) -> String {
+    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    let late = permit.late.map(|outcome| format!("{outcome:?}").to_lowercase());
+    fields(&[
+        ("id", permit.id.clone()),
+        ("status", permit.status.clone()),
+        ("action", spoken(&permit.action)),
+        ("digest", permit.parameters_sha256.clone()),
+        ("executor", name(&permit.executor).to_owned()),
+        ("approval", given(&permit.approval)),
+        ("reserved at", permit.reserved_at.clone()),
+        ("start by", permit.start_by.clone()),
+        ("started at", given(&permit.started_at)),
+        ("finish by", given(&permit.finish_by)),
+        ("ended at", given(&permit.ended_at)),
+        ("reported late", late.unwrap_or_default()),
+        ("rotation", given(&permit.rotation)),
+    ])
+}

@@ -1,0 +1,107 @@
+//! `countersign claim`, `whoami` and `person …`
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use countersign_api::Page;
+use countersign_api::person::Person;
+use countersign_client::{Client, ClientError, Credential};
+
+use super::{Session, more};
+use crate::cli::Listed;
+use crate::credentials::{self, Saved};
+use crate::output::{Table, fields};
+
+/// Replace a one-time claim by a credential of your own.
+#[derive(Debug, Args)]
+pub(crate) struct Claim {
+    /// The file with the claim, or `-` for standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    claim: PathBuf,
+    /// Where to keep the credential; the file must not exist.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Everybody.
+    List(Listed),
+}
+
+/// The credential is kept before it is sent, so that a lost answer loses nothing.
+pub(crate) async fn claim(session: &Session, arguments: &Claim) -> anyhow::Result<()> {
+    let claim = read_claim(arguments)?;
+    let path = match &arguments.save {
+        Some(path) => path.clone(),
+        None => credentials::default_path()?,
+    };
+    let saved = Saved { server: session.server()?.to_owned(), credential: Credential::draw()? };
+    credentials::save(&path, &saved)?;
+    match exchange(&saved, claim.trim()).await {
+        Ok(person) => {
+            session
+                .output
+                .say(&format!("Your credential is in `{}`: keep it to yourself.", path.display()))?;
+            session.output.show(&person, show)
+        }
+        Err(error) => {
+            // A refused claim made nothing of the credential; after silence it may be the one that holds.
+            if matches!(error, ClientError::Problem(_)) {
+                std::fs::remove_file(&path).with_context(|| format!("removing `{}`", path.display()))?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn exchange(saved: &Saved, claim: &str) -> Result<Person, ClientError> {
+    let client = Client::new(&saved.server, Some(&saved.credential))?;
+    match client.claim(claim, &saved.credential).await {
+        // Whoever asks with the new credential learns what became of the claim.
+        Err(ClientError::Unreachable { server, cause }) => {
+            client.me().await.map_err(|_| ClientError::Unreachable { server, cause })
+        }
+        answer => answer,
+    }
+}
+
+fn read_claim(arguments: &Claim) -> anyhow::Result<String> {
+    if arguments.claim.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("reading the claim")?;
+        return Ok(text);
+    }
+    let path = &arguments.claim;
+    std::fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))
+}
+
+pub(crate) async fn whoami(session: &Session) -> anyhow::Result<()> {
+    session.output.show(&session.client()?.me().await?, show)
+}
+
+pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
+    let Verb::List(listed) = verb;
+    session.output.show(&session.client()?.people(&listed.listing()).await?, table)
+}
+
+fn table(page: &Page<Person>) -> String {
+    let mut table = Table::new(["id", "name", "status", "groups"], "nobody is enrolled");
+    for person in &page.items {
+        let name = person.name.as_deref().unwrap_or_default();
+        table.row([&person.id, name, &person.status, &person.groups.join(", ")]);
+    }
+    table.render() + &more(page.next.as_ref())
+}
+
+fn show(person: &Person) -> String {
+    fields(&[
+        ("id", person.id.clone()),
+        ("name", person.name.clone().unwrap_or_default()),
+        ("status", person.status.clone()),
+        ("groups", person.groups.join(", ")),
+        ("enrolled at", person.enrolled_at.clone()),
+    ])
+}

@@ -1,0 +1,211 @@
+//! Errors as people and scripts meet them: what went wrong, why, what to do, and an exit code by kind.
+
+use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use countersign_client::{ClientError, ErrorKind};
+use countersign_server::config::ConfigError;
+use countersign_server::node::NodeError;
+use countersign_server::store::StoreError;
+use countersign_server::verification::VerificationError;
+use serde_json::json;
+
+use crate::output::visible;
+
+/// What kind of error it was, as the exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nobody foresaw it: 1.
+    Unexpected,
+    /// The rules say no: 3.
+    Refused,
+    /// There is no credential, or nobody holds it: 4.
+    NotSignedIn,
+    /// The server or the store does not answer now: 5.
+    Unavailable,
+    /// What was verified is not what it should be: 6.
+    Unverified,
+    /// There is no such thing: 7.
+    NotFound,
+    /// The input or the configuration is wrong: 8.
+    Malformed,
+}
+
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Unexpected => 1,
+            Self::Refused => 3,
+            Self::NotSignedIn => 4,
+            Self::Unavailable => 5,
+            Self::Unverified => 6,
+            Self::NotFound => 7,
+            Self::Malformed => 8,
+        }
+    }
+}
+
+/// The exit codes, for the help.
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused by the rules, 4 not signed in, \
+5 unavailable, 6 verification failed, 7 not found, 8 malformed input or configuration";
+
+/// An error this program itself found, with advice.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    what: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), hint: None }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Tells the error on standard error, or as JSON on standard output, and gives the exit code.
+pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    if is_broken_pipe(error) {
+        // Whoever read our output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    let written = if json { as_json(error) } else { as_text(error) };
+    // Where even the error cannot be written, the exit code still speaks.
+    drop(written);
+    ExitCode::from(kind(error).code())
+}
+
+fn as_json(error: &anyhow::Error) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if let Some(ClientError::Problem(problem)) = error.downcast_ref() {
+        return writeln!(out, "{}", serde_json::to_string(problem)?);
+    }
+    let verification = error.downcast_ref::<VerificationError>();
+    let document = json!({
+        "code": verification.map_or("error", VerificationError::code),
+        "detail": format!("{error:#}"),
+        "hint": hint(error),
+        "index": verification.and_then(VerificationError::index),
+    });
+    writeln!(out, "{document}")
+}
+
+fn as_text(error: &anyhow::Error) -> std::io::Result<()> {
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "error: {}", visible(&error.to_string()))?;
+    for cause in error.chain().skip(1) {
+        writeln!(out, "  because: {}", visible(&cause.to_string()))?;
+    }
+    if let Some(ClientError::Problem(problem)) = error.downcast_ref() {
+        for missing in &problem.missing {
+            let names = missing.could.iter().map(|person| person.name.as_deref().unwrap_or(&person.id));
+            let names = names.collect::<Vec<_>>().join(", ");
+            writeln!(out, "  needs {} more of {}: {}", missing.needed, missing.group, visible(&names))?;
+        }
+        writeln!(out, "  code: {}", visible(&problem.code))?;
+    }
+    match hint(error) {
+        Some(hint) => writeln!(out, "hint: {}", visible(&hint)),
+        None => Ok(()),
+    }
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(Failure { hint, .. }) = error.downcast_ref() {
+        return hint.clone();
+    }
+    match error.downcast_ref()? {
+        ClientError::Problem(problem) => Some(problem.hint.clone()),
+        ClientError::Unreachable { .. } => {
+            Some("start the server, or name another one with `--server`".into())
+        }
+        _ => None,
+    }
+}
+
+fn kind(error: &anyhow::Error) -> Kind {
+    for cause in error.chain() {
+        if let Some(Failure { kind, .. }) = cause.downcast_ref() {
+            return *kind;
+        }
+        if let Some(error) = cause.downcast_ref::<ClientError>() {
+            return of_client(error);
+        }
+        if let Some(error) = cause.downcast_ref::<VerificationError>() {
+            return match error {
+                VerificationError::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
+                _ => Kind::Unverified,
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<StoreError>() {
+            return of_store(error);
+        }
+        if cause.is::<ConfigError>() {
+            return Kind::Malformed;
+        }
+        if let Some(error) = cause.downcast_ref::<NodeError>() {
+            return of_node(error);
+        }
+    }
+    Kind::Unexpected
+}
+
+fn of_client(error: &ClientError) -> Kind {
+    match error.kind() {
+        ErrorKind::Malformed => Kind::Malformed,
+        ErrorKind::NotSignedIn => Kind::NotSignedIn,
+        ErrorKind::Refused => Kind::Refused,
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Unavailable => Kind::Unavailable,
+        ErrorKind::Unexpected => Kind::Unexpected,
+    }
+}
+
+fn of_store(error: &StoreError) -> Kind {
+    match error {
+        StoreError::Unavailable(_) => Kind::Unavailable,
+        StoreError::Corrupt(_) => Kind::Unverified,
+        StoreError::Conflict { .. } => Kind::Unexpected,
+    }
+}
+
+fn of_node(error: &NodeError) -> Kind {
+    match error {
+        NodeError::Store(error) => of_store(error),
+        NodeError::Folder { .. } | NodeError::Listen { .. } | NodeError::Unsigned(_) => Kind::Unavailable,
+        _ => Kind::Malformed,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_is_found_behind_whatever_context_it_was_given() {
+        let refused = anyhow::Error::new(Failure::new(Kind::Refused, "no")).context("while asking");
+        assert_eq!(kind(&refused), Kind::Refused);
+        let store = StoreError::Unavailable("locked".into());
+        assert_eq!(kind(&anyhow::Error::new(store).context("opening")), Kind::Unavailable);
+        assert_eq!(kind(&anyhow::Error::new(VerificationError::Unsigned)), Kind::Unverified);
+        assert_eq!(kind(&anyhow::anyhow!("who knows")), Kind::Unexpected);
+    }
+}

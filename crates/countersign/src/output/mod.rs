@@ -1,0 +1,48 @@
+//! What is printed: JSON for programs, tables for people. Nothing else in this binary writes to standard output, except the demo.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+mod table;
+mod text;
+
+pub(crate) use table::{Table, fields};
+pub(crate) use text::visible;
+
+/// Where and in which form answers go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Shows a value: itself as JSON, or what `human` makes of it.
+    pub(crate) fn show<T: Serialize>(
+        self,
+        value: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        if self.json { line(&serde_json::to_string(value)?) } else { line(&human(value)) }
+    }
+
+    /// Tells people something; programs are not disturbed.
+    pub(crate) fn say(self, text: &str) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { line(text) }
+    }
+}
+
+/// Writes a line to standard output.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", text.trim_end_matches('\n'))?;
+    Ok(out.flush()?)
+}
