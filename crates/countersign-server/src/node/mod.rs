@@ -26,7 +26,7 @@ use crate::clock::SystemClock;
 use crate::config::NodeConfig;
 use crate::engine::{Engine, Options, codec};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
-use crate::runner::Runner;
+use crate::runner::{Outside, Runner};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Reader, StoreError};
@@ -87,7 +87,7 @@ impl Node {
         crate::http::recorder();
         let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
         warn_of_missing_endpoints(&engine, config);
-        match Runner::new(engine.clone(), Arc::new(secrets), config.endpoints.clone()) {
+        match Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config)) {
             Ok(runner) => Ok(Self { engine, runner, listener, address }),
             Err(error) => {
                 engine.stop().await;

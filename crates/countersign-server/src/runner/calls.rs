@@ -2,14 +2,12 @@
 //!
 //! Redirects are never followed and no proxy is used, so a body goes to the configured address or nowhere.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use countersign_core::rotation::{Failure, FailureCode};
-use countersign_core::text::Name;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use rustls::crypto::ring;
@@ -17,10 +15,8 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::Outside;
 use crate::config::Endpoint;
-
-/// How long a call may take as a whole: well below the time after which a task counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -56,14 +52,15 @@ pub(super) struct Answer(Response);
 pub(super) struct Calls(Client);
 
 impl Calls {
-    pub(super) fn new(endpoints: &BTreeMap<Name, Endpoint>) -> Result<Self, RunnerError> {
+    pub(super) fn new(outside: &Outside) -> Result<Self, RunnerError> {
         let urls = |endpoint: &Endpoint| [Some(endpoint.hook_url.clone()), endpoint.probe_url.clone()];
-        let encrypted = endpoints.values().flat_map(urls).flatten().any(|url| url.scheme() == "https");
+        let encrypted =
+            outside.endpoints.values().flat_map(urls).flatten().any(|url| url.scheme() == "https");
         let builder = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
-            .timeout(PATIENCE);
+            .timeout(outside.patience);
         let client = trust(builder, encrypted)?.build();
         client.map(Self).map_err(|error| RunnerError::Client(format!("{error:?}")))
     }
@@ -73,7 +70,8 @@ impl Calls {
         let Call { url, headers, body } = call;
         let sent = self.0.post(url).headers(headers).body(body).send().await;
         sent.map(Answer).map_err(|error| {
-            tracing::debug!(%error, "no answer");
+            // Without the address: it may carry a token.
+            tracing::debug!(error = %error.without_url(), "no answer");
             Failure { code: FailureCode::Unreachable, status: None }
         })
     }

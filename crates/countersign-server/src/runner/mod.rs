@@ -22,7 +22,7 @@ use countersign_core::time::Time;
 use countersign_core::{Effect, due};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::config::Endpoint;
+use crate::config::{Endpoint, NodeConfig};
 use crate::engine::Engine;
 use crate::secrets::SecretStore;
 
@@ -51,6 +51,23 @@ const OVERDUE: Duration = Duration::from_secs(1);
 /// How long what is under way may go on after the runner was told to stop; then it is owed again.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The world as the runner may call it.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Endpoints by name.
+    pub endpoints: BTreeMap<Name, Endpoint>,
+    /// How long one call may take as a whole; well below the time after which a task counts as lost.
+    pub patience: Duration,
+}
+
+impl Outside {
+    /// The configured endpoints, with the patience of every day: 10 seconds.
+    #[must_use]
+    pub fn of(config: &NodeConfig) -> Self {
+        Self { endpoints: config.endpoints.clone(), patience: Duration::from_secs(10) }
+    }
+}
+
 /// Performs effects until it is told to stop.
 pub struct Runner {
     work: Arc<Work>,
@@ -67,12 +84,9 @@ impl Runner {
     ///
     /// # Errors
     /// An endpoint needs TLS and the machine trusts nobody.
-    pub fn new(
-        engine: Engine,
-        secrets: Arc<dyn SecretStore>,
-        endpoints: BTreeMap<Name, Endpoint>,
-    ) -> Result<Self, RunnerError> {
-        let calls = Calls::new(&endpoints)?;
+    pub fn new(engine: Engine, secrets: Arc<dyn SecretStore>, outside: Outside) -> Result<Self, RunnerError> {
+        let calls = Calls::new(&outside)?;
+        let endpoints = outside.endpoints;
         Ok(Self { work: Arc::new(Work { engine, values: Values::new(secrets), endpoints, calls }) })
     }
 

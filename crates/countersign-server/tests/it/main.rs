@@ -9,7 +9,11 @@ mod config;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod node;
+#[cfg(test)]
 mod power;
+#[cfg(test)]
+mod runner;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
