@@ -1,0 +1,72 @@
+//! What an auditor does with a database and a pinned key.
+
+use crate::stage::{Stage, json, run, said};
+
+fn verify(database: &str, key: &str) -> (i32, String) {
+    said(&run(&["--json", "ledger", "verify", database, "--key", key]))
+}
+
+/// Flips one bit of every occurrence of `text` in the file; it must be there.
+fn flip(path: &str, text: &str) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let found = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    bytes[found + text.len() / 2] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_log_is_verified_while_it_is_served_and_damage_is_named() {
+    let stage = Stage::new();
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
+    // Whoever asks a running server may come before its next checkpoint; genesis was signed when it was written.
+    let live = json(&run(&["--json", "ledger", "verify", &database, "--key", &key]));
+    assert!(live["verified"] == true && live["signed_entries"].as_u64() > Some(0), "{live}");
+
+    let copy = stage.text("copy.db");
+    json(&run(&["--json", "ledger", "copy", &database, &copy]));
+    assert_eq!(said(&run(&["ledger", "copy", &database, &copy])).0, 5, "a copy never overwrites");
+    assert_eq!(verify(&copy, &key).0, 0);
+    let entry = json(&stage.by("Ana", &["entry", "show", "2"]));
+    flip(&copy, entry["leaf_text"].as_str().unwrap());
+    let (code, complaint) = verify(&copy, &key);
+    let complaint: serde_json::Value = serde_json::from_str(&complaint).unwrap();
+    assert_eq!((code, &complaint["index"], &complaint["code"]), (6, &2.into(), &"leaf_bytes".into()));
+    served.stop();
+    assert_eq!(verify(&database, &key).0, 0);
+}
+
+#[test]
+fn nothing_passes_without_evidence() {
+    let (stage, other) = (Stage::new(), Stage::new());
+    let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
+    let (code, complaint) = verify(&database, &format!("@{}", other.text("node/log.vkey")));
+    assert!(code == 6 && complaint.contains("checkpoint_signature"), "{complaint}");
+    assert_eq!(said(&run(&["ledger", "verify", &database])).0, 2, "a key must be given");
+    assert_eq!(verify(&database, "not-a-key").0, 8);
+    assert_eq!(verify(&stage.text("missing.db"), &key).0, 5);
+    std::fs::write(stage.path("empty.db"), "").unwrap();
+    assert_eq!(verify(&stage.text("empty.db"), &key).0, 6);
+    let origin =
+        said(&run(&["--json", "ledger", "verify", &database, "--key", &key, "--origin", "other.example"]));
+    assert!(origin.0 == 6 && origin.1.contains("checkpoint_origin"), "{origin:?}");
+}
+
+#[test]
+fn an_entry_is_proved_against_the_pinned_key_only() {
+    let (stage, other) = (Stage::new(), Stage::new());
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let key = |stage: &Stage| format!("@{}", stage.text("node/log.vkey"));
+    let proved = json(&stage.by("Ben", &["ledger", "prove", "0", "--key", &key(&stage)]));
+    assert_eq!(proved["entry"]["leaf"]["kind"], "log.created");
+    let (code, complaint) = said(&stage.by("Ben", &["ledger", "prove", "0", "--key", &key(&other)]));
+    assert!(code == 6, "{complaint}");
+    assert!(
+        json(&stage.by("Ben", &["ledger", "checkpoint"]))["checkpoint"]
+            .as_str()
+            .unwrap()
+            .starts_with("test.example/log\n")
+    );
+}

@@ -1,0 +1,16 @@
+//! The binary as its users meet it: real processes, real files, real HTTP on loopback.
+//!
+//! `cfg(test)` always holds here; it tells the lints that a failed expectation is how a test speaks.
+
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod story;
