@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Ref, Required, Response};
+use utoipa::openapi::{Components, Content, Ref, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
 const PUBLIC: [&str; 8] = [
@@ -60,6 +60,7 @@ pub fn contract() -> utoipa::openapi::OpenApi {
     for (path, item) in &mut contract.paths.paths {
         let public = PUBLIC.contains(&path.as_str());
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            name(operation);
             tell_problems(operation);
             operation.security = Some(if public { Vec::new() } else { vec![credential()] });
         }
@@ -74,12 +75,18 @@ fn credential() -> SecurityRequirement {
     SecurityRequirement::new(SCHEME, Vec::<String>::new())
 }
 
+/// Handlers of several capabilities share a name, operations may not.
+fn name(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next();
+    operation.operation_id = tag.zip(operation.operation_id.as_ref()).map(|(tag, id)| format!("{tag}_{id}"));
+}
+
 /// Whatever goes wrong is told in one form.
 fn tell_problems(operation: &mut Operation) {
     for (statuses, whose) in [("4XX", "The request is at fault."), ("5XX", "The node is at fault.")] {
         let problem = Response::builder()
             .description(whose)
-            .content_ref("application/problem+json", Ref::from_schema_name("Problem"));
+            .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))));
         operation.responses.responses.insert(statuses.to_owned(), problem.build().into());
     }
 }

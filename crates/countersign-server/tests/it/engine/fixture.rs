@@ -6,14 +6,14 @@ use countersign_core::action::Action;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::Policy;
+use countersign_core::secret::SecretKey;
 use countersign_core::{Actor, Command, Fact, approval, permit, person};
 use countersign_ledger::note::{Ed25519Signer, VerifierKey};
 use countersign_ledger::verify::{LogVerifier, Redactions, Row, StoredDetails, Trust};
-use countersign_server::clock::SystemClock;
+use countersign_server::clock::{Clock, SystemClock};
 use countersign_server::engine::{Committed, Engine, EngineError, Options, Submission};
-use countersign_server::genesis::{self, Genesis, NewPerson};
-use countersign_server::secrets::LocalSecrets;
-use countersign_server::secrets::SealingKey;
+use countersign_server::genesis::{self, Claim, Genesis, NewPerson};
+use countersign_server::secrets::{LocalSecrets, SealingKey, SecretValue};
 use countersign_server::store::{Reader, Store};
 
 pub(crate) const ANA: PersonId = PersonId(1);
@@ -55,6 +55,25 @@ pub(crate) fn policy() -> Policy {
     .expect("a policy")
 }
 
+/// What genesis consists of, and by which clock.
+pub(crate) struct Setup {
+    pub(crate) people: Vec<(PersonId, &'static str)>,
+    pub(crate) policy: Policy,
+    pub(crate) secrets: Vec<SecretKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            people: vec![(ANA, "Ana"), (BEN, "Ben"), (CHLOE, "Chloe"), (AUD, "Aud")],
+            policy: policy(),
+            secrets: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
 /// Starts an engine on the store and writes genesis into it; everybody replaces their claim.
 pub(crate) async fn started(store: Box<dyn Store>) -> Engine {
     let engine = Engine::start(store, options()).expect("the engine starts");
@@ -64,25 +83,43 @@ pub(crate) async fn started(store: Box<dyn Store>) -> Engine {
 
 /// Writes genesis; everybody replaces their claim.
 pub(crate) async fn genesis(engine: &Engine) {
-    let people = [(ANA, "Ana"), (BEN, "Ben"), (CHLOE, "Chloe"), (AUD, "Aud")]
-        .map(|(id, name)| NewPerson { id, name: name.to_owned() })
-        .to_vec();
+    let claims = beginning(engine, Setup::default()).await;
+    for claim in claims {
+        replace(engine, &claim).await;
+    }
+}
+
+/// Starts an engine on the store and writes genesis into it; nobody has replaced their claim yet.
+pub(crate) async fn begun(store: Box<dyn Store>, setup: Setup) -> (Engine, Vec<Claim>) {
+    let clock = Arc::clone(&setup.clock);
+    let engine = Engine::start(store, Options { clock, ..options() }).expect("the engine starts");
+    let claims = beginning(&engine, setup).await;
+    (engine, claims)
+}
+
+/// Writes genesis.
+async fn beginning(engine: &Engine, setup: Setup) -> Vec<Claim> {
+    let Setup { people, policy, secrets, .. } = setup;
+    let people = people.into_iter().map(|(id, name)| NewPerson { id, name: name.to_owned() }).collect();
+    let sealed = secrets.into_iter().map(|key| (key, SecretValue::new("its present value".to_owned())));
     let genesis = Genesis {
         origin: ORIGIN.into(),
         log_key: signer().vkey(),
         people,
-        policy: policy(),
-        secrets: Vec::new(),
+        policy,
+        secrets: sealed.collect(),
     };
-    let secrets = LocalSecrets::in_memory(SealingKey::from_bytes([1; 32])).expect("a secret store");
-    let claims = genesis::write(engine, &secrets, genesis).await.expect("genesis");
-    for claim in claims {
-        let command = Command::ClaimCredential(person::ClaimCredential {
-            claim_sha256: Digest::of(claim.claim.as_bytes()),
-            credential_sha256: Digest::of(claim.person.name.as_bytes()),
-        });
-        engine.submit(Submission::new(Actor::Node, command)).await.expect("the claim is replaced");
-    }
+    let store = LocalSecrets::in_memory(SealingKey::from_bytes([1; 32])).expect("a secret store");
+    genesis::write(engine, &store, genesis).await.expect("genesis")
+}
+
+/// Replaces a claim by the credential that is the person's name.
+pub(crate) async fn replace(engine: &Engine, claim: &Claim) {
+    let command = Command::ClaimCredential(person::ClaimCredential {
+        claim_sha256: Digest::of(claim.claim.as_bytes()),
+        credential_sha256: Digest::of(claim.person.name.as_bytes()),
+    });
+    engine.submit(Submission::new(Actor::Node, command)).await.expect("the claim is replaced");
 }
 
 pub(crate) fn payout() -> Action {

@@ -1,0 +1,213 @@
+//! Every route of the contract × anonymous and wrong role, and what each of them leaves in the log.
+//!
+//! The test walks the contract, so a route without a row fails. The list of routes that need no credential may only shrink.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::harness::{Api, Call, payout, ping, rotate, successor};
+
+/// Routes that answer anybody, and why that is right.
+const EXEMPT: [(&str, &str); 8] = [
+    ("GET /healthz", "for whoever watches the process"),
+    ("GET /ledger/checkpoint", "the log is public by choice"),
+    ("GET /ledger/consistency", "the log is public by choice"),
+    ("GET /ledger/inclusion", "the log is public by choice"),
+    ("GET /metrics", "for whoever watches the node; no ids, no names"),
+    ("GET /openapi.json", "the contract is no secret"),
+    ("GET /readyz", "for whoever watches the node"),
+    ("POST /admin/people/claim", "the claim is the credential"),
+];
+
+/// A request that a route takes from the right person, and what the wrong one is told.
+struct Row {
+    call: Call,
+    right: &'static str,
+    wrong: &'static str,
+    told: (u16, &'static str),
+}
+
+fn row(call: Call, right: &'static str, wrong: (&'static str, u16, &'static str)) -> Row {
+    Row { call, right, wrong: wrong.0, told: (wrong.1, wrong.2) }
+}
+
+fn read(path: impl Into<String>) -> Row {
+    row(Call::get(path), "Aud", ("Eve", 403, "not_a_reader"))
+}
+
+fn post(path: String, body: &Value, right: &'static str, wrong: (&'static str, u16, &'static str)) -> Row {
+    row(Call::post(path, body), right, wrong)
+}
+
+/// A request for the route that would succeed, on a log prepared for it.
+async fn prepared(api: &Api, route: &str) -> Option<Row> {
+    let pending = async || api.ok(Call::post("/admin/approvals", &payout()).by("Ana")).await.id();
+    let mine = ("Aud", 403, "not_the_executor");
+    let none = json!({});
+    Some(match route {
+        "GET /admin/approvals" => read("/admin/approvals"),
+        "GET /admin/approvals/{id}" => read(format!("/admin/approvals/{}", pending().await)),
+        "GET /admin/entries" => read("/admin/entries"),
+        "GET /admin/entries/{index}" => read("/admin/entries/0"),
+        "GET /admin/incidents" => read("/admin/incidents"),
+        "GET /admin/people" => read("/admin/people"),
+        // Anybody with a credential may ask who they are; the wrong role is having none.
+        "GET /admin/people/me" => {
+            row(Call::get("/admin/people/me"), "Eve", ("Mallory", 401, "unauthenticated"))
+        }
+        "GET /admin/permits" => read("/admin/permits"),
+        "GET /admin/permits/{id}" => read(format!("/admin/permits/{}", api.permit().await)),
+        "GET /admin/policy" => read("/admin/policy"),
+        "GET /admin/rotations" => read("/admin/rotations"),
+        "GET /admin/rotations/{id}" => read(format!("/admin/rotations/{}", api.rotation().await)),
+        "GET /admin/secrets" => read("/admin/secrets"),
+        "POST /admin/approvals" => {
+            post("/admin/approvals".into(), &payout(), "Ana", ("Aud", 403, "not_a_requester"))
+        }
+        "POST /admin/approvals/{id}/approve" => post(
+            format!("/admin/approvals/{}/approve", pending().await),
+            &none,
+            "Ben",
+            ("Eve", 403, "not_an_approver"),
+        ),
+        "POST /admin/approvals/{id}/deny" => post(
+            format!("/admin/approvals/{}/deny", pending().await),
+            &none,
+            "Ben",
+            ("Aud", 403, "not_an_approver"),
+        ),
+        "POST /admin/approvals/{id}/withdraw" => {
+            let path = format!("/admin/approvals/{}/withdraw", pending().await);
+            post(path, &none, "Ana", ("Ben", 403, "not_the_requester"))
+        }
+        "POST /admin/permits" => {
+            post("/admin/permits".into(), &ping(), "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/permits/{id}/start" => {
+            post(format!("/admin/permits/{}/start", api.permit().await), &none, "Ana", mine)
+        }
+        "POST /admin/permits/{id}/release" => {
+            post(format!("/admin/permits/{}/release", api.permit().await), &none, "Ana", mine)
+        }
+        "POST /admin/permits/{id}/finish" => {
+            let id = api.permit().await;
+            api.ok(Call::post(format!("/admin/permits/{id}/start"), &none).by("Ana")).await;
+            post(format!("/admin/permits/{id}/finish"), &json!({ "outcome": "failed" }), "Ana", mine)
+        }
+        "POST /admin/policy" => {
+            let (policy, request) = successor("next");
+            let body = json!({ "policy": policy, "approval": api.approved(&request).await });
+            post("/admin/policy".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/rotations" => {
+            let mut wanted = rotate();
+            wanted["approval"] = json!(api.approved(&rotate()).await);
+            let permit = api.ok(Call::post("/admin/permits", &wanted).by("Ana")).await.id();
+            post("/admin/rotations".into(), &json!({ "permit": permit }), "Ana", mine)
+        }
+        "POST /admin/rotations/{id}/abort" => {
+            let path = format!("/admin/rotations/{}/abort", api.rotation().await);
+            post(path, &none, "Ana", ("Aud", 403, "not_an_executor"))
+        }
+        _ => return None,
+    })
+}
+
+/// Every route of the contract, as `METHOD /path`.
+pub(super) fn routes() -> BTreeSet<String> {
+    let contract = serde_json::to_value(countersign_server::http::contract()).expect("JSON");
+    let paths = contract["paths"].as_object().expect("paths").iter();
+    let operations = |(path, item): (&String, &Value)| {
+        let methods: Vec<String> = item.as_object().expect("operations").keys().cloned().collect();
+        methods.into_iter().map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
+    };
+    paths.flat_map(operations).collect()
+}
+
+/// What was written since: who, and what. Counted refusals are written later and by the node, so they are left out.
+async fn written(api: &Api, since: u64) -> Vec<(String, String)> {
+    let entries = api.engine.read(move |reader| reader.entries(since, 100)).await.expect("readable");
+    let leaves = entries.into_iter().map(|entry| serde_json::from_slice::<Value>(&entry.leaf).expect("JSON"));
+    let text = |leaf: &Value, key: &str| leaf[key].as_str().expect("text").to_owned();
+    let told = leaves.map(|leaf| (text(&leaf, "actor"), text(&leaf, "kind")));
+    told.filter(|(_, kind)| kind != "person.refused").collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_refuses_strangers_and_wrong_roles_and_writes_down_what_it_does() {
+    let exempt: BTreeSet<&str> = EXEMPT.iter().map(|(route, _)| *route).collect();
+    assert!(EXEMPT.iter().all(|(_, why)| !why.is_empty()));
+    for route in routes() {
+        let api = Api::start().await;
+        if exempt.contains(route.as_str()) {
+            continue;
+        }
+        let Some(Row { call, right, wrong, told }) = prepared(&api, &route).await else {
+            panic!("`{route}` has no row: say who may not use it");
+        };
+        let size = api.engine.size();
+        for stranger in [call.clone(), call.clone().by("Mallory")] {
+            assert_eq!(api.refusal(stranger).await, (401, "unauthenticated".into()), "{route}");
+        }
+        let refusal = api.refusal(call.clone().by(wrong)).await;
+        assert_eq!((refusal.0, refusal.1.as_str()), told, "{route} by {wrong}");
+        assert_eq!(written(&api, size).await, [], "{route}: who is refused changes nothing");
+
+        let answer = api.ok(call.clone().by(right)).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{route}");
+        let written = written(&api, size).await;
+        if call.method == "GET" {
+            assert_eq!(written, [], "{route}: looking changes nothing");
+        } else {
+            let actor = api.ok(Call::get("/admin/people/me").by(right)).await.id();
+            assert!(!written.is_empty(), "{route} leaves an entry");
+            assert!(written.iter().all(|(by, _)| *by == actor), "{route}: {written:?} by {actor}");
+        }
+        api.engine.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_listed_routes_answer_strangers_and_none_of_them_changes_anything() {
+    let api = Api::start().await;
+    let known = routes();
+    for (route, _) in EXEMPT {
+        assert!(known.contains(route), "`{route}` is exempt but does not exist: take it off the list");
+        let size = api.engine.size();
+        let (method, path) = route.split_once(' ').expect("a method and a path");
+        let answer =
+            api.call(Call::new(method.parse().expect("a method"), path.into(), b"{}".to_vec())).await;
+        assert_ne!(answer.status.as_u16(), 401, "{route} is for everybody");
+        assert_eq!(api.engine.size(), size, "{route}");
+    }
+    assert!(EXEMPT.len() <= 8, "the list only shrinks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_appending_route_demands_an_idempotency_key() {
+    let exempt: BTreeSet<&str> = EXEMPT.iter().map(|(route, _)| *route).collect();
+    for route in
+        routes().iter().filter(|route| route.starts_with("POST ") && !exempt.contains(route.as_str()))
+    {
+        let api = Api::start().await;
+        let row = prepared(&api, route).await.expect("a row");
+        let size = api.engine.size();
+        let keyless = row.call.clone().by(row.right).keyless();
+        assert_eq!(api.refusal(keyless).await, (400, "idempotency_key_required".into()), "{route}");
+        assert_eq!(api.engine.size(), size, "{route}");
+
+        let mut first = api.ok(row.call.clone().by(row.right).key("once")).await;
+        let size = api.engine.size();
+        let mut again = api.ok(row.call.by(row.right).key("once")).await;
+        // A dashboard's window ends now, and time went on.
+        for answer in [&mut first, &mut again] {
+            if let Some(links) = answer.json.get_mut("links") {
+                links["dashboard"].take();
+            }
+        }
+        assert_eq!((first.status, first.json), (again.status, again.json), "{route}");
+        assert_eq!(api.engine.size(), size, "{route}: repeating adds nothing");
+        api.engine.stop().await;
+    }
+}

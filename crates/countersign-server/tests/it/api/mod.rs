@@ -1,0 +1,12 @@
+//! The HTTP API in process: what people do, what every route refuses, what bad input is told, and the contract it all keeps to.
+
+mod contract;
+mod coverage;
+mod harness;
+mod headers;
+mod hostile;
+mod idempotency;
+mod journeys;
+mod node;
+mod pages;
+mod transcript;
