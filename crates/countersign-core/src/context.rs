@@ -30,6 +30,12 @@ impl Actor {
     }
 }
 
+impl From<PersonId> for Actor {
+    fn from(person: PersonId) -> Self {
+        Self::Person(person)
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

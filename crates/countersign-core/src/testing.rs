@@ -209,9 +209,3 @@ impl World {
         assert_eq!(replayed, self.state);
     }
 }
-
-impl From<PersonId> for Actor {
-    fn from(person: PersonId) -> Self {
-        Self::Person(person)
-    }
-}

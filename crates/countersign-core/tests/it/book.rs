@@ -192,6 +192,11 @@ impl Book {
         self.now = self.next_due().map_or(self.now, |due| due.max(self.now));
     }
 
+    /// All entries as written, a line each.
+    pub(crate) fn written(&self) -> String {
+        self.entries.iter().flat_map(|entry| [entry.as_str(), "\n"]).collect()
+    }
+
     /// Everything again from the first entry, and through a snapshot.
     pub(crate) fn assert_replays(&self) {
         let mut again = State::default();

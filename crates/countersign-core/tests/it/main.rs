@@ -7,10 +7,16 @@ mod auditor;
 #[cfg(test)]
 mod book;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod merging;
 #[cfg(test)]
 mod quorum;
 #[cfg(test)]
 mod sabotage;
+#[cfg(test)]
+mod script;
 #[cfg(test)]
 mod stage;

@@ -104,6 +104,7 @@ pub(crate) const ACTIONS: [&str; 5] = [
 ];
 
 pub(crate) const ROTATE: &str = ACTIONS[0];
+pub(crate) const PAYOUT: &str = ACTIONS[1];
 pub(crate) const ACTIVATE: &str = ACTIONS[2];
 
 pub(crate) fn parameters() -> Digest {

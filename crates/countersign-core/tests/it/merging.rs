@@ -1,0 +1,125 @@
+//! The strictest rule wins, in any order, and the quorum it demands is what trying every assignment says.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use countersign_core::action::Action;
+use countersign_core::id::PersonId;
+use countersign_core::policy::{Policy, Requirement, Rule};
+use proptest::prelude::*;
+
+use crate::quorum::{governing, is_met};
+use crate::stage::{self, ENROLLED, PAYOUT};
+
+const GROUPS: [&str; 4] = ["engineers", "approvers", "security", "auditors"];
+
+/// A rule that may govern payouts, or not.
+fn rule() -> impl Strategy<Value = Rule> {
+    let groups = || prop::collection::btree_set(prop::sample::select(&GROUPS[..]), 1..3);
+    let quorum = prop::collection::btree_map(prop::sample::select(&GROUPS[..]), 1..4_u32, 0..3);
+    let pattern = prop::sample::select(vec!["payout/limit", "payout/*", "*", "payout/other"]);
+    let environment = prop::sample::select(vec!["production", "*"]);
+    let seconds = prop::array::uniform4(1..100_u32);
+    (groups(), groups(), quorum, (pattern, environment), seconds).prop_map(
+        |(requesters, executors, quorum, (resource, environment), seconds)| {
+            let approval = if quorum.is_empty() { "not-required" } else { "required" };
+            let rule = serde_json::json!({
+                "name": "unnamed", "verb": "override", "resource": resource, "environment": environment,
+                "patterns": true, "requesters": requesters, "executors": executors, "approval": approval,
+                "quorum": quorum, "pending_seconds": seconds[0], "approved_seconds": seconds[1],
+                "start_seconds": seconds[2], "work_seconds": seconds[3],
+            });
+            serde_json::from_value(rule).unwrap()
+        },
+    )
+}
+
+/// A policy with these rules, and the groups everybody is in chosen anew.
+fn policy() -> impl Strategy<Value = Policy> {
+    let members = prop::collection::btree_set(prop::sample::select(&ENROLLED[..]), 1..5);
+    (prop::collection::vec(rule(), 1..6), prop::array::uniform4(members)).prop_map(|(mut rules, members)| {
+        for (number, rule) in rules.iter_mut().enumerate() {
+            rule.name = format!("rule-{number}").parse().unwrap();
+        }
+        let groups = GROUPS.iter().zip(members).map(|(group, members)| (group.parse().unwrap(), members));
+        Policy { groups: groups.collect(), rules, ..stage::policy() }
+    })
+}
+
+fn payout() -> Action {
+    stage::action(PAYOUT)
+}
+
+fn lifetimes(requirement: &Requirement) -> [NonZeroU32; 4] {
+    let Requirement { pending_seconds, approved_seconds, start_seconds, work_seconds, .. } = requirement;
+    [*pending_seconds, *approved_seconds, *start_seconds, *work_seconds]
+}
+
+/// Every set of enrolled people.
+fn sets_of_people() -> impl Iterator<Item = BTreeSet<PersonId>> {
+    (0..1_u32 << ENROLLED.len()).map(|chosen| {
+        let people = ENROLLED.iter().enumerate().filter(move |(bit, _)| chosen >> bit & 1 == 1);
+        people.map(|(_, person)| *person).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_order_of_rules_never_matters(policy in policy(), seed in any::<prop::sample::Index>()) {
+        let demanded = policy.requirement(&payout());
+        let mut other = policy.clone();
+        let turn = seed.index(other.rules.len());
+        other.rules.rotate_left(turn);
+        let last = other.rules.len() - 1;
+        other.rules.swap(0, seed.index(last + 1));
+        prop_assert_eq!(other.requirement(&payout()), demanded.clone());
+        prop_assert_eq!(
+            other.requirement(&payout()).map(|requirement| requirement.digest()),
+            demanded.map(|requirement| requirement.digest())
+        );
+    }
+
+    #[test]
+    fn another_rule_never_weakens(policy in policy(), mut another in rule()) {
+        another.name = "another".parse().unwrap();
+        let mut more = policy.clone();
+        more.rules.push(another);
+        let (Some(before), Some(after)) = (policy.requirement(&payout()), more.requirement(&payout())) else {
+            // What was governed by no rule was allowed to nobody.
+            prop_assert!(policy.requirement(&payout()).is_none());
+            return Ok(());
+        };
+        for person in ENROLLED {
+            prop_assert!(before.may_request(&policy, person) || !after.may_request(&more, person));
+            prop_assert!(before.may_execute(&policy, person) || !after.may_execute(&more, person));
+        }
+        prop_assert!(before.approval <= after.approval);
+        for (group, count) in &before.quorum {
+            prop_assert!(after.quorum.get(group) >= Some(count));
+        }
+        for (before, after) in lifetimes(&before).into_iter().zip(lifetimes(&after)) {
+            prop_assert!(after <= before);
+        }
+        for voters in sets_of_people() {
+            let (before, after) = (before.unfilled(&policy, &voters), after.unfilled(&more, &voters));
+            prop_assert!(before.is_empty() || !after.is_empty());
+        }
+        let changed = governing(&policy, &payout()).len() != governing(&more, &payout()).len();
+        prop_assert_eq!(changed, before.digest() != after.digest());
+    }
+
+    #[test]
+    fn a_quorum_is_met_exactly_if_some_assignment_meets_it(policy in policy()) {
+        let rules = governing(&policy, &payout());
+        let demanded = policy.requirement(&payout());
+        prop_assert_eq!(demanded.is_some(), !rules.is_empty());
+        let Some(demanded) = demanded else { return Ok(()) };
+        for voters in sets_of_people() {
+            let missing = demanded.unfilled(&policy, &voters);
+            prop_assert_eq!(missing.is_empty(), is_met(&policy, &rules, &voters), "{:?}", voters);
+            prop_assert!(missing.iter().all(|place| place.needed > 0));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One history in which everything happens at least once: the golden history is what it writes.
+
+use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
+use countersign_core::log::ActivatePolicy;
+use countersign_core::permit::{Finish, Outcome, Reserve};
+use countersign_core::person::NoteRefusals;
+use countersign_core::rotation::{
+    Attempt, Due, Failure, FailureCode, Parameters, Report, Stage, Start, Step, TASK_TIMEOUT_MS,
+};
+use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
+
+use crate::book::Book;
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE};
+
+/// Everything that can happen.
+pub(crate) fn everything() -> Book {
+    let mut book = Book::begun();
+    requests_that_come_to_nothing(&mut book);
+    permits(&mut book);
+    rotation_that_is_closed(&mut book);
+    rotations_that_go_back(&mut book);
+    another_policy(&mut book);
+    book.commit();
+    book
+}
+
+fn requests_that_come_to_nothing(book: &mut Book) {
+    let withdrawn = requested(book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(withdrawn));
+    let denied = requested(book, PAYOUT);
+    book.must(CHLOE, &Command::Deny(denied));
+    let forgotten = requested(book, PAYOUT);
+    elapsed(book, Subject::Approval(forgotten));
+    let unused = approved(book, PAYOUT);
+    elapsed(book, Subject::Approval(unused));
+    book.must(Actor::Node, &stage::claiming(EVE));
+    for action in [None, Some(stage::action(PAYOUT))] {
+        let (from, until) = (stage::BEGINNING, book.now);
+        let count = 3.try_into().unwrap();
+        let note = NoteRefusals { person: ANA, action, code: "self_approval", count, from, until };
+        book.must(Actor::Node, &Command::NoteRefusals(note));
+    }
+}
+
+fn permits(book: &mut Book) {
+    let approval = approved(book, PAYOUT);
+    let released = reserved(book, (ANA, PAYOUT), Some(approval));
+    book.must(ANA, &Command::ReleasePermit(released));
+    let succeeded = reserved(book, (DAN, PAYOUT), Some(approval));
+    book.must(DAN, &Command::StartPermit(succeeded));
+    finished(book, (DAN, succeeded), Outcome::Succeeded);
+    for outcome in [Outcome::Succeeded, Outcome::Failed] {
+        let permit = reserved(book, (ANA, "ping probe/any production"), None);
+        book.must(ANA, &Command::StartPermit(permit));
+        finished(book, (ANA, permit), outcome);
+        let unknown = reserved(book, (ANA, "ping probe/any production"), None);
+        book.must(ANA, &Command::StartPermit(unknown));
+        elapsed(book, Subject::Permit(unknown));
+        finished(book, (ANA, unknown), outcome);
+    }
+    let lapsed = prepared(book, PAYOUT);
+    elapsed(book, Subject::Permit(lapsed));
+}
+
+/// With a failure of every kind on the way, a lost attempt, and a proof that is long in coming.
+fn rotation_that_is_closed(book: &mut Book) {
+    let id = rotating(book);
+    let codes = [
+        FailureCode::Unreachable,
+        FailureCode::Refused,
+        FailureCode::Inconclusive,
+        FailureCode::NewRefused,
+        FailureCode::Store,
+        FailureCode::NotConfigured,
+    ];
+    for code in codes {
+        let status = (code == FailureCode::Refused).then_some(409);
+        fail_one(book, Failure { code, status });
+        work(book, |book| !book.due().is_empty());
+        perform(book);
+    }
+    work(book, |book| stage_of(book, id) == Stage::OldRevoked);
+    let stuck = Failure { code: FailureCode::OldAccepted, status: Some(200) };
+    for _ in 0..6 {
+        fail_one(book, stuck);
+        book.now = book.now.plus_millis(2_000);
+    }
+    work(book, |book| stage_of(book, id) == Stage::OldProvedRefused);
+    work(book, |book| !book.due().is_empty());
+    for _ in 0..3 {
+        let due = task(book);
+        attempt(book, &due);
+        book.now = book.now.plus_millis(TASK_TIMEOUT_MS);
+    }
+    work(book, |book| stage_of(book, id) == Stage::Closed);
+}
+
+fn rotations_that_go_back(book: &mut Book) {
+    let exhausted = rotating(book);
+    while stage_of(book, exhausted) != Stage::Aborting {
+        fail_one(book, Failure { code: FailureCode::Store, status: None });
+        book.now = book.now.plus_millis(1_000);
+    }
+    work(book, |book| stage_of(book, exhausted) == Stage::Aborted);
+    for (from, to) in [(Stage::Distributed, Stage::Aborted), (Stage::Overlap, Stage::SwappedBack)] {
+        let ordered = rotating(book);
+        work(book, |book| stage_of(book, ordered) == from);
+        book.must(DAN, &Command::AbortRotation(ordered));
+        work(book, |book| stage_of(book, ordered) == to);
+    }
+    let outlives = rotating(book);
+    work(book, |book| stage_of(book, outlives) == Stage::Tested);
+    book.now = book.now.plus_seconds(600);
+    work(book, |book| stage_of(book, outlives) == Stage::Closed);
+}
+
+fn another_policy(book: &mut Book) {
+    let approval = approved(book, ACTIVATE);
+    let [_, policy, _] = stage::policies();
+    let policy_sha256 = stage::policy_digest(&policy);
+    let parameters_sha256 = stage::parameters();
+    let activate = ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 };
+    book.must(ANA, &Command::ActivatePolicy(activate));
+    let approval = requested(book, PAYOUT);
+    for voter in [BEN, CHLOE, EVE] {
+        book.must(voter, &Command::Approve(approval));
+    }
+    let permit = reserved(book, (ANA, PAYOUT), Some(approval));
+    book.must(ANA, &Command::StartPermit(permit));
+    finished(book, (ANA, permit), Outcome::Failed);
+}
+
+fn made(events: &[Event]) -> Subject {
+    Command::principal(events).unwrap().fact.subject()
+}
+
+fn requested(book: &mut Book, action: &str) -> ApprovalId {
+    let request = approval::Request { action: stage::action(action), parameters_sha256: stage::parameters() };
+    match made(&book.must(ANA, &Command::RequestApproval(request))) {
+        Subject::Approval(id) => id,
+        other => panic!("{other}"),
+    }
+}
+
+fn approved(book: &mut Book, action: &str) -> ApprovalId {
+    let id = requested(book, action);
+    book.must(BEN, &Command::Approve(id));
+    book.must(CHLOE, &Command::Approve(id));
+    id
+}
+
+fn reserved(book: &mut Book, (executor, action): (PersonId, &str), approval: Option<ApprovalId>) -> PermitId {
+    let (action, parameters_sha256) = (stage::action(action), stage::parameters());
+    let reserve = Reserve { action, parameters_sha256, approval };
+    match made(&book.must(executor, &Command::ReservePermit(reserve))) {
+        Subject::Permit(id) => id,
+        other => panic!("{other}"),
+    }
+}
+
+fn prepared(book: &mut Book, action: &str) -> PermitId {
+    let approval = approved(book, action);
+    reserved(book, (ANA, action), Some(approval))
+}
+
+fn finished(book: &mut Book, (executor, permit): (PersonId, PermitId), outcome: Outcome) {
+    book.must(executor, &Command::FinishPermit(Finish { permit, outcome }));
+}
+
+/// Time passes until the subject's deadline, and it is written down.
+fn elapsed(book: &mut Book, subject: Subject) {
+    book.commit();
+    book.wait_for_deadline();
+    assert!(!book.must(Actor::Node, &Command::Elapse(subject)).is_empty());
+}
+
+fn rotating(book: &mut Book) -> RotationId {
+    let permit = prepared(book, ROTATE);
+    let parameters = Parameters { overlap_seconds: 5 };
+    let start = Start { permit, parameters_sha256: stage::parameters(), parameters };
+    match made(&book.must(ANA, &Command::StartRotation(start))) {
+        Subject::Rotation(id) => id,
+        other => panic!("{other}"),
+    }
+}
+
+fn stage_of(book: &Book, id: RotationId) -> Stage {
+    book.whole.rotation(id).unwrap().stage
+}
+
+/// The first task that is due; deadlines that passed before it are written down.
+fn task(book: &mut Book) -> Due {
+    loop {
+        match book.due().into_iter().next() {
+            Some(Effect::Task(due)) => return due,
+            Some(Effect::Elapse(subject)) => {
+                book.must(Actor::Node, &Command::Elapse(subject));
+            }
+            None => book.wait_for_deadline(),
+        }
+    }
+}
+
+fn attempt(book: &mut Book, due: &Due) {
+    let (rotation, task, attempt) = (due.rotation, due.task.clone(), due.attempt);
+    book.must(Actor::Node, &Command::AttemptTask(Attempt { rotation, task, attempt }));
+}
+
+fn report(book: &mut Book, due: &Due, outcome: Result<(), Failure>) {
+    let (rotation, task, attempt) = (due.rotation, due.task.clone(), due.attempt);
+    let latency_us = if due.task.step == Step::CreatePending { 90 } else { 1_700 };
+    book.must(Actor::Node, &Command::ReportTask(Report { rotation, task, attempt, latency_us, outcome }));
+}
+
+fn fail_one(book: &mut Book, failure: Failure) {
+    let due = task(book);
+    attempt(book, &due);
+    report(book, &due, Err(failure));
+}
+
+/// Everything that is due succeeds.
+fn perform(book: &mut Book) {
+    for effect in book.due() {
+        match effect {
+            Effect::Elapse(subject) => {
+                book.must(Actor::Node, &Command::Elapse(subject));
+            }
+            Effect::Task(due) => {
+                attempt(book, &due);
+                report(book, &due, Ok(()));
+            }
+        }
+    }
+    book.commit();
+}
+
+/// Goes from deadline to deadline until the condition holds.
+fn work(book: &mut Book, until: impl Fn(&Book) -> bool) {
+    for _ in 0..100 {
+        if until(book) {
+            return;
+        }
+        perform(book);
+        if until(book) {
+            return;
+        }
+        book.wait_for_deadline();
+    }
+    panic!("it never comes to that: {:?}", book.due());
+}
