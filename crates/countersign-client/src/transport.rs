@@ -39,15 +39,6 @@ impl Default for Patience {
     }
 }
 
-/// When a call may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repeat {
-    /// Always: it reads, or its key makes repetition harmless.
-    Safely,
-    /// Only if it certainly had no effect.
-    IfUnsent,
-}
-
 /// A request before it is sent.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -55,24 +46,18 @@ pub(crate) struct Call {
     url: Url,
     body: Option<Vec<u8>>,
     key: Option<String>,
-    repeat: Repeat,
 }
 
 impl Call {
     /// Reads.
     pub(crate) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, key: None, repeat: Repeat::Safely }
+        Self { method: Method::GET, url, body: None, key: None }
     }
 
     /// Wants something to happen, once.
     pub(crate) fn post(url: Url, body: Vec<u8>) -> Result<Self, ClientError> {
         let key = Some(draw_key()?);
-        Ok(Self { method: Method::POST, url, body: Some(body), key, repeat: Repeat::Safely })
-    }
-
-    /// Wants something to happen that the server cannot recognise when it comes again.
-    pub(crate) fn post_once(url: Url, body: Vec<u8>) -> Self {
-        Self { method: Method::POST, url, body: Some(body), key: None, repeat: Repeat::IfUnsent }
+        Ok(Self { method: Method::POST, url, body: Some(body), key })
     }
 }
 
@@ -150,9 +135,9 @@ impl Transport {
         if let Some(body) = &call.body {
             request = request.header("content-type", "application/json").body(body.clone());
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(call, error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
-        let body = self.read(call, answer).await?;
+        let body = self.read(answer).await?;
         if status.is_success() {
             return Ok(body);
         }
@@ -165,10 +150,10 @@ impl Transport {
         Err(Failed { error, again })
     }
 
-    async fn read(&self, call: &Call, mut answer: Response) -> Result<Vec<u8>, Failed> {
+    async fn read(&self, mut answer: Response) -> Result<Vec<u8>, Failed> {
         let status = answer.status();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(call, error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
                 let what = format!("more than {MAX_ANSWER} bytes");
                 return Err(Failed { error: self.unexpected(Some(status), what), again: false });
@@ -178,11 +163,11 @@ impl Transport {
         Ok(body)
     }
 
-    fn unreachable(&self, call: &Call, error: reqwest::Error) -> Failed {
-        let again = call.repeat == Repeat::Safely || error.is_connect();
+    /// Always worth another attempt: the call reads, or its key makes repetition harmless.
+    fn unreachable(&self, error: reqwest::Error) -> Failed {
         // Without its address, which the message names already.
         let cause = Box::new(error.without_url());
-        Failed { error: ClientError::Unreachable { server: self.server.to_string(), cause }, again }
+        Failed { error: ClientError::Unreachable { server: self.server.to_string(), cause }, again: true }
     }
 
     pub(crate) fn unexpected(&self, status: Option<StatusCode>, what: String) -> ClientError {

@@ -1,6 +1,6 @@
 //! Verifies a stored log as a whole: every row through the ledger's verifier, then what the store says beside the rows.
 //!
-//! It only reads, and its memory does not grow with the number of entries. What it shows and what it does not is said at
+//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects and checkpoints). What it shows and what it does not is said at
 //! [`countersign_ledger::verify`].
 
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
@@ -82,9 +82,11 @@ pub fn verify(
     trust: &Trust<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, VerificationError> {
+    // Checkpoints before the head: on a log that grows meanwhile, none then vouches for more than the head holds, and one that
+    // does shows that the end was cut off.
+    let checkpoints = reader.checkpoints(0, usize::MAX)?;
+    let notes: Vec<&str> = checkpoints.iter().map(|checkpoint| checkpoint.note.as_str()).collect();
     let head = reader.head()?;
-    let notes = notes(reader, head.size())?;
-    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
     if head.size() == 0 {
         return Err(VerificationError::Empty);
     }
@@ -109,16 +111,6 @@ pub fn verify(
         return Err(VerificationError::Head { stored: head.size(), found: verified.size });
     }
     Ok(verified)
-}
-
-/// All signed checkpoints of trees up to the size.
-fn notes(reader: &mut dyn Reader, size: u64) -> Result<Vec<String>, StoreError> {
-    let stored = reader.checkpoints(0, usize::MAX)?;
-    Ok(stored
-        .into_iter()
-        .filter(|checkpoint| checkpoint.size <= size)
-        .map(|checkpoint| checkpoint.note)
-        .collect())
 }
 
 fn chunk(

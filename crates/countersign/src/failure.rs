@@ -11,7 +11,7 @@ use countersign_server::store::StoreError;
 use countersign_server::verification::VerificationError;
 use serde_json::json;
 
-use crate::output::visible;
+use crate::output::{Unwritable, visible};
 
 /// What kind of error it was, as the exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,7 @@ impl std::error::Error for Failure {}
 
 /// Tells the error on standard error, or as JSON on standard output, and gives the exit code.
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    if is_broken_pipe(error) {
-        // Whoever read our output has seen enough.
+    if error.downcast_ref().is_some_and(Unwritable::is_closed) {
         return ExitCode::SUCCESS;
     }
     let written = if json { as_json(error) } else { as_text(error) };
@@ -188,11 +187,6 @@ fn of_node(error: &NodeError) -> Kind {
         NodeError::Folder { .. } | NodeError::Listen { .. } | NodeError::Unsigned(_) => Kind::Unavailable,
         _ => Kind::Malformed,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let of = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(of))
 }
 
 #[cfg(test)]

@@ -20,3 +20,5 @@ mod runner;
 mod secrets;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod verification;

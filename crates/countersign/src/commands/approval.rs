@@ -48,7 +48,7 @@ pub(crate) enum Verb {
     List(Listed),
     /// One request with its parameters and votes.
     Show { id: String },
-    /// Wait until a request is approved; ends with 3 if it never will be.
+    /// Wait until a request is approved; ends with 3 if it never will be, with 5 if time runs out.
     Wait {
         id: String,
         /// How long to wait, seconds.
@@ -71,7 +71,8 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::Show { id } => client.approval(&id).await?,
         Verb::Wait { id, timeout } => {
             let waited = tokio::time::timeout(Duration::from_secs(timeout), decided(&client, &id)).await;
-            let late = |_| Failure::new(Kind::Refused, format!("`{id}` was not decided within {timeout} s"));
+            let late =
+                |_| Failure::new(Kind::Unavailable, format!("`{id}` was not decided within {timeout} s"));
             waited.map_err(late)??
         }
     };

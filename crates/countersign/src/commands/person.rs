@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use countersign_api::Page;
 use countersign_api::person::Person;
-use countersign_client::{Client, ClientError, Credential};
+use countersign_client::{Client, Credential, ErrorKind};
 
 use super::{Session, more};
 use crate::cli::Listed;
 use crate::credentials::{self, Saved};
+use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 
 /// Replace a one-time claim by a credential of your own.
@@ -20,7 +21,7 @@ pub(crate) struct Claim {
     /// The file with the claim, or `-` for standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     claim: PathBuf,
-    /// Where to keep the credential; the file must not exist.
+    /// Where to keep the credential. If an earlier attempt left one there, it is used again.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
 }
@@ -31,16 +32,30 @@ pub(crate) enum Verb {
     List(Listed),
 }
 
-/// The credential is kept before it is sent, so that a lost answer loses nothing.
+/// The credential is kept before it is sent, so that a lost answer loses nothing: typed again, the same claim is repeated with the
+/// same credential, which the server answers as the first time.
 pub(crate) async fn claim(session: &Session, arguments: &Claim) -> anyhow::Result<()> {
     let claim = read_claim(arguments)?;
     let path = match &arguments.save {
         Some(path) => path.clone(),
         None => credentials::default_path()?,
     };
-    let saved = Saved { server: session.server()?.to_owned(), credential: Credential::draw()? };
-    credentials::save(&path, &saved)?;
-    match exchange(&saved, claim.trim()).await {
+    let server = session.server()?;
+    let (credential, is_new) = if path.exists() {
+        let saved = credentials::load(&path)?;
+        if saved.server != server {
+            let what = format!("`{}` holds a credential for `{}`", path.display(), saved.server);
+            return Err(Failure::new(Kind::Malformed, what).hint("name another file with `--save`").into());
+        }
+        (saved.credential, false)
+    } else {
+        (Credential::draw()?, true)
+    };
+    let client = Client::new(server, Some(&credential))?;
+    if is_new {
+        credentials::save(&path, &Saved { server: server.to_owned(), credential: credential.clone() })?;
+    }
+    match client.claim(claim.trim(), &credential).await {
         Ok(person) => {
             session
                 .output
@@ -48,23 +63,12 @@ pub(crate) async fn claim(session: &Session, arguments: &Claim) -> anyhow::Resul
             session.output.show(&person, show)
         }
         Err(error) => {
-            // A refused claim made nothing of the credential; after silence it may be the one that holds.
-            if matches!(error, ClientError::Problem(_)) {
+            // Only a clear no makes a fresh credential worthless; after anything else it may be the one that holds.
+            if is_new && matches!(error.kind(), ErrorKind::Refused | ErrorKind::Malformed) {
                 std::fs::remove_file(&path).with_context(|| format!("removing `{}`", path.display()))?;
             }
             Err(error.into())
         }
-    }
-}
-
-async fn exchange(saved: &Saved, claim: &str) -> Result<Person, ClientError> {
-    let client = Client::new(&saved.server, Some(&saved.credential))?;
-    match client.claim(claim, &saved.credential).await {
-        // Whoever asks with the new credential learns what became of the claim.
-        Err(ClientError::Unreachable { server, cause }) => {
-            client.me().await.map_err(|_| ClientError::Unreachable { server, cause })
-        }
-        answer => answer,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is printed: JSON for programs, tables for people. Nothing else in this binary writes to standard output, except the demo.
 
+use std::fmt;
 use std::io::Write as _;
 
 use serde::Serialize;
@@ -40,9 +41,27 @@ impl Output {
     }
 }
 
+/// Standard output took no more. Apart from other input and output, because whoever closed it has seen enough: that is no failure.
+#[derive(Debug)]
+pub(crate) struct Unwritable(std::io::Error);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "standard output cannot be written: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+impl Unwritable {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.kind() == std::io::ErrorKind::BrokenPipe
+    }
+}
+
 /// Writes a line to standard output.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", text.trim_end_matches('\n'))?;
-    Ok(out.flush()?)
+    let written = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    Ok(written.map_err(Unwritable)?)
 }

@@ -72,6 +72,15 @@ fn a_claim_works_once_and_a_lost_server_is_said_to_be_lost() {
     let (code, complaint) = said(&run(&again));
     assert!(code == 3 && complaint.contains("unknown_claim"), "{complaint}");
     assert!(!stage.path("other.json").exists(), "a refused claim leaves no credential behind");
+    let mine = stage.text("Ana.json");
+    let repeated = ["--json", "--server", &served.url, "claim", "--claim", &claim, "--save", &mine];
+    assert_eq!(
+        json(&run(&repeated))["name"],
+        "Ana",
+        "the same claim with the same credential may be repeated"
+    );
+    let elsewhere = ["--server", "http://127.0.0.1:9", "claim", "--claim", &claim, "--save", &mine];
+    assert_eq!(said(&run(&elsewhere)).0, 8, "a credential is for one server");
     assert_eq!(json(&stage.by("Ana", &["whoami"]))["name"], "Ana");
     served.stop();
     let (code, complaint) = said(&stage.by("Ana", &["whoami"]));
