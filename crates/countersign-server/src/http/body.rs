@@ -21,8 +21,8 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// A body that is too large is still read to its end up to here, so that its sender hears why and can go on using the connection.
 const MAX_DRAINED: usize = 16 * 1024 * 1024;
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive: less than the envelope gives the whole request, so that the answer can say what was slow.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The whole body.
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Rejected> {

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, Content, Ref, Required, Response};
+use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
 const PUBLIC: [&str; 8] = [
@@ -61,6 +61,7 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         let public = PUBLIC.contains(&path.as_str());
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             name(operation);
+            describe(operation);
             tell_problems(operation);
             operation.security = Some(if public { Vec::new() } else { vec![credential()] });
         }
@@ -79,6 +80,17 @@ fn credential() -> SecurityRequirement {
 fn name(operation: &mut Operation) {
     let tag = operation.tags.iter().flatten().next();
     operation.operation_id = tag.zip(operation.operation_id.as_ref()).map(|(tag, id)| format!("{tag}_{id}"));
+}
+
+/// `OpenAPI` demands a description of every answer; of most there is nothing to say that its schema does not.
+fn describe(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = "As asked.".to_owned();
+        }
+    }
 }
 
 /// Whatever goes wrong is told in one form.

@@ -21,6 +21,7 @@ use crate::store::{Reader, StoreError, StoredEntry};
 
 /// Which entries.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntriesQuery {
     /// From this index on, or, with a subject, after this number among its entries.
@@ -127,6 +128,7 @@ pub(super) async fn checkpoint(State(app): State<App>) -> Result<Response, Rejec
 
 /// Which inclusion proof.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InclusionQuery {
     /// The entry.
@@ -137,6 +139,7 @@ pub(super) struct InclusionQuery {
 
 /// Which consistency proof.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConsistencyQuery {
     /// The earlier size.

@@ -17,6 +17,7 @@ const MOST: usize = 200;
 
 /// Which page of a list.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
     /// Only items stored in this state. Silence past a deadline is written down a little later than it is shown.
