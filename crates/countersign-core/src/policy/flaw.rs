@@ -10,6 +10,10 @@ use super::{Consent, Policy, Rule};
 use crate::log::activation;
 use crate::text::Name;
 
+/// Most rules in a policy, and most consumers of a secret: an entry names those that matter to it, and an entry has a largest size.
+const MOST_RULES: usize = 256;
+const MOST_CONSUMERS: usize = 64;
+
 /// Something wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
@@ -35,6 +39,7 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
         }
     }
     found.groups("access.read", &policy.access.read);
+    found.at_most("rules", policy.rules.len(), MOST_RULES);
     let mut names = BTreeSet::new();
     for rule in &policy.rules {
         if !names.insert(&rule.name) {
@@ -55,6 +60,12 @@ struct Found<'a> {
 impl Found<'_> {
     fn add(&mut self, place: String, what: String) {
         self.flaws.push(Flaw { place, what });
+    }
+
+    fn at_most(&mut self, place: &str, count: usize, most: usize) {
+        if count > most {
+            self.add(place.into(), format!("names {count}; at most {most} are possible"));
+        }
     }
 
     fn groups<'b>(&mut self, place: &str, groups: impl IntoIterator<Item = &'b Name>) {
@@ -121,6 +132,7 @@ impl Found<'_> {
             if !seen.insert((&secret.resource, &secret.environment)) {
                 self.add(place.clone(), "a second secret of this name and environment".into());
             }
+            self.at_most(&format!("{place}.consumers"), secret.consumers.len(), MOST_CONSUMERS);
             if secret.consumers.is_empty() {
                 self.add(format!("{place}.consumers"), "names no endpoint".into());
             }

@@ -106,3 +106,20 @@ fn a_policy_that_nobody_could_replace_is_flawed() {
         ]
     );
 }
+
+#[test]
+fn a_policy_whose_entries_would_not_fit_is_flawed() {
+    let mut policy = policy();
+    let name = |number: usize| alloc::format!("name-{number}").parse().unwrap();
+    policy.secrets[0].consumers = (0..65).map(name).collect();
+    let ping = policy.rules[3].clone();
+    policy.rules.extend((0..253).map(|number| crate::policy::Rule { name: name(number), ..ping.clone() }));
+    let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        flaws,
+        [
+            "rules: names 257; at most 256 are possible",
+            "secrets.webhook-signing/stripe@production.consumers: names 65; at most 64 are possible",
+        ]
+    );
+}
