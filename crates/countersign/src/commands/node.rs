@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -76,7 +77,7 @@ pub(crate) struct Serve {
 
 pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
     let New { folder, origin, people: names, listen } = arguments;
-    let people = names.iter().map(|name| person(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let people = persons(names)?;
     let seed = scaffold::draw()?;
     let signer = Ed25519Signer::from_seed(origin, seed)
         .map_err(|error| Failure::new(Kind::Malformed, format!("`--origin`: {error}")))?;
@@ -104,9 +105,17 @@ pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
     session.output.show(&made, |_| scaffold::next_steps(folder, &vkey))
 }
 
-fn person(name: &str) -> anyhow::Result<NewPerson> {
-    let [bytes @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = scaffold::draw()?;
-    Ok(NewPerson { id: PersonId(scaffold::uuid(u128::from_be_bytes(bytes))), name: name.to_owned() })
+/// People with fresh ids, in the order they were named.
+fn persons(names: &[String]) -> anyhow::Result<Vec<NewPerson>> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    let millis = u64::try_from(since.as_millis()).context("the clock is far in the future")?;
+    let numbered = (0_u16..).zip(names);
+    let person = |(counter, name): (u16, &String)| {
+        let [.., a, b, c, d, e, f, g, h] = scaffold::draw()?;
+        let random = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Ok(NewPerson { id: PersonId(scaffold::uuid(millis, counter, random)), name: name.clone() })
+    };
+    numbered.map(person).collect()
 }
 
 pub(crate) async fn init(session: &Session, arguments: &Init) -> anyhow::Result<()> {

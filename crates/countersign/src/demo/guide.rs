@@ -2,6 +2,7 @@
 //!
 //! It only looks, with the auditor's credential; everything that happens is typed by whoever follows it.
 
+use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use countersign_client::Listing;
 
 use super::cast::{Cast, ENVIRONMENT, ORIGIN, SECRET, WEBHOOK_MINUTES, Who};
 use super::child;
+use super::witness::{Seen, Witness};
 use crate::commands::rotation::is_last;
 
 /// How often the ledger is looked at.
@@ -25,8 +27,8 @@ enum Next {
     Request,
     /// Agree to this request; these people still could.
     Vote(String, Vec<String>),
-    /// Reserve a permit on this approval.
-    Reserve(String),
+    /// Reserve a permit on this approval, with the parameters that were approved.
+    Reserve(String, String),
     /// Start a rotation under this permit.
     Start(String),
     /// Watch this rotation, which is in this stage.
@@ -50,11 +52,13 @@ pub(super) async fn accompany(cast: Cast) -> anyhow::Result<ExitCode> {
 }
 
 async fn watch(cast: &Cast) -> anyhow::Result<()> {
-    let mut told = None;
+    let (mut told, mut tally) = (None, Tally::default());
     loop {
+        // At every look, because the provider does not remember for ever.
+        tally.go_on(&cast.witness).await?;
         let next = next(cast).await?;
         if told.as_ref() != Some(&next) {
-            say(&words(cast, &next).await?)?;
+            say(&words((cast, &tally), (&next, told.as_ref()))?)?;
             told = Some(next);
         }
         tokio::time::sleep(EVERY).await;
@@ -112,21 +116,31 @@ fn decide(approval: Approval) -> Next {
             let could = approval.missing.into_iter().flat_map(|missing| missing.could);
             Next::Vote(approval.id, could.filter_map(|person| person.name).collect())
         }
-        ("approved", _) => Next::Reserve(approval.id),
+        ("approved", _) => Next::Reserve(approval.id, parameters(approval.parameters)),
         ("consumed", Some(permit)) => Next::Start(permit),
         _ => Next::Request,
     }
 }
 
-async fn words(cast: &Cast, next: &Next) -> anyhow::Result<String> {
-    let action = format!("rotate {SECRET} {ENVIRONMENT} --param overlap_seconds=10");
+/// Parameters as an argument that a shell takes as they are.
+fn parameters(parameters: Option<serde_json::Value>) -> String {
+    format!("--params '{}'", parameters.unwrap_or_else(|| serde_json::json!({})))
+}
+
+fn words((cast, tally): (&Cast, &Tally), (next, told): (&Next, Option<&Next>)) -> anyhow::Result<String> {
+    let action = format!("rotate {SECRET} {ENVIRONMENT}");
     let as_person = |name: &str, rest: &str| {
         format!("  ./countersign --credential {}.json {rest}\n", name.to_lowercase())
     };
     Ok(match next {
         Next::Request => format!(
             "\nAna asks for a rotation:\n\n{}",
-            as_person("Ana", &format!("approval request {action} --reason \"quarterly rotation\""))
+            as_person(
+                "Ana",
+                &format!(
+                    "approval request {action} --param overlap_seconds=10 --reason \"quarterly rotation\""
+                )
+            )
         ),
         Next::Vote(approval, could) => {
             let votes = could.iter().map(|name| as_person(name, &format!("approval approve {approval}")));
@@ -135,26 +149,30 @@ async fn words(cast: &Cast, next: &Next) -> anyhow::Result<String> {
                 votes.collect::<String>()
             )
         }
-        Next::Reserve(approval) => format!(
+        Next::Reserve(approval, parameters) => format!(
             "\nThe quorum is met. Ana gets leave to do exactly that, once (another overlap would be refused):\n\n{}",
-            as_person("Ana", &format!("permit reserve {action} --approval {approval}"))
+            as_person("Ana", &format!("permit reserve {action} {parameters} --approval {approval}"))
         ),
         Next::Start(permit) => format!(
             "\nAna starts the rotation under her permit:\n\n{}",
             as_person("Ana", &format!("rotation start --permit {permit}"))
         ),
         Next::Watch(rotation, stage) => {
-            let watch = format!("rotation watch {rotation}");
-            let hint = if stage == "started" { as_person("Aud", &watch) } else { String::new() };
-            format!("\n  {stage}: {}\n{hint}", webhooks(cast).await?)
+            let begins = !matches!(told, Some(Next::Watch(..)));
+            let hint = if begins {
+                let watch = as_person("Aud", &format!("rotation watch {rotation}"));
+                format!("\nIt runs. Here are its stages; to follow it by yourself:\n\n{watch}\n")
+            } else {
+                String::new()
+            };
+            format!("{hint}  {stage}: {tally}\n")
         }
         Next::Verify(rotation, stage) => {
             let show = as_person("Aud", &format!("rotation show {rotation}"));
             let database = cast.places.database()?;
             format!(
-                "\n  {stage}: {}\n\nAud looks at the record and verifies the ledger:\n\n{show}  \
+                "  {stage}: {tally}\n\nAud looks at the record and verifies the ledger:\n\n{show}  \
                  ./countersign ledger verify {} --key @server/log.vkey\n\nAnother rotation may be requested at any time.\n",
-                webhooks(cast).await?,
                 database.display()
             )
         }
@@ -162,10 +180,27 @@ async fn words(cast: &Cast, next: &Next) -> anyhow::Result<String> {
 }
 
 /// How genuine webhooks have fared since the beginning, by the provider's word.
-async fn webhooks(cast: &Cast) -> anyhow::Result<String> {
-    let deliveries = cast.witness.deliveries().await?;
-    let rejected = deliveries.iter().filter(|delivery| !delivery.is_accepted()).count();
-    Ok(format!("{rejected} of {} genuine webhooks rejected so far", deliveries.len()))
+#[derive(Debug, Default)]
+struct Tally {
+    seen: Seen,
+    sent: usize,
+    rejected: usize,
+}
+
+impl Tally {
+    async fn go_on(&mut self, witness: &Witness) -> anyhow::Result<()> {
+        while let Some(deliveries) = witness.more_deliveries(&mut self.seen).await? {
+            self.sent += deliveries.len();
+            self.rejected += deliveries.iter().filter(|delivery| !delivery.is_accepted()).count();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} genuine webhooks rejected so far", self.rejected, self.sent)
+    }
 }
 
 #[cfg(test)]

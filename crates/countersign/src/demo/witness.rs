@@ -30,6 +30,10 @@ impl Delivery {
     }
 }
 
+/// How many deliveries were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen(u64);
+
 /// What a receiver answered to a webhook of choice.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer {
@@ -77,19 +81,23 @@ impl Witness {
 
     /// Every genuine webhook so far whose answer is known.
     pub(super) async fn deliveries(&self) -> anyhow::Result<Vec<Delivery>> {
-        let (mut all, mut after) = (Vec::new(), 0);
-        loop {
-            let page: Page =
-                self.get(&format!("{}/deliveries?after={after}&limit={PAGE}", self.provider)).await?;
-            if page.forgotten > 0 {
-                bail!("the provider has forgotten its first {} deliveries", page.forgotten);
-            }
-            if page.deliveries.is_empty() {
-                return Ok(all);
-            }
-            all.extend(page.deliveries);
-            after = page.next;
+        let (mut all, mut seen) = (Vec::new(), Seen::default());
+        while let Some(deliveries) = self.more_deliveries(&mut seen).await? {
+            all.extend(deliveries);
         }
+        Ok(all)
+    }
+
+    /// The genuine webhooks that were answered since; none if there are no more yet.
+    pub(super) async fn more_deliveries(&self, seen: &mut Seen) -> anyhow::Result<Option<Vec<Delivery>>> {
+        let Seen(after) = *seen;
+        let page: Page =
+            self.get(&format!("{}/deliveries?after={after}&limit={PAGE}", self.provider)).await?;
+        if page.forgotten > after {
+            bail!("the provider has forgotten its deliveries up to number {}", page.forgotten);
+        }
+        *seen = Seen(page.next);
+        Ok(Some(page.deliveries).filter(|deliveries| !deliveries.is_empty()))
     }
 
     /// Has the provider sign one webhook with a version of choice, for each application; their answers.

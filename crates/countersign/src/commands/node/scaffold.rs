@@ -14,9 +14,12 @@ pub(super) fn draw() -> anyhow::Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// Random bits as a `UUIDv4` (RFC 9562, 5.4): version 4 in bits 48 to 51, variant 10 in bits 64 and 65.
-pub(super) fn uuid(random: u128) -> u128 {
-    random & !(0xf << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62
+/// A `UUIDv7` (RFC 9562, 5.7): milliseconds since 1970, a counter that keeps the order within one (6.2, method 1), random bits.
+pub(super) fn uuid(millis: u64, counter: u16, random: u64) -> u128 {
+    const VERSION: u128 = 0x7 << 76;
+    const VARIANT: u128 = 0b10 << 62;
+    let counter = u128::from(counter & 0xfff) << 64;
+    u128::from(millis) << 80 | VERSION | counter | VARIANT | u128::from(random >> 2)
 }
 
 pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -> String {
@@ -126,10 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_the_version_and_variant_of_their_kind() {
-        for random in [0, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
-            let text = format!("{:032x}", uuid(random));
-            assert!(text.as_bytes()[12] == b'4' && b"89ab".contains(&text.as_bytes()[16]), "{text}");
+    fn ids_have_version_and_variant_of_their_kind_and_keep_their_order() {
+        for random in [0, u64::MAX] {
+            let text = format!("{:032x}", uuid(0x0123_4567_89ab, 0xfff, random));
+            assert!(text.starts_with("0123456789ab7fff") && b"89ab".contains(&text.as_bytes()[16]), "{text}");
         }
+        assert!(uuid(1, 0, u64::MAX) < uuid(1, 1, 0));
+        assert!(uuid(1, 0xfff, u64::MAX) < uuid(2, 0, 0));
     }
 }
