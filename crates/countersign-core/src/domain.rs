@@ -256,6 +256,21 @@ macro_rules! refusals {
         })*
 
         impl Refusal {
+            /// One example of every refusal there is, with the capability that gives it, in order of precedence.
+            pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+                let all = [].into_iter();
+                $(let all = all.chain(
+                    $module::Refusal::ALL.iter().map(|refusal| (stringify!($module), Self::$variant(refusal.clone()))),
+                );)*
+                all
+            }
+
+            /// The capability that gives it.
+            #[must_use]
+            pub fn capability(&self) -> &'static str {
+                match self { $(Self::$variant(..) => stringify!($module),)* }
+            }
+
             /// The stable code.
             #[must_use]
             pub fn code(&self) -> &'static str {

@@ -8,6 +8,7 @@
 //! - `text` `id` `time` `digest` `action`: the words everything speaks in
 //! - `policy`: groups, rules, and what several rules demand together
 //! - `context` `domain` `state`: commands, events, effects, and the fold
+//! - `catalogue`: what all refusals have in common
 //! - `log` `person` `approval` `permit` `secret` `rotation` `incident`: one capability each
 #![no_std]
 #![deny(missing_docs)]
@@ -16,6 +17,7 @@ extern crate alloc;
 
 pub mod action;
 pub mod approval;
+mod catalogue;
 pub mod context;
 pub mod digest;
 pub mod domain;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::approval;
+use crate::catalogue::listed;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
@@ -118,6 +119,11 @@ pub enum Refusal {
     NoActivationRule,
     /// The enrolled people could not meet the quorum for the policy's own replacement.
     ActivationUnsatisfiable(Vec<Missing>),
+}
+
+listed! { Refusal:
+    AlreadyInitialised, NotInitialised, Flawed(String::new()), UnknownMember(PersonId(0)),
+    NoActivationRule, ActivationUnsatisfiable(Vec::new()),
 }
 
 impl Refusal {

@@ -11,6 +11,7 @@ use core::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::catalogue::listed;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
@@ -123,6 +124,10 @@ pub enum Refusal {
     UnknownClaim,
     /// Somebody holds this very credential.
     CredentialInUse,
+}
+
+listed! { Refusal:
+    NotTheNode, UnknownPerson, UnknownClaim, CredentialInUse,
 }
 
 impl Refusal {

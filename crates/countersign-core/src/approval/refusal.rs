@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::catalogue::listed;
 use crate::policy::Missing;
 
 /// Why a request or a vote is refused.
@@ -40,6 +41,12 @@ pub enum Refusal {
     AlreadyVoted,
     /// The quorum is met already.
     AlreadyApproved,
+}
+
+listed! { Refusal:
+    NotFound, NotAPerson, SelfApproval, NotTheRequester, NoRule, NotARequester, NotAnApprover,
+    NotNeeded, Unsatisfiable(Vec::new()), Consumed, Denied, Withdrawn, Expired, PolicyChanged,
+    AlreadyVoted, AlreadyApproved,
 }
 
 impl Refusal {

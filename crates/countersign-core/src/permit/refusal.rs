@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Status;
+use crate::catalogue::listed;
 use crate::policy::Missing;
 
 /// Why a permit is refused.
@@ -53,6 +54,13 @@ pub enum Refusal {
     Closed,
     /// Nobody reported in time.
     Unknown,
+}
+
+listed! { Refusal:
+    NotFound, NotAPerson, NoRule, NotAnExecutor, NotTheExecutor, ApprovalRequired(Vec::new()),
+    ApprovalNotFound, ActionMismatch, ParametersMismatch, ApprovalConsumed, ApprovalDenied,
+    ApprovalWithdrawn, ApprovalExpired, PolicyChanged, ApprovalPending(Vec::new()), UseRotation,
+    NotStarted, AlreadyStarted, Released, Lapsed, Closed, Unknown,
 }
 
 impl Refusal {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::catalogue::listed;
+
 /// Why something about a rotation is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -34,6 +36,12 @@ pub enum Refusal {
     PastRevocation,
     /// The task is not owed now, or this attempt is not the next one.
     TaskNotDue,
+}
+
+listed! { Refusal:
+    NotFound, NotTheRunner, NotAPerson, NotAnExecutor, NotGoverned, NotAdopted, SecretBusy,
+    ParametersMismatch, OverlapTooShort { min_seconds: 0 }, Finished, AlreadyTurnedBack,
+    PastRevocation, TaskNotDue,
 }
 
 impl Refusal {

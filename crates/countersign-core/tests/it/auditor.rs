@@ -24,6 +24,7 @@ fn must(holds: bool, otherwise: impl Into<String>) -> Verdict {
     if holds { Ok(()) } else { Err(otherwise.into()) }
 }
 
+#[derive(Clone)]
 struct Approval {
     requester: PersonId,
     action: Action,
@@ -35,6 +36,7 @@ struct Approval {
     consumed_by: Option<PermitId>,
 }
 
+#[derive(Clone)]
 struct Permit {
     executor: PersonId,
     deadline: Time,
@@ -43,19 +45,21 @@ struct Permit {
     rotation: Option<RotationId>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Secret {
     highest: u32,
     current: u32,
     holder: Option<RotationId>,
 }
 
+#[derive(Clone)]
 struct Task {
     attempts: u32,
     done: bool,
     not_before: Time,
 }
 
+#[derive(Clone)]
 struct Rotation {
     started: rotation::Started,
     by: PersonId,
@@ -89,7 +93,7 @@ fn is_last(stage: &str) -> bool {
 }
 
 /// Everything the auditor remembers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Auditor {
     policy: Option<Policy>,
     /// Whether each enrolled person has claimed.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::digest::Digest;
 use countersign_core::id::CorrelationId;
+use countersign_core::log::Bootstrap;
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
 use countersign_core::{
@@ -18,6 +19,7 @@ use crate::auditor::Auditor;
 use crate::stage;
 
 /// A history under way.
+#[derive(Clone)]
 pub(crate) struct Book {
     pub now: Time,
     /// Nothing is ever let go of here.
@@ -58,8 +60,13 @@ impl Book {
 
     /// Genesis is written, and everybody but Eve has claimed.
     pub(crate) fn begun() -> Self {
+        Self::begun_with(stage::genesis())
+    }
+
+    /// This genesis is written, and everybody but Eve has claimed.
+    pub(crate) fn begun_with(genesis: Bootstrap) -> Self {
         let mut book = Self::empty();
-        book.must(Actor::Node, &Command::Bootstrap(stage::genesis()));
+        book.must(Actor::Node, &Command::Bootstrap(genesis));
         for person in [stage::ANA, stage::BEN, stage::CHLOE, stage::AUD, stage::DAN] {
             book.must(Actor::Node, &stage::claiming(person));
         }
@@ -151,21 +158,22 @@ impl Book {
         self.assert_nothing_overdue_is_lost();
     }
 
-    /// What is overdue by its own deadline is owed, and nothing else is.
-    fn assert_nothing_overdue_is_lost(&self) {
-        let deadline = |item: &Item| match item {
+    /// When time alone will next change the subject, as it says itself.
+    pub(crate) fn deadline(&self, subject: &Subject) -> Option<Time> {
+        match self.whole.item(subject)? {
             Item::Approval(approval) => approval.deadline(),
             Item::Permit(permit) => permit.deadline(),
             Item::Rotation(rotation) => rotation.deadline(),
             _ => None,
-        };
+        }
+    }
+
+    /// What is overdue by its own deadline is owed, and nothing else is.
+    fn assert_nothing_overdue_is_lost(&self) {
         let overdue: BTreeSet<&Subject> = self
             .records
             .keys()
-            .filter(|subject| {
-                let item = self.whole.item(subject);
-                item.as_ref().and_then(deadline).is_some_and(|deadline| deadline <= self.now)
-            })
+            .filter(|subject| self.deadline(subject).is_some_and(|deadline| deadline <= self.now))
             .collect();
         let owed: Vec<Subject> = self
             .due()

@@ -107,7 +107,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         5 => (1..24_u8, prop::sample::select(vec![250_i64, 1_000, 5_000]), fate())
             .prop_map(|(rounds, pause, fate)| Move::Work(rounds, pause, fate)),
         2 => index().prop_map(Move::Elapse),
-        2 => (who(), index(), 0..3_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
+        2 => (who(), index(), 0..4_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
         3 => (0..2_usize).prop_map(Move::Prepare),
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),

@@ -7,6 +7,8 @@ mod auditor;
 #[cfg(test)]
 mod book;
 #[cfg(test)]
+mod deadlines;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod histories;
@@ -14,6 +16,8 @@ mod histories;
 mod merging;
 #[cfg(test)]
 mod quorum;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod sabotage;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
+use countersign_core::policy::Policy;
 use countersign_core::rotation::{
     Attempt, Due, Failure, FailureCode, Parameters, Report, Stage, Start, Step, TASK_TIMEOUT_MS,
 };
@@ -116,11 +117,8 @@ fn rotations_that_go_back(book: &mut Book) {
 
 fn another_policy(book: &mut Book) {
     let approval = approved(book, ACTIVATE);
-    let [_, policy, _] = stage::policies();
-    let policy_sha256 = stage::policy_digest(&policy);
-    let parameters_sha256 = stage::parameters();
-    let activate = ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 };
-    book.must(ANA, &Command::ActivatePolicy(activate));
+    let [_, stricter, ..] = stage::policies();
+    book.must(ANA, &activation(stricter, approval));
     let approval = requested(book, PAYOUT);
     for voter in [BEN, CHLOE, EVE] {
         book.must(voter, &Command::Approve(approval));
@@ -130,11 +128,17 @@ fn another_policy(book: &mut Book) {
     finished(book, (ANA, permit), Outcome::Failed);
 }
 
+pub(crate) fn activation(policy: Policy, approval: ApprovalId) -> Command {
+    let policy_sha256 = stage::policy_digest(&policy);
+    let parameters_sha256 = stage::parameters();
+    Command::ActivatePolicy(ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 })
+}
+
 fn made(events: &[Event]) -> Subject {
     Command::principal(events).unwrap().fact.subject()
 }
 
-fn requested(book: &mut Book, action: &str) -> ApprovalId {
+pub(crate) fn requested(book: &mut Book, action: &str) -> ApprovalId {
     let request = approval::Request { action: stage::action(action), parameters_sha256: stage::parameters() };
     match made(&book.must(ANA, &Command::RequestApproval(request))) {
         Subject::Approval(id) => id,
@@ -142,14 +146,18 @@ fn requested(book: &mut Book, action: &str) -> ApprovalId {
     }
 }
 
-fn approved(book: &mut Book, action: &str) -> ApprovalId {
+pub(crate) fn approved(book: &mut Book, action: &str) -> ApprovalId {
     let id = requested(book, action);
     book.must(BEN, &Command::Approve(id));
     book.must(CHLOE, &Command::Approve(id));
     id
 }
 
-fn reserved(book: &mut Book, (executor, action): (PersonId, &str), approval: Option<ApprovalId>) -> PermitId {
+pub(crate) fn reserved(
+    book: &mut Book,
+    (executor, action): (PersonId, &str),
+    approval: Option<ApprovalId>,
+) -> PermitId {
     let (action, parameters_sha256) = (stage::action(action), stage::parameters());
     let reserve = Reserve { action, parameters_sha256, approval };
     match made(&book.must(executor, &Command::ReservePermit(reserve))) {
@@ -158,23 +166,23 @@ fn reserved(book: &mut Book, (executor, action): (PersonId, &str), approval: Opt
     }
 }
 
-fn prepared(book: &mut Book, action: &str) -> PermitId {
+pub(crate) fn prepared(book: &mut Book, action: &str) -> PermitId {
     let approval = approved(book, action);
     reserved(book, (ANA, action), Some(approval))
 }
 
-fn finished(book: &mut Book, (executor, permit): (PersonId, PermitId), outcome: Outcome) {
+pub(crate) fn finished(book: &mut Book, (executor, permit): (PersonId, PermitId), outcome: Outcome) {
     book.must(executor, &Command::FinishPermit(Finish { permit, outcome }));
 }
 
 /// Time passes until the subject's deadline, and it is written down.
-fn elapsed(book: &mut Book, subject: Subject) {
+pub(crate) fn elapsed(book: &mut Book, subject: Subject) {
     book.commit();
-    book.wait_for_deadline();
+    book.now = book.deadline(&subject).unwrap();
     assert!(!book.must(Actor::Node, &Command::Elapse(subject)).is_empty());
 }
 
-fn rotating(book: &mut Book) -> RotationId {
+pub(crate) fn rotating(book: &mut Book) -> RotationId {
     let permit = prepared(book, ROTATE);
     let parameters = Parameters { overlap_seconds: 5 };
     let start = Start { permit, parameters_sha256: stage::parameters(), parameters };
@@ -184,12 +192,12 @@ fn rotating(book: &mut Book) -> RotationId {
     }
 }
 
-fn stage_of(book: &Book, id: RotationId) -> Stage {
+pub(crate) fn stage_of(book: &Book, id: RotationId) -> Stage {
     book.whole.rotation(id).unwrap().stage
 }
 
 /// The first task that is due; deadlines that passed before it are written down.
-fn task(book: &mut Book) -> Due {
+pub(crate) fn task(book: &mut Book) -> Due {
     loop {
         match book.due().into_iter().next() {
             Some(Effect::Task(due)) => return due,
@@ -201,18 +209,18 @@ fn task(book: &mut Book) -> Due {
     }
 }
 
-fn attempt(book: &mut Book, due: &Due) {
+pub(crate) fn attempt(book: &mut Book, due: &Due) {
     let (rotation, task, attempt) = (due.rotation, due.task.clone(), due.attempt);
     book.must(Actor::Node, &Command::AttemptTask(Attempt { rotation, task, attempt }));
 }
 
-fn report(book: &mut Book, due: &Due, outcome: Result<(), Failure>) {
+pub(crate) fn report(book: &mut Book, due: &Due, outcome: Result<(), Failure>) {
     let (rotation, task, attempt) = (due.rotation, due.task.clone(), due.attempt);
     let latency_us = if due.task.step == Step::CreatePending { 90 } else { 1_700 };
     book.must(Actor::Node, &Command::ReportTask(Report { rotation, task, attempt, latency_us, outcome }));
 }
 
-fn fail_one(book: &mut Book, failure: Failure) {
+pub(crate) fn fail_one(book: &mut Book, failure: Failure) {
     let due = task(book);
     attempt(book, &due);
     report(book, &due, Err(failure));
@@ -235,7 +243,7 @@ fn perform(book: &mut Book) {
 }
 
 /// Goes from deadline to deadline until the condition holds.
-fn work(book: &mut Book, until: impl Fn(&Book) -> bool) {
+pub(crate) fn work(book: &mut Book, until: impl Fn(&Book) -> bool) {
     for _ in 0..100 {
         if until(book) {
             return;

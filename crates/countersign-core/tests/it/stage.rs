@@ -1,4 +1,4 @@
-//! What the tests act on: the people, the actions, three policies that differ in one rule each, and genesis.
+//! What the tests act on: the people, the actions, some policies that differ in little, and genesis.
 
 use countersign_core::Command;
 use countersign_core::action::Action;
@@ -63,8 +63,9 @@ pub(crate) fn policy() -> Policy {
     serde_json::from_str(POLICY).unwrap()
 }
 
-/// The policy and two others: one that demands more of payouts everywhere, one in which Ben is no approver any more.
-pub(crate) fn policies() -> [Policy; 3] {
+/// The policy and three others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one that
+/// knows no payouts.
+pub(crate) fn policies() -> [Policy; 4] {
     let mut stricter = policy();
     let mut every: serde_json::Value = serde_json::to_value(&stricter.rules[2]).unwrap();
     every["name"] = "every-payout".into();
@@ -76,7 +77,9 @@ pub(crate) fn policies() -> [Policy; 3] {
     stricter.rules.push(serde_json::from_value(every).unwrap());
     let mut without_ben = policy();
     without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);
-    [policy(), stricter, without_ben]
+    let mut without_payouts = policy();
+    without_payouts.rules.remove(2);
+    [policy(), stricter, without_ben, without_payouts]
 }
 
 /// Stands for the SHA-256 of a policy's canonical bytes.

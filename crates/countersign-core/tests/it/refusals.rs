@@ -1,0 +1,487 @@
+//! One walk per command through the whole precedence of its refusals: everything is wrong at first, and is put right one by one.
+//!
+//! Together the walks meet every refusal there is; the last test says so, so that a new one cannot be forgotten.
+
+use std::collections::BTreeSet;
+
+use countersign_core::digest::Digest;
+use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
+use countersign_core::log::Bootstrap;
+use countersign_core::permit::{Finish, Outcome, Reserve};
+use countersign_core::person::{ClaimCredential, NoteRefusals};
+use countersign_core::policy::Policy;
+use countersign_core::rotation::{Attempt, Parameters, Report, Stage, Start, Step, TaskKey};
+use countersign_core::{Actor, Command, Refusal, Subject, approval};
+
+use crate::book::Book;
+use crate::script::{
+    activation, approved, attempt, elapsed, finished, prepared, requested, reserved, rotating, stage_of,
+    task, work,
+};
+use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE};
+
+const PING: &str = "ping probe/any production";
+const NOBODY: PersonId = PersonId(99);
+
+/// A history, and what was refused in it so far, as `capability/code`.
+struct Walk {
+    book: Book,
+    met: BTreeSet<String>,
+}
+
+fn walk() -> Walk {
+    Walk { book: Book::begun(), met: BTreeSet::new() }
+}
+
+impl Walk {
+    /// The command is refused like this, and the history is as before.
+    #[track_caller]
+    fn refused(&mut self, actor: impl Into<Actor>, command: &Command, expected: &str) {
+        let before = self.book.whole.clone();
+        match self.book.submit(actor, command) {
+            Ok(events) => panic!("expected {expected}, but it happened: {events:?}"),
+            Err(refusal) => {
+                let given = format!("{}/{}", refusal.capability(), refusal.code());
+                assert_eq!(given, expected, "{refusal}; {}", refusal.hint());
+                self.met.insert(given);
+            }
+        }
+        assert_eq!(self.book.whole, before, "a refused command leaves a trace");
+    }
+
+    /// The command happens at last.
+    #[track_caller]
+    fn happens(&mut self, actor: impl Into<Actor>, command: &Command) {
+        self.book.must(actor, command);
+        self.book.commit();
+    }
+
+    /// Puts the policy in force.
+    fn activate(&mut self, policy: Policy) {
+        let approval = approved(&mut self.book, ACTIVATE);
+        self.book.must(ANA, &activation(policy, approval));
+    }
+}
+
+/// A policy that is flawed, names a stranger, cannot be replaced, and would not find its quorum; and what puts it right, in order.
+fn wrong_policies() -> [(Policy, &'static str); 4] {
+    let mut unsatisfiable = stage::policy();
+    unsatisfiable.rules[0].quorum.insert("approvers".parse().unwrap(), 9.try_into().unwrap());
+    let mut without_rule = unsatisfiable.clone();
+    without_rule.rules.remove(0);
+    let mut stranger = without_rule.clone();
+    stranger.groups.get_mut("auditors").unwrap().insert(NOBODY);
+    let mut flawed = stranger.clone();
+    flawed.groups.insert("empty".parse().unwrap(), BTreeSet::new());
+    [
+        (flawed, "log/policy_flawed"),
+        (stranger, "log/policy_unknown_member"),
+        (without_rule, "log/policy_no_activation_rule"),
+        (unsatisfiable, "log/policy_activation_unsatisfiable"),
+    ]
+}
+
+fn bootstrap() -> Walk {
+    let mut walk = walk();
+    let genesis = |policy| Command::Bootstrap(Bootstrap { policy, ..stage::genesis() });
+    let [(flawed, _), ..] = wrong_policies();
+    walk.refused(Actor::Node, &genesis(flawed), "log/already_initialised");
+    walk.book = Book::empty();
+    for (policy, expected) in wrong_policies() {
+        walk.refused(Actor::Node, &genesis(policy), expected);
+    }
+    walk.happens(Actor::Node, &genesis(stage::policy()));
+    walk
+}
+
+fn activate() -> Walk {
+    let mut walk = walk();
+    let [(flawed, _), ..] = wrong_policies();
+    let with = |approval| activation(flawed.clone(), approval);
+    walk.refused(Actor::Node, &with(ApprovalId(9)), "permit/not_a_person");
+    walk.refused(BEN, &with(ApprovalId(9)), "permit/not_an_executor");
+    walk.refused(ANA, &with(ApprovalId(9)), "permit/approval_not_found");
+    let other = requested(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &with(other), "permit/action_mismatch");
+    ended(&mut walk, ACTIVATE, &with);
+    let id = requested(&mut walk.book, ACTIVATE);
+    let mut others = with(id);
+    if let Command::ActivatePolicy(activate) = &mut others {
+        activate.parameters_sha256 = Digest::of(b"others");
+    }
+    walk.refused(ANA, &others, "permit/parameters_mismatch");
+    walk.refused(ANA, &with(id), "permit/approval_pending");
+    let id = approved(&mut walk.book, ACTIVATE);
+    for (policy, expected) in wrong_policies() {
+        walk.refused(ANA, &activation(policy, id), expected);
+    }
+    walk.happens(ANA, &activation(stage::policy(), id));
+    walk.refused(ANA, &with(id), "permit/approval_consumed");
+    walk
+}
+
+/// What has ended gives nothing any more, each end with its own word.
+fn ended(walk: &mut Walk, action: &str, using: &dyn Fn(ApprovalId) -> Command) {
+    let denied = requested(&mut walk.book, action);
+    walk.happens(BEN, &Command::Deny(denied));
+    walk.refused(ANA, &using(denied), "permit/approval_denied");
+    let withdrawn = requested(&mut walk.book, action);
+    walk.happens(ANA, &Command::Withdraw(withdrawn));
+    walk.refused(ANA, &using(withdrawn), "permit/approval_withdrawn");
+    let expired = requested(&mut walk.book, action);
+    walk.book.commit();
+    walk.book.now = walk.book.now.plus_seconds(3_600);
+    walk.refused(ANA, &using(expired), "permit/approval_expired");
+    walk.happens(Actor::Node, &Command::Elapse(Subject::Approval(expired)));
+    walk.refused(ANA, &using(expired), "permit/approval_expired");
+}
+
+fn claim() -> Walk {
+    let mut walk = walk();
+    let claim = |claim: &[u8], credential_sha256| {
+        Command::ClaimCredential(ClaimCredential { claim_sha256: Digest::of(claim), credential_sha256 })
+    };
+    let (taken, eve) = (stage::credential_of(ANA), format!("claim {EVE}"));
+    walk.refused(Actor::Node, &claim(b"nobody's", taken), "person/unknown_claim");
+    walk.refused(Actor::Node, &claim(eve.as_bytes(), taken), "person/credential_in_use");
+    let fresh = stage::credential_of(EVE);
+    walk.happens(Actor::Node, &claim(eve.as_bytes(), fresh));
+    walk.refused(Actor::Node, &claim(eve.as_bytes(), fresh), "person/unknown_claim");
+    walk
+}
+
+fn note() -> Walk {
+    let mut walk = walk();
+    let note = |person| {
+        let (from, until, count) = (stage::BEGINNING, stage::BEGINNING, 1.try_into().unwrap());
+        Command::NoteRefusals(NoteRefusals { person, action: None, code: "no_rule", count, from, until })
+    };
+    walk.refused(ANA, &note(NOBODY), "person/not_the_node");
+    walk.refused(Actor::Node, &note(NOBODY), "person/unknown_person");
+    walk.happens(Actor::Node, &note(ANA));
+    walk
+}
+
+fn request() -> Walk {
+    let mut walk = walk();
+    walk.book = Book::empty();
+    walk.happens(Actor::Node, &Command::Bootstrap(stage::genesis()));
+    walk.happens(Actor::Node, &stage::claiming(ANA));
+    let of = |action: &str| {
+        let action = stage::action(action);
+        Command::RequestApproval(approval::Request { action, parameters_sha256: stage::parameters() })
+    };
+    walk.refused(Actor::Node, &of("launch payout/limit production"), "approval/not_a_person");
+    walk.refused(AUD, &of("launch payout/limit production"), "approval/no_rule");
+    walk.refused(AUD, &of(PING), "approval/not_a_requester");
+    walk.refused(ANA, &of(PING), "approval/approval_not_needed");
+    walk.refused(ANA, &of(PAYOUT), "approval/unsatisfiable");
+    walk.happens(Actor::Node, &stage::claiming(BEN));
+    walk.refused(ANA, &of(PAYOUT), "approval/unsatisfiable");
+    walk.happens(Actor::Node, &stage::claiming(CHLOE));
+    walk.happens(ANA, &of(PAYOUT));
+    walk
+}
+
+/// Ends a request in some way.
+type Ending<'a> = &'a dyn Fn(&mut Book, ApprovalId);
+
+/// The refusals that agreeing and disagreeing have in common.
+fn ballot(vote: &dyn Fn(ApprovalId) -> Command) -> Walk {
+    let mut walk = walk();
+    walk.refused(Actor::Node, &vote(ApprovalId(9)), "approval/approval_not_found");
+    let governed = requested(&mut walk.book, PAYOUT);
+    let [_, stricter, _, without_payouts] = stage::policies();
+    walk.activate(without_payouts);
+    walk.refused(Actor::Node, &vote(governed), "approval/not_a_person");
+    walk.refused(ANA, &vote(governed), "approval/self_approval");
+    walk.refused(AUD, &vote(governed), "approval/no_rule");
+    walk.activate(stage::policy());
+    walk.refused(AUD, &vote(governed), "approval/not_an_approver");
+    walk.refused(EVE, &vote(governed), "approval/not_an_approver");
+    let ends: [(&str, Ending<'_>); 3] = [
+        ("approval/approval_denied", &|book, id| drop(book.must(CHLOE, &Command::Deny(id)))),
+        ("approval/approval_withdrawn", &|book, id| drop(book.must(ANA, &Command::Withdraw(id)))),
+        ("approval/approval_expired", &|book, _| book.now = book.now.plus_seconds(3_600)),
+    ];
+    for (expected, end) in ends {
+        let id = requested(&mut walk.book, PAYOUT);
+        end(&mut walk.book, id);
+        walk.refused(BEN, &vote(id), expected);
+    }
+    let consumed = approved(&mut walk.book, PAYOUT);
+    reserved(&mut walk.book, (ANA, PAYOUT), Some(consumed));
+    walk.refused(BEN, &vote(consumed), "approval/approval_consumed");
+    let changed = requested(&mut walk.book, PAYOUT);
+    walk.happens(BEN, &Command::Approve(changed));
+    walk.activate(stricter);
+    walk.refused(BEN, &vote(changed), "approval/policy_changed");
+    walk
+}
+
+fn approve() -> Walk {
+    let mut walk = ballot(&Command::Approve);
+    let id = requested(&mut walk.book, ROTATE);
+    walk.happens(BEN, &Command::Approve(id));
+    walk.refused(BEN, &Command::Approve(id), "approval/already_voted");
+    walk.happens(CHLOE, &Command::Approve(id));
+    walk.refused(CHLOE, &Command::Approve(id), "approval/already_voted");
+    walk.happens(Actor::Node, &stage::claiming(EVE));
+    walk.refused(EVE, &Command::Approve(id), "approval/already_approved");
+    walk
+}
+
+fn deny() -> Walk {
+    let mut walk = ballot(&Command::Deny);
+    let id = approved(&mut walk.book, ROTATE);
+    walk.happens(BEN, &Command::Deny(id));
+    walk
+}
+
+fn withdraw() -> Walk {
+    let mut walk = walk();
+    let id = requested(&mut walk.book, PAYOUT);
+    walk.refused(Actor::Node, &Command::Withdraw(ApprovalId(9)), "approval/approval_not_found");
+    walk.happens(BEN, &Command::Deny(id));
+    walk.refused(Actor::Node, &Command::Withdraw(id), "approval/not_a_person");
+    walk.refused(BEN, &Command::Withdraw(id), "approval/not_the_requester");
+    walk.refused(ANA, &Command::Withdraw(id), "approval/approval_denied");
+    let consumed = approved(&mut walk.book, PAYOUT);
+    reserved(&mut walk.book, (ANA, PAYOUT), Some(consumed));
+    walk.refused(ANA, &Command::Withdraw(consumed), "approval/approval_consumed");
+    let id = approved(&mut walk.book, PAYOUT);
+    walk.happens(ANA, &Command::Withdraw(id));
+    walk.refused(ANA, &Command::Withdraw(id), "approval/approval_withdrawn");
+    let late = requested(&mut walk.book, PAYOUT);
+    walk.book.now = walk.book.now.plus_seconds(3_600);
+    walk.refused(ANA, &Command::Withdraw(late), "approval/approval_expired");
+    walk
+}
+
+fn reserve() -> Walk {
+    let mut walk = walk();
+    let with = |action: &str, parameters: &[u8], approval| {
+        let (action, parameters_sha256) = (stage::action(action), Digest::of(parameters));
+        Command::ReservePermit(Reserve { action, parameters_sha256, approval })
+    };
+    let launch = with("launch payout/limit production", b"others", None);
+    walk.refused(Actor::Node, &launch, "permit/not_a_person");
+    walk.refused(BEN, &launch, "permit/no_rule");
+    walk.refused(BEN, &with(ROTATE, b"others", None), "permit/not_an_executor");
+    walk.refused(ANA, &with(ROTATE, b"others", None), "permit/approval_required");
+    walk.refused(ANA, &with(ROTATE, b"others", Some(ApprovalId(9))), "permit/approval_not_found");
+    let using = |id| with(PAYOUT, b"parameters", Some(id));
+    ended(&mut walk, PAYOUT, &using);
+    let id = requested(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &with(ROTATE, b"others", Some(id)), "permit/action_mismatch");
+    walk.refused(ANA, &with(PAYOUT, b"others", Some(id)), "permit/parameters_mismatch");
+    let [_, stricter, ..] = stage::policies();
+    walk.activate(stricter);
+    walk.refused(ANA, &using(id), "permit/policy_changed");
+    walk.activate(stage::policy());
+    walk.refused(ANA, &using(id), "permit/approval_pending");
+    walk.happens(BEN, &Command::Approve(id));
+    walk.refused(ANA, &using(id), "permit/approval_pending");
+    walk.happens(CHLOE, &Command::Approve(id));
+    walk.happens(ANA, &using(id));
+    walk.refused(DAN, &using(id), "permit/approval_consumed");
+    walk
+}
+
+/// What starting and giving back have in common: the permit exists, is one's own, and still waits.
+fn startable(walk: &mut Walk, using: &dyn Fn(PermitId) -> Command) {
+    walk.refused(Actor::Node, &using(PermitId(9)), "permit/permit_not_found");
+    let ping = |walk: &mut Walk| reserved(&mut walk.book, (ANA, PING), None);
+    let started = ping(walk);
+    walk.happens(ANA, &Command::StartPermit(started));
+    walk.refused(Actor::Node, &using(started), "permit/not_the_executor");
+    walk.refused(DAN, &using(started), "permit/not_the_executor");
+    walk.refused(ANA, &using(started), "permit/permit_already_started");
+    finished(&mut walk.book, (ANA, started), Outcome::Succeeded);
+    walk.refused(ANA, &using(started), "permit/permit_closed");
+    let released = ping(walk);
+    walk.happens(ANA, &Command::ReleasePermit(released));
+    walk.refused(ANA, &using(released), "permit/permit_released");
+    let lapsed = ping(walk);
+    walk.book.now = walk.book.now.plus_seconds(60);
+    walk.refused(ANA, &using(lapsed), "permit/permit_lapsed");
+    let unknown = ping(walk);
+    walk.happens(ANA, &Command::StartPermit(unknown));
+    elapsed(&mut walk.book, Subject::Permit(unknown));
+    walk.refused(ANA, &using(unknown), "permit/permit_unknown");
+}
+
+fn start() -> Walk {
+    let mut walk = walk();
+    startable(&mut walk, &Command::StartPermit);
+    let rotation = prepared(&mut walk.book, ROTATE);
+    walk.refused(ANA, &Command::StartPermit(rotation), "permit/use_rotation");
+    let permit = prepared(&mut walk.book, PAYOUT);
+    walk.happens(ANA, &Command::StartPermit(permit));
+    walk
+}
+
+fn release() -> Walk {
+    let mut walk = walk();
+    startable(&mut walk, &Command::ReleasePermit);
+    let permit = prepared(&mut walk.book, ROTATE);
+    walk.happens(ANA, &Command::ReleasePermit(permit));
+    walk
+}
+
+fn finish() -> Walk {
+    let mut walk = walk();
+    let finish = |permit| Command::FinishPermit(Finish { permit, outcome: Outcome::Failed });
+    walk.refused(Actor::Node, &finish(PermitId(9)), "permit/permit_not_found");
+    let rotation = rotating(&mut walk.book);
+    let permit = walk.book.whole.rotation(rotation).unwrap().permit;
+    walk.refused(DAN, &finish(permit), "permit/not_the_executor");
+    walk.refused(ANA, &finish(permit), "permit/use_rotation");
+    let permit = prepared(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &finish(permit), "permit/permit_not_started");
+    walk.happens(ANA, &Command::ReleasePermit(permit));
+    walk.refused(ANA, &finish(permit), "permit/permit_released");
+    let lapsed = prepared(&mut walk.book, PAYOUT);
+    walk.book.now = walk.book.now.plus_seconds(60);
+    walk.refused(ANA, &finish(lapsed), "permit/permit_lapsed");
+    let permit = prepared(&mut walk.book, PAYOUT);
+    walk.happens(ANA, &Command::StartPermit(permit));
+    walk.happens(ANA, &finish(permit));
+    walk.refused(ANA, &finish(permit), "permit/permit_closed");
+    walk
+}
+
+fn start_rotation() -> Walk {
+    let mut walk = Walk {
+        book: Book::begun_with(Bootstrap { secrets: Vec::new(), ..stage::genesis() }),
+        met: BTreeSet::new(),
+    };
+    let with = |permit, parameters: &[u8], overlap_seconds| {
+        let parameters_sha256 = Digest::of(parameters);
+        Command::StartRotation(Start {
+            permit,
+            parameters_sha256,
+            parameters: Parameters { overlap_seconds },
+        })
+    };
+    startable(&mut walk, &|permit| with(permit, b"others", 4));
+    let payout = prepared(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &with(payout, b"others", 4), "rotation/secret_not_governed");
+    let permit = prepared(&mut walk.book, ROTATE);
+    walk.refused(ANA, &with(permit, b"others", 4), "rotation/secret_not_adopted");
+    walk.book = Book::begun();
+    rotating(&mut walk.book);
+    let permit = prepared(&mut walk.book, ROTATE);
+    walk.refused(ANA, &with(permit, b"others", 4), "rotation/secret_busy");
+    walk.book = Book::begun();
+    let permit = prepared(&mut walk.book, ROTATE);
+    walk.refused(ANA, &with(permit, b"others", 4), "rotation/parameters_mismatch");
+    walk.refused(ANA, &with(permit, b"parameters", 4), "rotation/overlap_too_short");
+    walk.happens(ANA, &with(permit, b"parameters", 5));
+    walk
+}
+
+fn abort() -> Walk {
+    let mut walk = walk();
+    walk.refused(Actor::Node, &Command::AbortRotation(RotationId(9)), "rotation/rotation_not_found");
+    let id = rotating(&mut walk.book);
+    let abort = Command::AbortRotation(id);
+    work(&mut walk.book, |book| stage_of(book, id) == Stage::OldRevoked);
+    walk.refused(Actor::Node, &abort, "rotation/not_a_person");
+    walk.refused(BEN, &abort, "rotation/not_an_executor");
+    walk.refused(ANA, &abort, "rotation/rotation_past_revocation");
+    work(&mut walk.book, |book| stage_of(book, id) == Stage::Closed);
+    walk.refused(ANA, &abort, "rotation/rotation_finished");
+    let id = rotating(&mut walk.book);
+    let abort = Command::AbortRotation(id);
+    walk.happens(DAN, &abort);
+    walk.refused(DAN, &abort, "rotation/rotation_turned_back");
+    work(&mut walk.book, |book| stage_of(book, id) == Stage::Aborted);
+    walk.refused(ANA, &abort, "rotation/rotation_finished");
+    walk
+}
+
+fn attempt_task() -> Walk {
+    let mut walk = walk();
+    let with = |rotation, task: &TaskKey, attempt| {
+        Command::AttemptTask(Attempt { rotation, task: task.clone(), attempt })
+    };
+    let promote = TaskKey { step: Step::Promote, target: None };
+    walk.refused(ANA, &with(RotationId(9), &promote, 1), "rotation/rotation_not_found");
+    let id = rotating(&mut walk.book);
+    walk.refused(ANA, &with(id, &promote, 1), "rotation/not_the_runner");
+    walk.refused(Actor::Node, &with(id, &promote, 1), "rotation/task_not_due");
+    work(&mut walk.book, |book| stage_of(book, id) == Stage::Tested);
+    walk.refused(Actor::Node, &with(id, &promote, 1), "rotation/task_not_due");
+    walk.book.wait_for_deadline();
+    for wrong in [0, 2] {
+        walk.refused(Actor::Node, &with(id, &promote, wrong), "rotation/task_not_due");
+    }
+    walk.happens(Actor::Node, &with(id, &promote, 1));
+    walk.refused(Actor::Node, &with(id, &promote, 2), "rotation/task_not_due");
+    walk
+}
+
+fn report_task() -> Walk {
+    let mut walk = walk();
+    let with = |rotation, task: &TaskKey, attempt| {
+        let (task, latency_us, outcome) = (task.clone(), 1, Ok(()));
+        Command::ReportTask(Report { rotation, task, attempt, latency_us, outcome })
+    };
+    let promote = TaskKey { step: Step::Promote, target: None };
+    walk.refused(ANA, &with(RotationId(9), &promote, 1), "rotation/rotation_not_found");
+    let id = rotating(&mut walk.book);
+    walk.refused(ANA, &with(id, &promote, 1), "rotation/not_the_runner");
+    walk.refused(Actor::Node, &with(id, &promote, 1), "rotation/task_not_due");
+    let due = task(&mut walk.book);
+    walk.refused(Actor::Node, &with(id, &due.task, 1), "rotation/task_not_due");
+    attempt(&mut walk.book, &due);
+    for wrong in [0, 2] {
+        walk.refused(Actor::Node, &with(id, &due.task, wrong), "rotation/task_not_due");
+    }
+    walk.happens(Actor::Node, &with(id, &due.task, 1));
+    walk.refused(Actor::Node, &with(id, &due.task, 1), "rotation/task_not_due");
+    walk
+}
+
+type Walker = fn() -> Walk;
+
+macro_rules! walks {
+    ($($walk:ident = $test:ident,)*) => {
+        const WALKS: &[Walker] = &[$($walk),*];
+        $(#[test]
+        fn $test() {
+            let mut book = $walk().book;
+            book.commit();
+            book.assert_replays();
+        })*
+    };
+}
+
+walks! {
+    bootstrap = genesis_is_refused_in_order,
+    activate = a_policy_is_refused_in_order,
+    claim = a_claim_is_refused_in_order,
+    note = a_note_is_refused_in_order,
+    request = a_request_is_refused_in_order,
+    approve = agreeing_is_refused_in_order,
+    deny = disagreeing_is_refused_in_order,
+    withdraw = withdrawing_is_refused_in_order,
+    reserve = a_reservation_is_refused_in_order,
+    start = a_start_is_refused_in_order,
+    release = a_release_is_refused_in_order,
+    finish = an_outcome_is_refused_in_order,
+    start_rotation = a_rotation_is_refused_in_order,
+    abort = an_abort_is_refused_in_order,
+    attempt_task = an_attempt_is_refused_in_order,
+    report_task = a_report_is_refused_in_order,
+}
+
+#[test]
+fn the_walks_meet_every_refusal_there_is() {
+    let met: BTreeSet<String> = WALKS.iter().flat_map(|walk| walk().met).collect();
+    let all = Refusal::all().map(|(capability, refusal)| format!("{capability}/{}", refusal.code()));
+    let unmet: Vec<String> = all.filter(|refusal| !met.contains(refusal)).collect();
+    // Only `/readyz` says so: without genesis there is nobody who could ask for anything.
+    assert_eq!(unmet, ["log/not_initialised"]);
+}
