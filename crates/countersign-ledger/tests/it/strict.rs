@@ -83,6 +83,24 @@ fn depth_is_bounded_for_arrays_objects_and_written_values() {
     assert_eq!(to_canonical(&value).unwrap_err().kind, Kind::TooDeep);
 }
 
+/// Ten mebibytes are read in one pass: no recursion and no search that grows with their square.
+#[test]
+fn ten_mebibytes() {
+    const SIZE: usize = 10 << 20;
+    let text = format!("\"{}\"", "x".repeat(SIZE - 2));
+    assert_eq!(canonicalize(text.as_bytes()).unwrap(), text.as_bytes());
+    refused(text.replace("x\"", "\n\""), &Kind::ControlCharacter, SIZE - 2);
+    let array = format!("[1{}]", ",1".repeat(SIZE / 2 - 2));
+    validate_canonical(array.as_bytes()).unwrap();
+    refused(array.replace("1]", "1,]"), &Kind::UnexpectedCharacter(']'), array.len());
+    let members: Vec<String> = (1_000_000..1_100_000).map(|key| format!("\"{key}\":{key}")).collect();
+    let object = format!("{{{}}}", members.join(","));
+    validate_canonical(object.as_bytes()).unwrap();
+    let twice = object.replace("1099999\":", "1000000\":");
+    let second = twice.rfind("\"1000000").unwrap();
+    refused(twice, &Kind::DuplicateKey("1000000".into()), second);
+}
+
 #[test]
 fn malformed_texts() {
     refused("", &Kind::UnexpectedEnd, 0);

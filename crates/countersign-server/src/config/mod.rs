@@ -38,12 +38,20 @@ fn read(file: &Path) -> Result<String, ConfigError> {
 fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| line_of(text, span.start));
-        ConfigError { line, ..ConfigError::new(file, with_nearest(error.message())) }
+        ConfigError { line, ..ConfigError::new(file, in_words(error.message())) }
     })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The parser's complaint in words that say what would be right.
+fn in_words(message: &str) -> String {
+    match message.split_once(", expected a nonzero") {
+        Some((before, _)) => format!("{before}, expected 1 or more"),
+        None => with_nearest(message),
+    }
 }
 
 /// Adds the nearest known key to a complaint about an unknown one.

@@ -88,7 +88,68 @@ fn an_unknown_group_is_named_with_the_known_ones() {
 #[test]
 fn a_quorum_of_zero_cannot_be_written() {
     let complaint = policy_complaint("quorum = { approvers = 2 }", "quorum = { approvers = 0 }");
-    assert!(complaint.starts_with("policy.toml:19: ") && complaint.contains("nonzero"), "{complaint}");
+    assert_eq!(complaint, "policy.toml:19: invalid value: integer `0`, expected 1 or more");
+    let complaint = policy_complaint("start_seconds = 300", "start_seconds = 0");
+    assert_eq!(complaint, "policy.toml:22: invalid value: integer `0`, expected 1 or more");
+    let complaint = policy_complaint("quorum = { approvers = 2 }", "quorum = { approvers = -1 }");
+    assert!(complaint.starts_with("policy.toml:19: invalid value: integer `-1`"), "{complaint}");
+}
+
+#[test]
+fn what_makes_no_sense_is_named_with_its_place() {
+    let required = "quorum = { approvers = 2 }";
+    let names = "[\"per_00000000000000000000000000000001\"]";
+    for (line, by, expected) in [
+        (names, "[]", "groups.engineers: the group has no members"),
+        (
+            required,
+            "",
+            "rules.rotate-stripe.quorum: approval is required, so name a quorum, as in `{ approvers = 2 }`",
+        ),
+        (
+            "\"required\"",
+            "\"not-required\"",
+            "rules.rotate-stripe.quorum: approval is not required, so a quorum means nothing",
+        ),
+        ("executors = [\"engineers\"]", "executors = []", "rules.rotate-stripe.executors: names no group"),
+        (
+            "read = [\"engineers\"]",
+            "read = [\"enginers\"]",
+            "access.read: unknown group `enginers`; the groups are approvers, engineers",
+        ),
+        (
+            "\"production\"",
+            "\"*\"",
+            "rules.rotate-stripe.patterns: the rule uses `*`: write `patterns = true` if that is meant",
+        ),
+    ] {
+        assert_eq!(policy_complaint(line, by), format!("policy.toml: {expected}"));
+    }
+    for (line, by, expected) in [
+        (
+            "\"production\"",
+            "\"Production\"",
+            "policy.toml:15: `Production` is not a name: 1 to 64 of a-z, 0-9 and `-`",
+        ),
+        (
+            "\"webhook-signing/stripe\"",
+            "\"stripe\"",
+            "policy.toml:14: `stripe` is not a resource of the form `type/name`",
+        ),
+        (
+            "\"per_00000000000000000000000000000001\"",
+            "\"ana\"",
+            "policy.toml:5: `ana` is not an id of the form `per_`",
+        ),
+        (
+            "approval = \"required\"",
+            "approval = \"yes\"",
+            "policy.toml:18: unknown variant `yes`, expected `not-required` or `required`",
+        ),
+    ] {
+        let complaint = policy_complaint(line, by);
+        assert!(complaint.starts_with(expected), "{complaint}");
+    }
 }
 
 #[test]
