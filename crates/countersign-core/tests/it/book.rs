@@ -33,6 +33,8 @@ pub(crate) struct Book {
     touched: BTreeSet<Subject>,
     hydrated: BTreeSet<Subject>,
     auditor: Auditor,
+    /// The highest fence of any instruction so far; there is one secret on this stage.
+    fence: u64,
     fresh: u128,
 }
 
@@ -54,6 +56,7 @@ impl Book {
             touched: BTreeSet::new(),
             hydrated: BTreeSet::new(),
             auditor: Auditor::default(),
+            fence: 0,
             fresh: 1_000,
         }
     }
@@ -156,6 +159,17 @@ impl Book {
         }
         assert_eq!(self.live, self.replayed, "replay does not give the live state");
         self.assert_nothing_overdue_is_lost();
+        self.assert_fences_grow();
+    }
+
+    /// No instruction is ever owed whose fence a receiver would refuse.
+    fn assert_fences_grow(&mut self) {
+        for effect in self.due() {
+            if let Effect::Task(due) = effect {
+                assert!(due.fence >= self.fence, "{due:?} comes after {}", self.fence);
+                self.fence = due.fence;
+            }
+        }
     }
 
     /// When time alone will next change the subject, as it says itself.
