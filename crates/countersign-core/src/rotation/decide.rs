@@ -73,6 +73,11 @@ pub(crate) fn start(state: &State, cx: &Context, command: &Start) -> Result<Vec<
     if command.parameters.overlap_seconds < min_seconds {
         return Err(Refusal::OverlapTooShort { min_seconds }.into());
     }
+    let rests_ms =
+        i64::from(governed.dwell_ms) * Stage::dwells() + i64::from(command.parameters.overlap_seconds) * 1000;
+    if rests_ms >= i64::from(permit.work_seconds) * 1000 {
+        return Err(Refusal::OverlapTooLong { work_seconds: permit.work_seconds }.into());
+    }
     let (rotation, to_version) = (RotationId(cx.first()), secret.highest + 1);
     let started = Started {
         secret: key.clone(),

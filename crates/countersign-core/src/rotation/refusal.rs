@@ -28,6 +28,11 @@ pub enum Refusal {
         /// The shortest the policy allows, seconds.
         min_seconds: u32,
     },
+    /// The rotation could not end before its permit's deadline.
+    OverlapTooLong {
+        /// How long the work may take, seconds.
+        work_seconds: u32,
+    },
     /// The rotation has ended.
     Finished,
     /// It is on its way back already.
@@ -40,7 +45,7 @@ pub enum Refusal {
 
 listed! { Refusal:
     NotFound, NotTheRunner, NotAPerson, NotAnExecutor, NotGoverned, NotAdopted, SecretBusy,
-    ParametersMismatch, OverlapTooShort { min_seconds: 0 }, Finished, AlreadyTurnedBack,
+    ParametersMismatch, OverlapTooShort { min_seconds: 0 }, OverlapTooLong { work_seconds: 0 }, Finished, AlreadyTurnedBack,
     PastRevocation, TaskNotDue,
 }
 
@@ -58,6 +63,7 @@ impl Refusal {
             Self::SecretBusy => "secret_busy",
             Self::ParametersMismatch => "parameters_mismatch",
             Self::OverlapTooShort { .. } => "overlap_too_short",
+            Self::OverlapTooLong { .. } => "overlap_too_long",
             Self::Finished => "rotation_finished",
             Self::AlreadyTurnedBack => "rotation_turned_back",
             Self::PastRevocation => "rotation_past_revocation",
@@ -78,6 +84,9 @@ impl Refusal {
             Self::SecretBusy => "wait for the rotation under way, or abort it",
             Self::ParametersMismatch => "use the parameters that were approved, or make a new request",
             Self::OverlapTooShort { .. } => "ask for a longer overlap in a new request",
+            Self::OverlapTooLong { .. } => {
+                "ask for a shorter overlap in a new request, or give the rule a longer `work_seconds`"
+            }
             Self::Finished | Self::AlreadyTurnedBack => "look at the record: `countersign rotation show`",
             Self::PastRevocation => "let it go on, or rotate again afterwards",
         }
@@ -97,6 +106,12 @@ impl fmt::Display for Refusal {
             Self::ParametersMismatch => "the permit is for other parameters",
             Self::OverlapTooShort { min_seconds } => {
                 return write!(f, "the policy demands an overlap of at least {min_seconds} s");
+            }
+            Self::OverlapTooLong { work_seconds } => {
+                return write!(
+                    f,
+                    "with this overlap the rotation could not end within the {work_seconds} s its permit allows"
+                );
             }
             Self::Finished => "the rotation has ended",
             Self::AlreadyTurnedBack => "the rotation is on its way back already",

@@ -126,6 +126,16 @@ impl Stage {
         }
     }
 
+    /// How often a rotation rests for the policy's dwell on its way forward.
+    pub(super) fn dwells() -> i64 {
+        let (mut stage, mut dwells) = (Self::Started, 0);
+        while let Some(row) = stage.row() {
+            dwells += i64::from(row.rest == Rest::Dwell);
+            stage = row.next;
+        }
+        dwells
+    }
+
     /// Whether the rotation ends here.
     #[must_use]
     pub fn is_last(self) -> bool {

@@ -377,6 +377,7 @@ fn start_rotation() -> Walk {
     let permit = prepared(&mut walk.book, ROTATE);
     walk.refused(ANA, &with(permit, b"others", 4), "rotation/parameters_mismatch");
     walk.refused(ANA, &with(permit, b"parameters", 4), "rotation/overlap_too_short");
+    walk.refused(ANA, &with(permit, b"parameters", u32::MAX), "rotation/overlap_too_long");
     walk.happens(ANA, &with(permit, b"parameters", 5));
     walk
 }

@@ -84,6 +84,7 @@ fn of_rotation(refusal: &rotation::Refusal) -> StatusCode {
         | R::SecretBusy
         | R::ParametersMismatch
         | R::OverlapTooShort { .. }
+        | R::OverlapTooLong { .. }
         | R::Finished
         | R::AlreadyTurnedBack
         | R::PastRevocation
