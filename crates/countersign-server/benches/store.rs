@@ -1,117 +1,171 @@
-//! How fast the SQLite store appends durably, by batch size, beside what the same disk does with bare `fdatasync`.
+//! How fast the SQLite store makes events of 1 KiB durable at 1, 16 and 256 clients: through group commit, and with one transaction
+//! per event, on the same disk in the same run; beside what one core can canonicalise, hash and put into the tree, and how often
+//! the disk syncs.
 //!
-//! Prints one JSON object per line. Batches are built, hashed and put into the tree before the clock starts: this measures the
-//! store, not the engine. Run with `cargo bench -p countersign-server --bench store`.
+//! It measures the store without the engine. Prints one JSON object per line. Run with
+//! `cargo bench -p countersign-server --bench store`.
 
 #![expect(
-    clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a benchmark stops at the first surprise and prints its result"
 )]
 
 use std::fs::File;
+use std::hint::black_box;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use countersign_ledger::hash::leaf_hash;
+use countersign_ledger::hash::{Hash, leaf_hash};
+use countersign_ledger::json;
+use countersign_ledger::tree::CompactRange;
 use countersign_server::store::sqlite::SqliteStore;
-use countersign_server::store::{Batch, Head, NewEntry, Store, StoredNode};
+use countersign_server::store::{Batch, Head, NewEntry, Store};
+use serde::Serialize;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
-/// Size of one leaf in bytes, about that of a real entry.
-const LEAF_BYTES: usize = 1024;
+#[path = "fixture/load.rs"]
+mod load;
 
-/// One subject per this many entries.
-const ENTRIES_PER_SUBJECT: u64 = 7;
+use load::Client;
 
-/// How long each row measures.
+/// Length of an event's text that makes its canonical JSON about 1 KiB.
+const PAD: usize = 900;
+
+/// One subject per this many events.
+const EVENTS_PER_SUBJECT: u64 = 7;
+
+/// Most events in one commit: as many as the engine takes.
+const GROUP: usize = 512;
+
+/// How long the limits are measured.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Batches built ahead, outside the clock.
-const AHEAD: usize = 64;
-
-fn main() {
+#[tokio::main(worker_threads = 2)]
+async fn main() {
     // `cargo test --benches` runs this binary too; it has nothing to check.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let folder = TempDir::new_in(std::env::current_dir().unwrap()).unwrap();
-    sync_rate(&folder);
-    let naive = append_rate(&folder, 1, 1.0);
-    for batch_size in [16, 128, 256, 512] {
-        append_rate(&folder, batch_size, naive);
+    let folder = TempDir::new_in(std::env::current_dir().expect("a folder")).expect("a folder");
+    sync_rate(folder.path());
+    cpu_rate();
+    for clients in [1, 16, 256] {
+        let naive = row(folder.path(), clients, 1).await;
+        let grouped = row(folder.path(), clients, GROUP).await;
+        let times = grouped / naive;
+        println!(r#"{{"what":"times one transaction per event","clients":{clients},"times":{times:.1}}}"#);
     }
+    sync_rate(folder.path());
 }
 
 /// The disk's own limit: 4 KiB overwritten in place and synced.
-fn sync_rate(folder: &TempDir) {
-    let file = File::create(folder.path().join("raw")).unwrap();
-    file.write_all_at(&[0; 1 << 20], 0).unwrap();
-    file.sync_all().unwrap();
-    let mut syncs = 0_u32;
-    let start = Instant::now();
-    while start.elapsed() < WINDOW {
-        file.write_all_at(&[7; 4096], u64::from(syncs % 256) * 4096).unwrap();
-        file.sync_data().unwrap();
-        syncs += 1;
-    }
-    let rate = f64::from(syncs) / start.elapsed().as_secs_f64();
+fn sync_rate(folder: &Path) {
+    let file = File::create(folder.join("raw")).expect("a file");
+    file.write_all_at(&[0; 1 << 20], 0).expect("room");
+    file.sync_all().expect("synced");
+    let mut place = (0..256_u64).cycle().map(|page| page * 4_096);
+    let rate = per_second(|| {
+        file.write_all_at(&[7; 4_096], place.next().unwrap_or(0)).expect("written");
+        file.sync_data().expect("synced");
+    });
     println!(r#"{{"what":"fdatasync of 4 KiB","per_second":{rate:.0}}}"#);
 }
 
-/// Entries per second with this many in one commit.
-fn append_rate(folder: &TempDir, batch_size: usize, naive: f64) -> f64 {
-    let mut store = SqliteStore::open(folder.path().join(format!("{batch_size}.db"))).unwrap();
-    let mut head = Head::empty();
-    let mut clocked = Duration::ZERO;
-    let mut commits: Vec<Duration> = Vec::new();
-    while clocked < WINDOW {
-        let ahead: Vec<Batch> = (0..AHEAD).map(|_| next_batch(&mut head, batch_size)).collect();
-        for batch in &ahead {
-            let start = Instant::now();
-            store.append(batch).unwrap();
-            commits.push(start.elapsed());
-        }
-        clocked = commits.iter().sum();
-    }
-    commits.sort_unstable();
-    let entries = u32::try_from(commits.len() * batch_size).unwrap();
-    let rate = f64::from(entries) / clocked.as_secs_f64();
-    let micros = |per_mille: usize| commits.get(commits.len() * per_mille / 1000).unwrap().as_micros();
-    let (p50, p99, over) = (micros(500), micros(990), if batch_size == 1 { 1.0 } else { rate / naive });
-    println!(
-        r#"{{"what":"append","batch":{batch_size},"entries_per_second":{rate:.0},"commit_p50_us":{p50},"commit_p99_us":{p99},"over_naive":{over:.1}}}"#
-    );
-    rate
-}
-
-fn next_batch(head: &mut Head, batch_size: usize) -> Batch {
-    let expected_size = head.size();
-    let mut nodes = Vec::new();
-    let entries = (0..batch_size).map(|_| next_entry(head, &mut nodes)).collect();
-    Batch {
-        expected_size,
-        entries,
-        nodes,
-        head: head.clone(),
-        records: Vec::new(),
-        blobs: Vec::new(),
-        idempotency: Vec::new(),
-    }
-}
-
-fn next_entry(head: &mut Head, nodes: &mut Vec<StoredNode>) -> NewEntry {
-    let index = head.size();
-    let subject = format!("apr_0198{:032x}", index / ENTRIES_PER_SUBJECT);
-    let subject_seq = u32::try_from(index % ENTRIES_PER_SUBJECT).unwrap() + 1;
-    let mut leaf = format!(r#"{{"index":{index},"pad":""#).into_bytes();
-    leaf.resize(LEAF_BYTES - 2, b'x');
-    leaf.extend_from_slice(br#""}"#);
-    let leaf_hash = leaf_hash(&leaf);
-    head.tree.push_with(leaf_hash, |level, index, hash| {
-        if level > 0 && level % 8 == 0 {
-            nodes.push(StoredNode { level, index, hash });
-        }
+/// One core's limit: an event made canonical, hashed and put into the tree, and nothing else.
+fn cpu_rate() {
+    let (mut number, mut tree) = (0, CompactRange::new());
+    let rate = per_second(|| {
+        tree.push(event(0, number).leaf_hash);
+        number += 1;
     });
+    black_box(tree.root());
+    println!(r#"{{"what":"canonicalise, hash, tree on one core","per_second":{rate:.0}}}"#);
+}
+
+fn per_second(mut once: impl FnMut()) -> f64 {
+    let (mut times, start) = (0_u32, Instant::now());
+    while start.elapsed() < WINDOW {
+        once();
+        times += 1;
+    }
+    f64::from(times) / start.elapsed().as_secs_f64()
+}
+
+/// Events per second with up to `group` of them in one commit.
+async fn row(folder: &Path, clients: usize, group: usize) -> f64 {
+    let store = SqliteStore::open(folder.join(format!("{clients}-{group}.db"))).expect("a store");
+    let (queue, waiting) = mpsc::channel();
+    let writer = thread::spawn(move || write(store, &waiting, group));
+    let appender = |client| Appender { client, appended: 0, queue: queue.clone() };
+    let appenders = (0..clients).map(appender).collect();
+    let figures = load::measure(appenders).await;
+    drop(queue);
+    writer.join().expect("the writer ends");
+    figures.print(
+        if group == 1 { "append, one transaction per event" } else { "append, group commit" },
+        clients,
+    );
+    figures.per_second
+}
+
+/// An event on its way to the writer, and whom to tell when it is durable.
+type Waiting = (NewEntry, oneshot::Sender<()>);
+
+struct Appender {
+    client: usize,
+    appended: u64,
+    queue: Sender<Waiting>,
+}
+
+impl Client for Appender {
+    async fn ask(&mut self) {
+        let (reply, durable) = oneshot::channel();
+        let entry = event(self.client, self.appended);
+        self.appended += 1;
+        self.queue.send((entry, reply)).expect("the writer runs");
+        durable.await.expect("the event is durable");
+    }
+}
+
+/// As the engine's writer does it: whatever waits is one commit, and nobody is answered before it.
+fn write(mut store: SqliteStore, queue: &Receiver<Waiting>, group: usize) {
+    let mut head = Head::empty();
+    while let Ok(first) = queue.recv() {
+        let waiting = std::iter::once(first).chain(queue.try_iter()).take(group);
+        let (entries, replies): (Vec<NewEntry>, Vec<_>) = waiting.unzip();
+        let expected_size = head.size();
+        entries.iter().for_each(|entry| head.tree.push(entry.leaf_hash));
+        let (nodes, records, blobs, idempotency) = Default::default();
+        let batch = Batch { expected_size, entries, nodes, head, records, blobs, idempotency };
+        store.append(&batch).expect("appended");
+        head = batch.head;
+        for reply in replies {
+            // A client whose time is over no longer listens.
+            let _ = reply.send(());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    subject: &'a str,
+    subject_seq: u32,
+    kind: &'static str,
+    pad: &'a str,
+}
+
+/// The client's part: an event's canonical JSON and its hash.
+fn event(client: usize, number: u64) -> NewEntry {
+    let subject = format!("apr_{client:016x}{:016x}", number / EVENTS_PER_SUBJECT);
+    let subject_seq = u32::try_from(number % EVENTS_PER_SUBJECT).unwrap_or(0) + 1;
+    let pad = "x".repeat(PAD);
+    let event = Event { subject: &subject, subject_seq, kind: "bench.event", pad: &pad };
+    let leaf = json::to_canonical(&event).expect("canonical JSON");
+    let leaf_hash: Hash = leaf_hash(&leaf);
     NewEntry { leaf, leaf_hash, subject, subject_seq, details: None }
 }

@@ -1,0 +1,124 @@
+//! How many `POST /admin/permits` a node answers over loopback TCP for an action that needs only a credential, at 64 connections that
+//! stay open, beside a bare axum handler that reads JSON and answers JSON, asked by the same client in the same run.
+//!
+//! Clients and server share the machine's cores. Prints one JSON object per line. Run with
+//! `cargo bench -p countersign-server --bench http`.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark stops at the first surprise and prints its result"
+)]
+
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use countersign_server::http;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+#[path = "fixture/ground.rs"]
+mod ground;
+#[path = "fixture/load.rs"]
+mod load;
+
+use load::Client;
+
+const CONNECTIONS: usize = 64;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    // `cargo test --benches` runs this binary too; it has nothing to check.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let folder = TempDir::new_in(std::env::current_dir().expect("a folder")).expect("a folder");
+    let engine = ground::begin(folder.path()).await;
+    let bare = Router::new().route(PATH, post(echo));
+    let bare = row("bare axum handler", serve(bare).await).await;
+    let permits = serve(http::router(engine.clone(), http::recorder())).await;
+    let permits = row("POST /admin/permits, durable", permits).await;
+    println!(r#"{{"what":"share of the bare handler","share":{:.2}}}"#, permits / bare);
+    engine.stop().await;
+}
+
+/// Answers per second.
+async fn row(what: &str, address: SocketAddr) -> f64 {
+    let mut clients = Vec::new();
+    for number in 0..CONNECTIONS {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("a socket option");
+        clients.push(Poster { stream, number, asked: 0, heard: Vec::new() });
+    }
+    let figures = load::measure(clients).await;
+    figures.print(what, CONNECTIONS);
+    figures.per_second
+}
+
+async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// What a bare handler does with a body: read it as JSON and answer as much JSON.
+async fn echo(Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(body))
+}
+
+const PATH: &str = "/admin/permits";
+
+/// One connection; speaks just enough HTTP/1.1 to cost little beside the server.
+struct Poster {
+    stream: TcpStream,
+    number: usize,
+    asked: usize,
+    heard: Vec<u8>,
+}
+
+impl Client for Poster {
+    async fn ask(&mut self) {
+        self.asked += 1;
+        let request = self.request();
+        self.stream.write_all(request.as_bytes()).await.expect("the request is sent");
+        self.heard.clear();
+        while !is_whole(&self.heard) {
+            let read = self.stream.read_buf(&mut self.heard).await.expect("the answer arrives");
+            assert!(read > 0, "the server hung up");
+        }
+        assert!(self.heard.starts_with(b"HTTP/1.1 201 "), "{}", String::from_utf8_lossy(&self.heard));
+    }
+}
+
+impl Poster {
+    fn request(&self) -> String {
+        let body = json!({
+            "action": { "verb": "ping", "resource": "probe/any", "environment": "production" },
+            "parameters": { "target": "eu-1", "attempt": self.asked, "connection": self.number },
+            "reason": "a benchmark asks as often as it can",
+        })
+        .to_string();
+        format!(
+            "POST {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer Ana\r\nContent-Type: application/json\r\n\
+             Idempotency-Key: bench-{}-{}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.number,
+            self.asked,
+            body.len(),
+        )
+    }
+}
+
+/// Whether the head and as many bytes as it announces are there.
+fn is_whole(heard: &[u8]) -> bool {
+    let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let (head, body) = heard.split_at(end + 4);
+    let head = std::str::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.expect("a length").trim().parse().expect("a number");
+    body.len() >= length
+}
