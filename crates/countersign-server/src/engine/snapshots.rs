@@ -8,7 +8,7 @@ use crate::store::{Head, Snapshot, Store};
 
 /// Entries after which the next snapshot is due, or as many as items are alive if those are more: so encoding them costs each entry
 /// one item at most, however large the state.
-const EVERY: u64 = 50_000;
+const EVERY: u64 = 100_000;
 
 /// The snapshots of one log.
 pub(super) struct Snapshots {

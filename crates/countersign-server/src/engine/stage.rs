@@ -91,13 +91,12 @@ impl<'a> Stage<'a> {
     }
 
     fn one(&mut self, submission: &Submission) -> Result<Option<Answer>, StoreError> {
-        let actor = submission.actor.to_string();
         if let Some(idempotency) = &submission.idempotency {
-            let key = (actor.clone(), idempotency.key.clone());
+            let key = (submission.actor.to_string(), idempotency.key.clone());
             if self.keys.contains(&key) {
                 return Ok(None);
             }
-            if let Some(known) = self.store.idempotency(&actor, &idempotency.key)? {
+            if let Some(known) = self.store.idempotency(&key.0, &key.1)? {
                 let same = known.body_sha256 == idempotency.body_sha256;
                 return if same {
                     self.replay(&known).map(Some)
@@ -126,6 +125,7 @@ impl<'a> Stage<'a> {
             self.push(event, details_of(submission, (&events, event)))?;
         }
         if let (Some(idempotency), false) = (&submission.idempotency, events.is_empty()) {
+            let actor = submission.actor.to_string();
             self.keys.insert((actor.clone(), idempotency.key.clone()));
             self.batch.idempotency.push(Idempotency {
                 actor,

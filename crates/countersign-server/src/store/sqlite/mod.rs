@@ -23,6 +23,9 @@ mod files;
 mod read;
 pub(crate) mod schema;
 
+/// Pages the writer keeps in memory, KiB.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
 /// One connection to a ledger database. `Role` is what the connection holds beside it: a writer holds the lock.
 #[derive(Debug)]
 pub struct Sqlite<Role> {
@@ -87,6 +90,8 @@ impl SqliteStore {
         let mut connection = files::connect(path, files::Access::ReadWrite)?;
         schema::prepare(&mut connection, path)?;
         schema::set_durability(&connection, sync)?;
+        // The ends of six trees are written at once; with SQLite's default of 2 MiB it keeps reading them back.
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         Ok(Self { connection, path: path.to_owned(), role })
     }
 }
