@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use countersign_core::Fact;
 use countersign_core::policy::Policy;
+#[cfg(feature = "sabotage")]
+use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::secret::SecretKey;
 use countersign_ledger::note::Ed25519Signer;
 use tokio::net::TcpListener;
@@ -77,7 +79,7 @@ impl Node {
             return Err(NodeError::NoGenesis(config.database()));
         }
         checkpoint_folder(config)?;
-        let mut store = SqliteStore::open(config.database())?;
+        let mut store = open(config)?;
         // Before the engine starts: it would sign this log with whatever key it is given.
         check_identity(&mut store, config, &keys.signer)?;
         let listen = |cause| NodeError::Listen { address: config.listen, cause };
@@ -121,6 +123,15 @@ impl Node {
     }
 }
 
+/// The store. Under a sabotage it is one that does not wait for the disk.
+fn open(config: &NodeConfig) -> Result<SqliteStore, StoreError> {
+    #[cfg(feature = "sabotage")]
+    if sabotage::is_active(Sabotage::SynchronousOff) {
+        return SqliteStore::open_unsynced(config.database());
+    }
+    SqliteStore::open(config.database())
+}
+
 /// Ready once the other side of the channel is gone.
 async fn ended(mut running: watch::Receiver<()>) {
     while running.changed().await.is_ok() {}
@@ -134,7 +145,7 @@ pub async fn initialise(config: &NodeConfig, beginning: Beginning) -> Result<Vec
     let keys = keys::resolve(config)?;
     create_data_folder(&config.data)?;
     checkpoint_folder(config)?;
-    let mut store = SqliteStore::open(config.database())?;
+    let mut store = open(config)?;
     if store.head()?.size() > 0 {
         return Err(NodeError::AlreadyInitialised(config.database()));
     }

@@ -11,7 +11,7 @@ use countersign_core::permit::Reserve;
 #[cfg(feature = "sabotage")]
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::{Actor, Command};
-use countersign_server::engine::{Engine, Submission};
+use countersign_server::engine::{Engine, EngineError, Submission};
 use countersign_server::store::sqlite::SqliteStore;
 use tokio::sync::mpsc;
 
@@ -29,7 +29,7 @@ pub(super) fn options(folder: &Path) -> countersign_server::engine::Options {
     countersign_server::engine::Options { anchor: Some(folder.join("checkpoint")), ..fixture::options() }
 }
 
-/// Obeys: `reserve N` reserves N permits at once, says `permit ID` for each and then `done`; `end` says `bye`.
+/// Obeys: `reserve N` reserves N permits at once, says `permit ID` or `unavailable WHY` for each and then `done`; `end` says `bye`.
 pub(crate) fn play() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(obey(PathBuf::from(std::env::var(FOLDER).expect("a folder"))));
@@ -80,9 +80,12 @@ async fn one(engine: Engine) {
     let reserve = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b"{}"), approval: None };
     let submission = Submission::new(Actor::Person(fixture::ANA), Command::ReservePermit(reserve))
         .with_details(format!("{{\"reason\":\"{}\"}}", "x".repeat(512)).into_bytes());
-    let committed = engine.submit(submission).await.expect("the permit is reserved");
-    for event in committed.events.iter() {
-        say(&format!("permit {}", event.fact.subject()));
+    match engine.submit(submission).await {
+        Ok(committed) => {
+            committed.events.iter().for_each(|event| say(&format!("permit {}", event.fact.subject())));
+        }
+        Err(EngineError::Unavailable(why)) => say(&format!("unavailable {why}")),
+        Err(other) => panic!("{other}"),
     }
 }
 

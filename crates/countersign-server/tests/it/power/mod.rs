@@ -53,11 +53,11 @@ fn round(disk: Disk, (end, shim): (End, &Shim), sabotage: Option<&str>) -> (Vec<
     (acknowledged.collect(), shadow.map_or(disk, |shadow| Disk::of_shadow(shadow.path())))
 }
 
-/// Takes the child's lines up to one that is not about a permit.
+/// Takes the child's lines up to one that is not about a reservation.
 fn listen(child: &mut Child, said: &mut Vec<String>) -> String {
     loop {
         let line = child.line().expect("the child lives until it is killed");
-        if !line.starts_with("permit ") {
+        if !line.starts_with("permit ") && !line.starts_with("unavailable ") {
             return line;
         }
         said.push(line);
@@ -115,6 +115,34 @@ fn a_power_cut_at_any_sync_loses_nothing_that_was_acknowledged() {
     // From the very first sync, when not even the database exists, to the middle of the appends.
     let acknowledged = rounds((0..24).map(End::PowerCut), None).expect("nothing is lost");
     assert!(acknowledged > WAVE, "some rounds come as far as acknowledging: {acknowledged}");
+}
+
+#[test]
+fn a_full_disk_refuses_and_says_so_and_with_space_it_goes_on() {
+    let (shim, disk) = (Shim::compile(), Disk::new());
+    let (mut child, shadow) = disk.child_with_power((&shim, u32::MAX), None);
+    let full = shadow.path().join("full");
+    let reserve = |child: &mut Child| {
+        let mut said = Vec::new();
+        child.order(&format!("reserve {WAVE}"));
+        assert_eq!(listen(child, &mut said), "done");
+        assert_eq!(said.len(), WAVE);
+        said
+    };
+    assert_eq!(listen(&mut child, &mut Vec::new()), "ready");
+    let mut permits = reserve(&mut child);
+    std::fs::write(&full, "").expect("a file");
+    for said in reserve(&mut child) {
+        let why = "unavailable the store is unavailable: the disk is full: free space for the data folder";
+        assert_eq!(said, why);
+    }
+    std::fs::remove_file(full).expect("removed");
+    permits.extend(reserve(&mut child));
+    permits.extend(child.kill());
+    let acknowledged = permits.iter().filter_map(|line| line.strip_prefix("permit ")).map(str::to_owned);
+    let acknowledged: BTreeSet<String> = acknowledged.collect();
+    assert_eq!(acknowledged.len(), 2 * WAVE);
+    assert_eq!(lost(&Disk::of_shadow(shadow.path()), &acknowledged), Ok(BTreeSet::new()));
 }
 
 #[cfg(feature = "sabotage")]

@@ -3,6 +3,8 @@
  * what that process has synced: a file's content as of its last fsync or fdatasync, a name as of the last fsync of the folder.
  * Nothing else is promised by POSIX, so nothing else is kept: dropping every write that was not synced is the worst honest disk.
  *
+ * While POWER_SHADOW has a file named `full`, there is no space: every write below the folder fails with ENOSPC.
+ *
  * After POWER_SYNCS syncs the power is gone: the next one says "cut" on the standard output and never returns, nor does any later one.
  *
  * Shadow: content/<inode> is a file, names/<name> a symbolic link whose target is the inode's number. One flat folder; no O_SYNC, no
@@ -11,6 +13,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -24,6 +27,8 @@ static const char *folder, *shadow;
 static long syncs_left;
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static ssize_t (*real_write)(int, const void *, size_t);
+static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
 static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
 
 static void broken(const char *what) {
@@ -111,6 +116,29 @@ static int synced(int fd, int (*real)(int)) {
     pthread_mutex_unlock(&disk);
     return 0;
 }
+
+/* Whether a write to the open file finds no space. */
+static int is_full(int fd) {
+    char path[PATH_MAX];
+    struct stat status;
+    if (!folder || concerns(fd, &status) != 1) return 0;
+    snprintf(path, sizeof path, "%s/full", shadow);
+    if (access(path, F_OK) != 0) return 0;
+    errno = ENOSPC;
+    return 1;
+}
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    if (!real_write) real_write = (ssize_t (*)(int, const void *, size_t))dlsym(RTLD_NEXT, "write");
+    return is_full(fd) ? -1 : real_write(fd, bytes, count);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
+    if (!real_pwrite) real_pwrite = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+    return is_full(fd) ? -1 : real_pwrite(fd, bytes, count, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) { return pwrite64(fd, bytes, count, at); }
 
 int fsync(int fd) { return synced(fd, real_fsync); }
 
