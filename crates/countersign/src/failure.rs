@@ -44,6 +44,19 @@ impl Kind {
             Self::Malformed => 8,
         }
     }
+
+    /// The code in JSON, where the server or the verification gave no better one.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Unexpected => "unexpected",
+            Self::Refused => "refused",
+            Self::NotSignedIn => "not_signed_in",
+            Self::Unavailable => "unavailable",
+            Self::Unverified => "unverified",
+            Self::NotFound => "not_found",
+            Self::Malformed => "malformed",
+        }
+    }
 }
 
 /// The exit codes, for the help.
@@ -94,7 +107,7 @@ fn as_json(error: &anyhow::Error) -> std::io::Result<()> {
     }
     let verification = error.downcast_ref::<VerificationError>();
     let document = json!({
-        "code": verification.map_or("error", VerificationError::code),
+        "code": verification.map_or(kind(error).word(), VerificationError::code),
         "detail": format!("{error:#}"),
         "hint": hint(error),
         "index": verification.and_then(VerificationError::index),

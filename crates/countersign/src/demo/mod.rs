@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
@@ -23,6 +23,7 @@ mod guide;
 mod story;
 mod witness;
 
+use crate::failure::{Failure, Kind};
 use cast::Cast;
 
 /// Run Countersign with the application it governs, on this machine.
@@ -71,7 +72,8 @@ pub(crate) async fn perform(arguments: &Program) -> anyhow::Result<()> {
 /// Runs the demo to its end. `json` makes the story print one JSON document instead of lines.
 pub(crate) async fn run(demo: &Demo, json: bool) -> anyhow::Result<ExitCode> {
     if json && !demo.story {
-        bail!("`--json` goes with `--story`: the guided demo speaks to people");
+        let what = "`--json` goes with `--story`: the guided demo speaks to people";
+        return Err(Failure::new(Kind::Malformed, what).hint("add `--story`, or leave `--json` out").into());
     }
     let place = Place::new(demo.folder.as_deref())?;
     let cast = Cast::enter(place.path()).await.context("setting up the demo")?;
