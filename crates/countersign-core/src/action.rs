@@ -3,6 +3,7 @@
 //! There is one spelling of each action; anything else is rejected at the door, so that no two parts can disagree about a name.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
@@ -13,8 +14,9 @@ use crate::text::{FromStrVisitor, Name};
 /// What is acted upon: `type/name`, as `webhook-signing/stripe`.
 ///
 /// The type is a [`Name`]; the name is 1 to 128 of `a-z`, `0-9`, `-`, `_` and `.`, beginning with a letter or digit and without `..`.
+/// A clone shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Resource(String);
+pub struct Resource(Arc<str>);
 
 /// A text is not a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl FromStr for Resource {
         let letters = name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'));
         let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
         if kind.parse::<Name>().is_ok() && letters && begins && name.len() <= 128 && !name.contains("..") {
-            Ok(Self(text.to_string()))
+            Ok(Self(text.into()))
         } else {
             Err(error())
         }

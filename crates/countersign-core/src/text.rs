@@ -1,12 +1,13 @@
 //! Reading typed values from text: one serde visitor for everything that implements `FromStr`, and the grammar of names.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use core::borrow::Borrow;
 use core::fmt;
 use core::marker::PhantomData;
 use core::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Writes 16 or 32 bytes as lower-case hexadecimal digits in one go: every leaf and record holds dozens of ids and digests, and the
 /// formatting machinery costs more per byte than hashing.
@@ -43,10 +44,10 @@ impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for FromStrVisitor<T> {
 
 /// The name of a group, rule, endpoint, verb or environment: 1 to 64 of `a-z`, `0-9` and `-`, beginning with a letter or digit.
 ///
-/// There is one spelling of each name: nothing is folded or trimmed, other spellings are rejected.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
+/// There is one spelling of each name: nothing is folded or trimmed, other spellings are rejected. A clone shares the text: one command
+/// puts the same few names into events, items, records and requirements.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
 
 /// A text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let letters = text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if letters && (1..=64).contains(&text.len()) && !text.starts_with('-') {
-            Ok(Self(text.to_string()))
+            Ok(Self(text.into()))
         } else {
             Err(NameError(text.to_string()))
         }
@@ -94,6 +95,12 @@ impl fmt::Display for Name {
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
