@@ -69,6 +69,17 @@ pub struct Links {
     pub dashboard: String,
 }
 
+/// What of the policy a rotation runs by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyApplied {
+    /// SHA-256 of the policy that was in force when it started.
+    pub sha256: String,
+    /// How long each stage rests before the next begins.
+    pub dwell_ms: u32,
+    /// How often a task is tried.
+    pub attempts: u32,
+}
+
 /// A rotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rotation {
@@ -88,6 +99,8 @@ pub struct Rotation {
     pub stages: Vec<StageReached>,
     /// How long old and new are both accepted.
     pub overlap_seconds: u32,
+    /// What of the policy it runs by.
+    pub policy: PolicyApplied,
     /// Hooks of the distribution.
     pub hooks: Hooks,
     /// Everything it did or still has to do.

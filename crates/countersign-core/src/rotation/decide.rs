@@ -58,8 +58,8 @@ impl Rotation {
 pub(crate) fn start(state: &State, cx: &Context, command: &Start) -> Result<Vec<Event>, domain::Refusal> {
     let permit = permit::startable(state, cx, command.permit)?;
     let action = &permit.action;
-    let governed =
-        state.policy().and_then(|policy| policy.policy.secret(&action.resource, &action.environment));
+    let in_force = state.policy().ok_or(Refusal::NotGoverned)?;
+    let governed = in_force.policy.secret(&action.resource, &action.environment);
     let governed = governed.filter(|_| action.verb.as_str() == "rotate").ok_or(Refusal::NotGoverned)?;
     let key = SecretKey { resource: action.resource.clone(), environment: action.environment.clone() };
     let secret = state.secret(&key).ok_or(Refusal::NotAdopted)?;
@@ -82,6 +82,7 @@ pub(crate) fn start(state: &State, cx: &Context, command: &Start) -> Result<Vec<
     let started = Started {
         secret: key.clone(),
         permit: permit.id,
+        policy_sha256: in_force.sha256,
         from_version: secret.current,
         to_version,
         consumers: governed.consumers.clone(),

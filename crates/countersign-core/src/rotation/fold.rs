@@ -68,6 +68,7 @@ fn started_by(state: &mut State, event: &Event, (id, started): (RotationId, &Sta
         secret: started.secret.clone(),
         permit: started.permit,
         approval: state.permit(started.permit).and_then(|permit| permit.approval),
+        policy_sha256: started.policy_sha256,
         started_by,
         correlation: event.correlation,
         from_version: started.from_version,

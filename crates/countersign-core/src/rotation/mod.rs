@@ -162,6 +162,8 @@ pub struct Started {
     pub secret: SecretKey,
     /// The permit it runs under.
     pub permit: PermitId,
+    /// The policy in force, which says what follows.
+    pub policy_sha256: Digest,
     /// The version it replaces.
     pub from_version: u32,
     /// The version it makes.
@@ -303,6 +305,8 @@ pub struct Rotation {
     pub permit: PermitId,
     /// The approval the permit consumed.
     pub approval: Option<ApprovalId>,
+    /// The policy that was in force when it started.
+    pub policy_sha256: Digest,
     /// Who started it.
     pub started_by: PersonId,
     /// What it belongs to.

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use countersign_api::rotation::{Hooks, Links, Rotation, Secret, StageReached, StartRotation, Task};
+use countersign_api::rotation::{
+    Hooks, Links, PolicyApplied, Rotation, Secret, StageReached, StartRotation, Task,
+};
 use countersign_api::{Page, Reason};
 use countersign_core::id::RotationId;
 use countersign_core::rotation::{self, Step, TaskState, TurnCause};
@@ -150,6 +152,11 @@ fn show_rotation(app: &App, known: &Known, rotation: &rotation::Rotation) -> Rot
         stage: rotation.stage.as_str().to_owned(),
         stages: stages(rotation),
         overlap_seconds: rotation.overlap_seconds,
+        policy: PolicyApplied {
+            sha256: rotation.policy_sha256.to_string(),
+            dwell_ms: rotation.dwell_ms,
+            attempts: rotation.attempts,
+        },
         hooks: hooks(rotation),
         tasks: rotation.tasks.iter().map(task).collect(),
         turned_back: rotation.turned_back.as_ref().map(|cause| match cause {

@@ -126,6 +126,7 @@ fn show(rotation: &Rotation) -> String {
         ("hooks", format!("{} of {} acknowledged, {} failed", hooks.acknowledged, hooks.tried, hooks.failed)),
         ("turned back", rotation.turned_back.clone().unwrap_or_default()),
         ("started by", name(&rotation.started_by).to_owned()),
+        ("policy", format!("{}, {} attempts", rotation.policy.sha256, rotation.policy.attempts)),
         ("approval", rotation.approval.clone().unwrap_or_default()),
         ("permit", rotation.permit.clone()),
         ("runbook", rotation.links.runbook.clone()),

@@ -210,7 +210,7 @@ mod tests {
     fn rotation(stage: &str) -> Rotation {
         serde_json::from_value(serde_json::json!({
             "id": "rot_1", "secret": SECRET, "environment": ENVIRONMENT, "from_version": 1, "to_version": 2, "stage": stage,
-            "stages": [], "overlap_seconds": 3, "hooks": { "tried": 0, "acknowledged": 0, "failed": 0 }, "tasks": [],
+            "stages": [], "overlap_seconds": 3, "policy": { "sha256": "", "dwell_ms": 1, "attempts": 1 }, "hooks": { "tried": 0, "acknowledged": 0, "failed": 0 }, "tasks": [],
             "links": { "runbook": "", "dashboard": "" }, "started_by": { "id": "per_1" }, "permit": "prm_1",
             "correlation": "cor_1"
         }))

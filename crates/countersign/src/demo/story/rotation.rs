@@ -51,7 +51,8 @@ pub(super) async fn play(cast: &Cast, told: &mut Told, permit: &Permit) -> anyho
     )?;
     webhooks(cast, told, &rotation).await?;
     old_secret(&cast.witness, told).await?;
-    record(told, &rotation, permit)?;
+    let policy = cast.client(Who::Aud)?.policy().await?.sha256;
+    record(told, &rotation, (permit, &policy))?;
     Ok(rotation)
 }
 
@@ -172,8 +173,8 @@ async fn old_secret(witness: &Witness, told: &mut Told) -> anyhow::Result<()> {
     )
 }
 
-/// The record shows timings, hooks, links, approval and permit.
-fn record(told: &mut Told, rotation: &Rotation, permit: &Permit) -> anyhow::Result<()> {
+/// The record shows timings, hooks, links, policy, approval and permit.
+fn record(told: &mut Told, rotation: &Rotation, (permit, policy): (&Permit, &str)) -> anyhow::Result<()> {
     let timed = rotation.stages.iter().filter(|stage| stage.duration_ms.is_some()).count();
     let overlap = rotation.stages.iter().find(|stage| stage.stage == "overlap");
     let overlap_ms = overlap.and_then(|stage| stage.duration_ms).unwrap_or_default();
@@ -192,9 +193,9 @@ fn record(told: &mut Told, rotation: &Rotation, permit: &Permit) -> anyhow::Resu
         format!("{} of {} hooks acknowledged, {} failed", hooks.acknowledged, hooks.tried, hooks.failed),
     )?;
     told.same(
-        "the record rests on the approval and the permit",
-        format!("{} under {}", permit.id, permit.approval.as_deref().unwrap_or("?")),
-        format!("{} under {}", rotation.permit, rotation.approval.as_deref().unwrap_or("?")),
+        "the record rests on the permit, the approval and the policy in force",
+        rests_on(&permit.id, permit.approval.as_deref(), policy),
+        rests_on(&rotation.permit, rotation.approval.as_deref(), &rotation.policy.sha256),
     )?;
     let links = &rotation.links;
     told.judged(
@@ -202,6 +203,10 @@ fn record(told: &mut Told, rotation: &Rotation, permit: &Permit) -> anyhow::Resu
         ("both links, the window around the rotation", format!("{} and {}", links.runbook, links.dashboard)),
         links_fit(rotation)?.into(),
     )
+}
+
+fn rests_on(permit: &str, approval: Option<&str>, policy: &str) -> String {
+    format!("{permit}, {}, policy {policy}", approval.unwrap_or("no approval"))
 }
 
 fn links_fit(rotation: &Rotation) -> anyhow::Result<bool> {
