@@ -131,6 +131,17 @@ fn wait(now: Time, next: Option<Time>) -> Duration {
     }
 }
 
+/// Whether an effect under way keeps another from being begun: the same one, or, of the same rotation, anything else in the secret
+/// store. A rotation may turn back while its new value is being sealed, and the value must be there before it is deleted.
+fn excludes(begun: &Effect, next: &Effect) -> bool {
+    match (begun, next) {
+        (Effect::Task(begun), Effect::Task(next)) if begun.rotation == next.rotation => {
+            begun == next || begun.task.target.is_none() && next.task.target.is_none()
+        }
+        _ => begun == next,
+    }
+}
+
 /// Effects under way, so that none is begun twice.
 #[derive(Default)]
 struct UnderWay {
@@ -140,7 +151,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn begin(&mut self, work: &Arc<Work>, effect: Effect) {
-        if self.effects.len() >= MOST || self.effects.values().any(|begun| begun == &effect) {
+        if self.effects.len() >= MOST || self.effects.values().any(|begun| excludes(begun, &effect)) {
             return;
         }
         let task = self.tasks.spawn(perform::perform(Arc::clone(work), effect.clone()));
@@ -156,5 +167,38 @@ impl UnderWay {
         }
         self.effects.remove(&id);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::id::RotationId;
+    use countersign_core::policy::Scheme;
+    use countersign_core::rotation::{Due, Step, TaskKey};
+
+    use super::*;
+
+    fn task(rotation: u128, step: Step, target: Option<&str>) -> Effect {
+        Effect::Task(Due {
+            rotation: RotationId(rotation),
+            secret: "secret:webhook-signing/stripe@production".parse().unwrap(),
+            task: TaskKey { step, target: target.map(|name| name.parse().unwrap()) },
+            attempt: 1,
+            from_version: 1,
+            to_version: 2,
+            scheme: Scheme::Stripe,
+            fence: 1,
+        })
+    }
+
+    #[test]
+    fn a_rotation_does_one_thing_at_a_time_in_the_secret_store_and_nothing_twice() {
+        let sealing = task(1, Step::CreatePending, None);
+        assert!(excludes(&sealing, &task(1, Step::DeleteNew, None)));
+        assert!(excludes(&sealing, &sealing));
+        assert!(!excludes(&sealing, &task(2, Step::CreatePending, None)));
+        assert!(!excludes(&sealing, &task(1, Step::WithdrawNew, Some("nudgepay-a"))));
+        let telling = task(1, Step::Distribute, Some("nudgepay-a"));
+        assert!(!excludes(&telling, &task(1, Step::Distribute, Some("nudgepay-b"))));
     }
 }
