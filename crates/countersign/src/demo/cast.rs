@@ -290,54 +290,5 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("writing `{}`", path.display()))
 }
 
-/// The demo's policy. Lifetimes are short enough to be watched and long enough to type.
-const POLICY: &str = r#"name = "demo"
-
-[groups]
-engineers = ["$ANA"]          # Ana
-approvers = ["$BEN", "$CHLOE"] # Ben and Chloe
-auditors = ["$AUD"]           # Aud
-
-[access]
-read = ["engineers", "approvers", "auditors"]
-
-[[rules]]
-name = "policy"
-verb = "activate"
-resource = "policy/main"
-environment = "control"
-requesters = ["engineers"]
-executors = ["engineers"]
-approval = "required"
-quorum = { approvers = 2 }
-pending_seconds = 3600
-approved_seconds = 1800
-start_seconds = 600
-work_seconds = 3600
-
-[[rules]]
-name = "rotate-webhook-secrets"
-verb = "rotate"
-resource = "webhook-signing/stripe"
-environment = "production"
-requesters = ["engineers"]
-executors = ["engineers"]
-approval = "required"
-quorum = { approvers = 2 }
-pending_seconds = 3600
-approved_seconds = 1800
-start_seconds = 600
-work_seconds = 3600
-
-[[secrets]]
-resource = "webhook-signing/stripe"
-environment = "production"
-scheme = "stripe"
-consumers = ["nudgepay-a", "nudgepay-b"]
-signer = "provider"
-min_overlap_seconds = 2
-dwell_ms = 1000
-attempts = 5
-runbook = "https://runbooks.example/rotate/{secret}?rotation={rotation}"
-dashboard = "https://grafana.example/d/webhooks?var-environment={environment}&from={from_ms}&to={to_ms}"
-"#;
+/// The demo's policy, with placeholders for people.
+const POLICY: &str = include_str!("policy.toml");
