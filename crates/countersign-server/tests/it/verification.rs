@@ -3,22 +3,14 @@
 use countersign_core::Command;
 use countersign_core::digest::Digest;
 use countersign_core::permit::Reserve;
-use countersign_ledger::note::VerifierKey;
-use countersign_ledger::verify::{Redactions, Trust, Verified};
+use countersign_ledger::verify::Verified;
 use countersign_server::engine::Engine;
-use countersign_server::store::Reader;
 use countersign_server::store::memory::MemoryStore;
 use countersign_server::store::sqlite::SqliteStore;
-use countersign_server::verification::{self, VerificationError};
+use countersign_server::verification::VerificationError;
 use rusqlite::{Connection, params};
 
-use crate::engine::fixture::{self, ANA, ORIGIN, by, signer};
-
-fn verify(reader: &mut dyn Reader) -> Result<Verified, VerificationError> {
-    let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
-    let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::None };
-    verification::verify(reader, &trust, &mut |_| ())
-}
+use crate::engine::fixture::{self, ANA, by, verification as verify};
 
 fn code(result: &Result<Verified, VerificationError>) -> &'static str {
     result.as_ref().map_or_else(VerificationError::code, |_| "verified")

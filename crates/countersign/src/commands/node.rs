@@ -28,6 +28,8 @@ use crate::people;
 
 mod scaffold;
 
+pub(crate) use scaffold::draw_key;
+
 /// Make a folder with configuration, keys, people and a first policy.
 #[derive(Debug, Args)]
 pub(crate) struct New {
@@ -78,7 +80,7 @@ pub(crate) struct Serve {
 pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
     let New { folder, origin, people: names, listen } = arguments;
     let people = persons(names)?;
-    let seed = scaffold::draw()?;
+    let seed = draw_key()?;
     let signer = Ed25519Signer::from_seed(origin, seed)
         .map_err(|error| Failure::new(Kind::Malformed, format!("`--origin`: {error}")))?;
     std::fs::create_dir(folder).map_err(|error| {
@@ -91,7 +93,7 @@ pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
     let keys = folder.join("keys");
     std::fs::create_dir(&keys)?;
     write_private(&keys.join("log.key"), &STANDARD.encode(seed))?;
-    write_private(&keys.join("sealing.key"), &STANDARD.encode(scaffold::draw()?))?;
+    write_private(&keys.join("sealing.key"), &STANDARD.encode(draw_key()?))?;
     let vkey = signer.vkey();
     for (name, text) in [
         ("log.vkey", format!("{vkey}\n")),
@@ -111,7 +113,7 @@ fn persons(names: &[String]) -> anyhow::Result<Vec<NewPerson>> {
     let millis = u64::try_from(since.as_millis()).context("the clock is far in the future")?;
     let numbered = (0_u16..).zip(names);
     let person = |(counter, name): (u16, &String)| {
-        let [.., a, b, c, d, e, f, g, h] = scaffold::draw()?;
+        let [.., a, b, c, d, e, f, g, h] = draw_key()?;
         let random = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         Ok(NewPerson { id: PersonId(scaffold::uuid(millis, counter, random)), name: name.clone() })
     };

@@ -8,7 +8,6 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,7 +18,8 @@ use serde_json::{Value, json};
 
 use super::child::{self, Server};
 use super::witness::Witness;
-use crate::credentials;
+use crate::commands::node::draw_key;
+use crate::credentials::{self, write_private};
 use crate::people;
 
 /// The log's name.
@@ -279,15 +279,7 @@ async fn claim_all(places: &Places, url: &str) -> anyhow::Result<BTreeMap<Who, C
 
 /// 256 random bits in the form that Standard Webhooks and Stripe both use.
 fn draw() -> anyhow::Result<String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context("drawing a secret")?;
-    Ok(format!("whsec_{}", STANDARD.encode(bytes)))
-}
-
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.with_context(|| format!("creating `{}`", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("writing `{}`", path.display()))
+    Ok(format!("whsec_{}", STANDARD.encode(draw_key()?)))
 }
 
 /// The demo's policy, with placeholders for people.

@@ -9,12 +9,13 @@ use countersign_core::policy::Policy;
 use countersign_core::secret::SecretKey;
 use countersign_core::{Actor, Command, Fact, approval, permit, person};
 use countersign_ledger::note::{Ed25519Signer, VerifierKey};
-use countersign_ledger::verify::{LogVerifier, Redactions, Row, StoredDetails, Trust};
+use countersign_ledger::verify::{Redactions, Trust, Verified};
 use countersign_server::clock::{Clock, SystemClock};
 use countersign_server::engine::{Committed, Engine, EngineError, Options, Submission};
 use countersign_server::genesis::{self, Claim, Genesis, NewPerson};
 use countersign_server::secrets::{LocalSecrets, SealingKey, SecretValue};
 use countersign_server::store::{Reader, Store};
+use countersign_server::verification::{self, VerificationError};
 
 pub(crate) const ANA: PersonId = PersonId(1);
 pub(crate) const BEN: PersonId = PersonId(2);
@@ -183,32 +184,14 @@ pub(crate) fn reserve(approval: ApprovalId) -> Command {
     })
 }
 
-/// Verifies the whole log as the auditor would.
-pub(crate) fn verify(store: &mut dyn Reader) {
-    let notes: Vec<String> = store
-        .checkpoints(0, 10_000)
-        .expect("checkpoints")
-        .into_iter()
-        .map(|checkpoint| checkpoint.note)
-        .collect();
-    assert!(!notes.is_empty(), "stopping signs a checkpoint");
-    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+/// What the auditor finds.
+pub(crate) fn verification(store: &mut dyn Reader) -> Result<Verified, VerificationError> {
     let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
     let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::None };
-    let mut verifier = LogVerifier::new(&trust, &notes).expect("the checkpoints open");
-    for entry in store.entries(0, 100_000).expect("entries") {
-        let details = store.details(entry.index).expect("details");
-        let details = details.as_ref().map_or(StoredDetails::Absent, |details| StoredDetails::Present {
-            salt: &details.salt,
-            body: &details.body,
-        });
-        let row = Row {
-            stored_index: entry.index,
-            leaf: &entry.leaf,
-            stored_leaf_hash: Some(entry.leaf_hash),
-            details,
-        };
-        verifier.push(&row).expect("no damage");
-    }
-    verifier.finish().expect("all checkpoints were reached");
+    verification::verify(store, &trust, &mut |_| ())
+}
+
+/// The whole log is intact and was signed, as the auditor would see it.
+pub(crate) fn verify(store: &mut dyn Reader) {
+    verification(store).expect("no damage, and all checkpoints were reached");
 }

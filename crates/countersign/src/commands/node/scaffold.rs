@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use countersign_server::genesis::NewPerson;
 
 /// 256 random bits.
-pub(super) fn draw() -> anyhow::Result<[u8; 32]> {
+pub(crate) fn draw_key() -> anyhow::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the machine gives no randomness")?;
     Ok(bytes)
