@@ -73,6 +73,54 @@ pub fn verify_consistency(
     if old == *old_root && new == *new_root { Ok(()) } else { Err(ProofError::RootMismatch) }
 }
 
+/// Checks that all these leaves, by index and leaf hash, are in the tree of `size` leaves with this root.
+///
+/// The root is computed as RFC 6962, 2.1 defines it; where a subtree holds none of the leaves, the proof gives its hash.
+///
+/// # Errors
+/// The leaves are none, not ascending, or not below the size, the proof has the wrong length, or it does not lead to the root.
+pub fn verify_batch(
+    leaves: &[(u64, Hash)],
+    size: u64,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), ProofError> {
+    let Some(&(last, _)) = leaves.last() else { return Err(ProofError::NoLeaves) };
+    if !leaves.iter().map(|(index, _)| *index).is_sorted_by(|left, right| left < right) {
+        return Err(ProofError::NotAscending);
+    }
+    if last >= size {
+        return Err(ProofError::IndexOutOfRange { index: last, size });
+    }
+    let mut hashes = proof.iter();
+    let computed = subtree((0, size), leaves, &mut hashes)?;
+    if hashes.next().is_some() {
+        return Err(ProofError::WrongLength);
+    }
+    if computed == *root { Ok(()) } else { Err(ProofError::RootMismatch) }
+}
+
+/// The root of the subtree over `len` leaves from `start`: of known leaves, or told by the proof.
+fn subtree(
+    (start, len): (u64, u64),
+    leaves: &[(u64, Hash)],
+    hashes: &mut core::slice::Iter<'_, Hash>,
+) -> Result<Hash, ProofError> {
+    match leaves {
+        [] => hashes.next().copied().ok_or(ProofError::WrongLength),
+        [(_, leaf)] if len == 1 => Ok(*leaf),
+        _ => {
+            // At least two leaves long: one leaf is the arm above, and more than one do not fit into it.
+            let half = 1 << (len.max(2) - 1).ilog2();
+            let right_begins = leaves.iter().position(|(index, _)| *index >= start + half);
+            let (left, right) = leaves.split_at(right_begins.unwrap_or(leaves.len()));
+            let left = subtree((start, half), left, hashes)?;
+            let right = subtree((start + half, len - half), right, hashes)?;
+            Ok(node_hash(&left, &right))
+        }
+    }
+}
+
 /// On which side of the path the next sibling stands.
 enum Side {
     Left,

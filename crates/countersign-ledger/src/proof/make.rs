@@ -86,3 +86,45 @@ pub fn consistency_proof<N: Nodes>(nodes: &N, old: u64, new: u64) -> Result<Vec<
     proof.reverse();
     Ok(proof)
 }
+
+/// The proof that all leaves at `indices` are in the tree of `size` leaves: the roots of the largest subtrees without any of them,
+/// from left to right. For leaves that stand together it is hardly longer than the proof of one.
+///
+/// # Errors
+/// The indices are none, not ascending, or not below the size, or a node cannot be read.
+pub fn batch_proof<N: Nodes>(
+    nodes: &N,
+    indices: &[u64],
+    size: u64,
+) -> Result<Vec<Hash>, ProofError<N::Error>> {
+    let Some(&last) = indices.last() else { return Err(ProofError::NoLeaves) };
+    if !indices.is_sorted_by(|left, right| left < right) {
+        return Err(ProofError::NotAscending);
+    }
+    if last >= size {
+        return Err(ProofError::IndexOutOfRange { index: last, size });
+    }
+    let mut proof = Vec::new();
+    collect(nodes, (Span { start: 0, end: size }, indices), &mut proof)?;
+    Ok(proof)
+}
+
+/// Collects the hashes that a span owes to the proof; `indices` are those within it.
+fn collect<N: Nodes>(
+    nodes: &N,
+    (span, indices): (Span, &[u64]),
+    proof: &mut Vec<Hash>,
+) -> Result<(), ProofError<N::Error>> {
+    if indices.is_empty() {
+        proof.push(span.root(nodes)?);
+        return Ok(());
+    }
+    if span.len() == 1 {
+        return Ok(());
+    }
+    let (left, right) = span.split();
+    let (in_left, in_right) = indices.split_at(indices.partition_point(|index| *index < left.end));
+    // Each step halves the span, so this goes at most 64 deep.
+    collect(nodes, (left, in_left), proof)?;
+    collect(nodes, (right, in_right), proof)
+}

@@ -1,4 +1,4 @@
-//! Inclusion and consistency proofs of RFC 6962 trees, as RFC 9162, 2.1.3 and 2.1.4 define them.
+//! Inclusion and consistency proofs of RFC 6962 trees, as RFC 9162, 2.1.3 and 2.1.4 define them, and inclusion of many leaves at once.
 //!
 //! `make` builds proofs from stored nodes, `check` verifies them. The two share no code, so a mistake in one is not
 //! hidden by the other. Hashes in a proof go from the leaf towards the root.
@@ -9,8 +9,8 @@ mod make;
 use core::convert::Infallible;
 use core::fmt;
 
-pub use check::{verify_consistency, verify_inclusion};
-pub use make::{consistency_proof, inclusion_proof};
+pub use check::{verify_batch, verify_consistency, verify_inclusion};
+pub use make::{batch_proof, consistency_proof, inclusion_proof};
 
 /// Why a proof cannot be made or does not hold; `E` is the error of the node storage when making.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub enum ProofError<E = Infallible> {
         /// The size of the new tree.
         new: u64,
     },
+    /// A proof of no leaves says nothing and is refused.
+    NoLeaves,
+    /// The leaves of a batch are not in the order of their indices, each once.
+    NotAscending,
     /// The proof has more or fewer hashes than the sizes ask for.
     WrongLength,
     /// The hashes do not lead to the root.
@@ -49,6 +53,8 @@ impl<E: fmt::Display> fmt::Display for ProofError<E> {
             Self::OldLargerThanNew { old, new } => {
                 write!(f, "the old size {old} is above the new size {new}")
             }
+            Self::NoLeaves => f.write_str("a proof of no leaves proves nothing"),
+            Self::NotAscending => f.write_str("the leaves are not in ascending order, each once"),
             Self::WrongLength => f.write_str("the proof has the wrong number of hashes"),
             Self::RootMismatch => f.write_str("the proof does not lead to the root"),
             Self::Nodes(error) => write!(f, "cannot read a node: {error}"),

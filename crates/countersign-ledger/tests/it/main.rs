@@ -1,6 +1,8 @@
 //! Integration tests of the ledger: public vectors, properties, and comparison with independent implementations.
 
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod canonical;
 #[cfg(test)]
 mod damage;

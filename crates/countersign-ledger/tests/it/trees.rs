@@ -46,7 +46,7 @@ fn naive_root(leaves: &[Hash]) -> Hash {
 }
 
 /// Leaves as node storage: every node is computed anew.
-struct Leaves(Vec<Hash>);
+pub(crate) struct Leaves(pub(crate) Vec<Hash>);
 
 impl Nodes for Leaves {
     type Error = &'static str;
@@ -71,7 +71,7 @@ fn leaf(number: u64) -> Vec<u8> {
     number.to_le_bytes().to_vec()
 }
 
-fn leaves(count: u64) -> Leaves {
+pub(crate) fn leaves(count: u64) -> Leaves {
     Leaves((0..count).map(|number| leaf_hash(&leaf(number))).collect())
 }
 
