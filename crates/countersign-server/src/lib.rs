@@ -8,6 +8,7 @@
 //! - `store`: where the ledger lives: memory, SQLite
 //! - `secrets`: values of governed secrets, sealed
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
+//! - `evidence`: collects bundles for auditors
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
 //! - `node`: puts the parts together into one running server
@@ -15,6 +16,7 @@
 pub mod clock;
 pub mod config;
 pub mod engine;
+pub mod evidence;
 pub mod genesis;
 pub mod http;
 pub mod node;

@@ -1,9 +1,8 @@
 //! Events to leaves and back, items to records and back. Here the core and the ledger meet; neither knows the other.
 
-use countersign_core::policy::Policy;
 use countersign_core::{Event, Item, Subject};
 use countersign_ledger::entry::{Draft, EntryView, Place};
-use countersign_ledger::hash::{Hash, sha256};
+use countersign_ledger::hash::Hash;
 use countersign_ledger::json;
 
 use crate::store::{Reader, Record, StoreError};
@@ -56,22 +55,11 @@ pub fn leaf(event: &Event, position: Position, details_sha256: Option<Hash>) -> 
 /// The leaf does not parse, its kind is unknown to this version, or a blob it needs is missing or altered.
 pub fn decode(index: u64, leaf: &[u8], reader: &mut dyn Reader) -> Result<Decoded, StoreError> {
     let view = EntryView::parse(leaf).map_err(|error| corrupt(index, error))?;
-    let data = &mut serde_json::Deserializer::from_str(view.data);
-    let fact = countersign_core::Fact::decode(view.kind, view.subject, data)
-        .map_err(|error| corrupt(index, error))?;
-    let environment = view.environment.map(str::parse).transpose().map_err(|error| corrupt(index, error))?;
-    let mut event = Event {
-        at: view.time.parse().map_err(|error| corrupt(index, error))?,
-        actor: view.actor.parse().map_err(|error| corrupt(index, error))?,
-        correlation: view.correlation.parse().map_err(|error| corrupt(index, error))?,
-        environment,
-        fact,
-    };
+    let mut event = countersign_evidence::decode::event(&view).map_err(|error| corrupt(index, error))?;
     if let Some(digest) = event.unresolved() {
         let blob = reader.blob(&Hash(digest.0))?;
-        let blob = blob.filter(|bytes| sha256(bytes).0 == digest.0);
-        let bytes = blob.ok_or_else(|| corrupt(index, "the policy it refers to is missing or altered"))?;
-        event.resolve(serde_json::from_slice::<Policy>(&bytes).map_err(|error| corrupt(index, error))?);
+        let resolved = countersign_evidence::decode::resolve(&mut event, blob.as_deref());
+        resolved.map_err(|error| corrupt(index, error))?;
     }
     Ok(Decoded { event, subject_seq: view.subject_seq })
 }

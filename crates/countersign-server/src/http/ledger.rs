@@ -9,7 +9,6 @@ use countersign_api::ledger::{ConsistencyProof, Entry, Incident, InclusionProof}
 use countersign_core::{Item, Subject};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::proof::{ProofError, consistency_proof, inclusion_proof};
-use countersign_ledger::tree::Nodes;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,7 +16,7 @@ use super::address::{Asked, Named};
 use super::gate::Viewer;
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::store::{Reader, StoreError, StoredEntry};
+use crate::store::{Reader, StoreError, StoredEntry, Tree};
 
 /// Which entries.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -155,7 +154,7 @@ pub(super) async fn inclusion(
     Asked(InclusionQuery { index, size }): Asked<InclusionQuery>,
 ) -> Result<Json<InclusionProof>, Rejected> {
     within(&app, size)?;
-    let proof = app.engine.read(move |reader| proved(inclusion_proof(&Stored::over(reader), index, size)));
+    let proof = app.engine.read(move |reader| proved(inclusion_proof(&Tree::over(reader), index, size)));
     let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(InclusionProof { index, size, hashes }))
 }
@@ -167,7 +166,7 @@ pub(super) async fn consistency(
     Asked(ConsistencyQuery { old, new }): Asked<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, Rejected> {
     within(&app, new)?;
-    let proof = app.engine.read(move |reader| proved(consistency_proof(&Stored::over(reader), old, new)));
+    let proof = app.engine.read(move |reader| proved(consistency_proof(&Tree::over(reader), old, new)));
     let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(ConsistencyProof { old, new, hashes }))
 }
@@ -188,22 +187,5 @@ fn within(app: &App, size: u64) -> Result<(), Rejected> {
         Ok(())
     } else {
         Err(Rejected::malformed(format!("the log has {now} entries, not {size}")))
-    }
-}
-
-/// The stored tree, for proofs.
-struct Stored<'a>(std::cell::RefCell<&'a mut dyn Reader>);
-
-impl<'a> Stored<'a> {
-    fn over(reader: &'a mut dyn Reader) -> Self {
-        Self(std::cell::RefCell::new(reader))
-    }
-}
-
-impl Nodes for Stored<'_> {
-    type Error = StoreError;
-
-    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        self.0.borrow_mut().node(level, index)
     }
 }

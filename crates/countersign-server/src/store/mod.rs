@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `memory`: everything in one process, for tests and property checks
+//! - `tree`: the stored tree, for proofs
 //! - `sqlite`: one file, WAL, `synchronous=FULL`: the embedded default
 
 use std::fmt;
@@ -16,6 +17,9 @@ use countersign_ledger::tree::CompactRange;
 mod fence;
 pub mod memory;
 pub mod sqlite;
+mod tree;
+
+pub use tree::Tree;
 
 /// Why a store could not do what it was asked. Three kinds, because callers do three things.
 #[derive(Debug, thiserror::Error)]

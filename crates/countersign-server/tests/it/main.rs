@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod power;

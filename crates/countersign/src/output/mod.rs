@@ -6,10 +6,9 @@ use std::io::Write as _;
 use serde::Serialize;
 
 mod table;
-mod text;
 
+pub(crate) use countersign_evidence::text::visible;
 pub(crate) use table::{Table, fields};
-pub(crate) use text::visible;
 
 /// Where and in which form answers go.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! Text from elsewhere, made visible before it reaches a terminal: what is shown must be what was said.
+//! Text from elsewhere, made visible before it reaches a terminal or a page: what is shown must be what was said.
 //!
 //! Control characters could move the cursor, bidirectional and invisible ones could make one text look like another
 //! (Unicode Technical Report 36, section 2.5). All of them are written as escapes.
@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 /// The text with everything that could hide, move or reorder it escaped as `\u{…}`.
-pub(crate) fn visible(text: &str) -> String {
+#[must_use]
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if is_hidden(character) {

@@ -1,0 +1,98 @@
+//! What entries rest on: the subjects their data name, and so on until nothing new is named.
+//!
+//! An approval rests on the policy and the roster, a permit on its approval, a rotation on its permit and its secret. Without all of
+//! these nobody could judge whether what happened was allowed, so a bundle holds them whole.
+
+use std::collections::BTreeSet;
+
+use countersign_core::{Event, Fact, Subject};
+
+/// What every judgement rests on: the log's own facts and the policies.
+pub const ALWAYS: [Subject; 2] = [Subject::Log, Subject::Policy];
+
+/// The subjects an event names besides its own: whoever judges the event needs their entries too.
+#[must_use]
+pub fn named(event: &Event) -> BTreeSet<Subject> {
+    let mut named = of_fact(&event.fact);
+    named.extend(event.actor.person().map(Subject::Person));
+    named.remove(&event.fact.subject());
+    named
+}
+
+fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
+    match fact {
+        // Its groups decide who could vote; whether they had claimed by then is in their own entries.
+        Fact::PolicyActivated(_, activated) => {
+            let members = activated.policy.iter().flat_map(|policy| policy.groups.values().flatten());
+            members
+                .map(|person| Subject::Person(*person))
+                .chain(activated.approval.map(Subject::Approval))
+                .collect()
+        }
+        Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
+        Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
+        Fact::PermitReserved(_, reserved) => reserved.approval.map(Subject::Approval).into_iter().collect(),
+        Fact::PermitStarted(_, started) => started.rotation.map(Subject::Rotation).into_iter().collect(),
+        Fact::SecretReserved(_, reserved) => BTreeSet::from([Subject::Rotation(reserved.rotation)]),
+        Fact::SecretPromoted(_, promoted) => BTreeSet::from([Subject::Rotation(promoted.rotation)]),
+        Fact::SecretSettled(_, settled) => BTreeSet::from([Subject::Rotation(settled.rotation)]),
+        Fact::RotationStarted(_, started) => {
+            BTreeSet::from([Subject::Permit(started.permit), Subject::Secret(started.secret.clone())])
+        }
+        Fact::IncidentOpened(_, opened) => BTreeSet::from([opened.about.clone()]),
+        Fact::LogCreated(..)
+        | Fact::PersonEnrolled(..)
+        | Fact::PersonClaimed(..)
+        | Fact::PersonRefused(..)
+        | Fact::ApprovalRequested(..)
+        | Fact::ApprovalGranted(..)
+        | Fact::ApprovalCompleted(..)
+        | Fact::ApprovalDenied(..)
+        | Fact::ApprovalWithdrawn(..)
+        | Fact::ApprovalExpired(..)
+        | Fact::PermitReleased(..)
+        | Fact::PermitLapsed(..)
+        | Fact::PermitSucceeded(..)
+        | Fact::PermitFailed(..)
+        | Fact::PermitUnknown(..)
+        | Fact::PermitReportedLate(..)
+        | Fact::SecretAdopted(..)
+        | Fact::RotationTaskAttempted(..)
+        | Fact::RotationTaskSucceeded(..)
+        | Fact::RotationTaskFailed(..)
+        | Fact::RotationAdvanced(..)
+        | Fact::RotationTurnedBack(..) => BTreeSet::new(),
+    }
+}
+
+/// Subjects to be visited, each once, until none is left.
+#[derive(Clone, Debug, Default)]
+pub struct Closure {
+    visited: BTreeSet<Subject>,
+    waiting: BTreeSet<Subject>,
+}
+
+impl Closure {
+    /// Begins with what [every judgement rests on](ALWAYS) and these subjects.
+    pub fn of(subjects: impl IntoIterator<Item = Subject>) -> Self {
+        Self { visited: BTreeSet::new(), waiting: subjects.into_iter().chain(ALWAYS).collect() }
+    }
+
+    /// The next subject whose entries must be looked at with [`Closure::see`].
+    pub fn take(&mut self) -> Option<Subject> {
+        let next = self.waiting.pop_first()?;
+        self.visited.insert(next.clone());
+        Some(next)
+    }
+
+    /// Follows what one event of a visited subject names.
+    pub fn see(&mut self, event: &Event) {
+        self.waiting.extend(named(event).into_iter().filter(|subject| !self.visited.contains(subject)));
+    }
+
+    /// All subjects, once nothing is left to visit.
+    #[must_use]
+    pub fn subjects(self) -> BTreeSet<Subject> {
+        self.visited
+    }
+}

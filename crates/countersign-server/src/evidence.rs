@@ -1,0 +1,256 @@
+//! Collects evidence bundles from a stored log. What a bundle is and how it is checked is in `countersign_evidence`; nothing is appended.
+//!
+//! Everything comes from one reader and lies below one signed checkpoint, so a log that grows meanwhile makes no difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::id::CorrelationId;
+use countersign_core::{Event, Fact, Subject};
+use countersign_evidence::bundle::{self, Bundle, Completeness};
+use countersign_evidence::closure::Closure;
+use countersign_evidence::report;
+use countersign_evidence::scope::{Resources, Scope};
+use countersign_ledger::hash::Hash;
+use countersign_ledger::proof::{ProofError, batch_proof};
+
+use crate::engine::codec;
+use crate::store::{Reader, StoreError, StoredEntry, Tree};
+
+/// Entries read at once.
+const CHUNK: usize = 2_048;
+
+/// Most entries a scope may ask for: beyond it the file would be too large to open anywhere.
+pub const MOST: usize = 100_000;
+
+/// Most leaves that are added to show that nothing was left out, about 16 MiB.
+pub const MOST_LEAVES: u64 = 20_000;
+
+/// Entries after a permit's or rotation's in which an incident about it stands, if there is one: it is of the same decision.
+const DECISION: usize = 8;
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Nothing matches: an empty bundle would prove nothing.
+    #[error("no entry below the checkpoint matches: {0}")]
+    Nothing(String),
+    /// Too much matches.
+    #[error("more than {MOST} entries match: narrow the scope, for instance by time")]
+    TooMuch,
+    /// Nothing was signed yet.
+    #[error("the log has no signed checkpoint yet")]
+    Unsigned,
+    /// The store does not answer or contradicts itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The correlation of a subject's first entry: what `case` means.
+///
+/// # Errors
+/// The store does not answer or contradicts itself.
+pub fn correlation_of(
+    reader: &mut dyn Reader,
+    subject: &Subject,
+) -> Result<Option<CorrelationId>, StoreError> {
+    let first = reader.entries_of(&subject.to_string(), 0, 1)?;
+    let decoded = first.first().map(|entry| codec::decode(entry.index, &entry.leaf, reader)).transpose()?;
+    Ok(decoded.map(|decoded| decoded.event.correlation))
+}
+
+/// Collects the bundle of a scope, against the latest signed checkpoint.
+///
+/// # Errors
+/// Nothing or too much matches, nothing was signed, or the store fails.
+pub fn collect(reader: &mut dyn Reader, scope: &Scope) -> Result<Bundle, ExportError> {
+    let signed = reader.latest_checkpoint()?.ok_or(ExportError::Unsigned)?;
+    let mut collection =
+        Collection { reader, scope, size: signed.size, chosen: BTreeMap::new(), policies: BTreeMap::new() };
+    let selected = collection.select()?;
+    if selected.is_empty() {
+        return Err(ExportError::Nothing(scope.to_string()));
+    }
+    collection.follow(selected)?;
+    let completeness = collection.complete()?;
+    let Collection { reader, chosen, policies, .. } = collection;
+    let indices: Vec<u64> = chosen.keys().copied().collect();
+    let proof = batch_proof(&Tree::over(reader), &indices, signed.size).map_err(|error| match error {
+        ProofError::Nodes(error) => error,
+        impossible => StoreError::Corrupt(impossible.to_string()),
+    })?;
+    Ok(Bundle {
+        countersign_evidence: bundle::VERSION,
+        generator: report::generator(),
+        scope: scope.clone(),
+        checkpoint: signed.note,
+        completeness,
+        policies,
+        entries: chosen.into_values().collect(),
+        proof,
+    })
+}
+
+/// A bundle in the making.
+struct Collection<'a> {
+    reader: &'a mut dyn Reader,
+    scope: &'a Scope,
+    /// The checkpoint's size: nothing from there on is looked at.
+    size: u64,
+    chosen: BTreeMap<u64, bundle::Entry>,
+    policies: BTreeMap<Hash, String>,
+}
+
+impl Collection<'_> {
+    /// The subjects of the entries that the scope asks for.
+    fn select(&mut self) -> Result<BTreeSet<Subject>, ExportError> {
+        let mut resources = Resources::default();
+        let (mut subjects, mut count) = (BTreeSet::new(), 0);
+        let scope = self.scope;
+        let mut one = |event: &Event| {
+            resources.see(event);
+            if scope.holds(event, &resources) {
+                subjects.insert(event.fact.subject());
+                count += 1;
+            }
+            if count > MOST { Err(ExportError::TooMuch) } else { Ok(()) }
+        };
+        if let Some(subject) = &scope.subject {
+            self.about(subject, &mut |_, event| one(event))?;
+        } else {
+            let mut entries = self.below(0)?;
+            while let Some(last) = entries.last() {
+                let next = last.index + 1;
+                for entry in &entries {
+                    one(&codec::decode(entry.index, &entry.leaf, self.reader)?.event)?;
+                }
+                entries = self.below(next)?;
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// Chooses all entries of these subjects and of all they rest on.
+    fn follow(&mut self, subjects: BTreeSet<Subject>) -> Result<(), ExportError> {
+        let mut closure = Closure::of(subjects);
+        while let Some(subject) = closure.take() {
+            let mut found = Vec::new();
+            self.about(&subject, &mut |entry, event| {
+                closure.see(event);
+                found.push((entry, event.clone()));
+                Ok(())
+            })?;
+            for (entry, event) in found {
+                if may_open_an_incident(&event.fact) {
+                    self.incidents(entry.index, &subject)?;
+                }
+                self.keep_policy(&event)?;
+                self.choose_whole(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Chooses the incidents about a subject that were opened in one decision with this entry.
+    fn incidents(&mut self, index: u64, about: &Subject) -> Result<(), ExportError> {
+        for entry in self.reader.entries(index + 1, DECISION)? {
+            if entry.index >= self.size {
+                break;
+            }
+            let event = codec::decode(entry.index, &entry.leaf, self.reader)?.event;
+            if matches!(&event.fact, Fact::IncidentOpened(_, opened) if opened.about == *about) {
+                self.choose_whole(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds every leaf, if they are few enough, so that nobody needs to believe that nothing was left out.
+    fn complete(&mut self) -> Result<Completeness, ExportError> {
+        if self.size > MOST_LEAVES {
+            let why = format!(
+                "The log has {} entries and no census; showing that nothing was left out would take all of them, and at most {MOST_LEAVES} are added.",
+                self.size
+            );
+            return Ok(Completeness::NotShown { why });
+        }
+        let mut entries = self.below(0)?;
+        while let Some(last) = entries.last() {
+            let next = last.index + 1;
+            for entry in entries.iter() {
+                if !self.chosen.contains_key(&entry.index) {
+                    let event = codec::decode(entry.index, &entry.leaf, self.reader)?.event;
+                    self.keep_policy(&event)?;
+                    self.choose(entry, None)?;
+                }
+            }
+            entries = self.below(next)?;
+        }
+        Ok(Completeness::EveryLeaf)
+    }
+
+    /// The next entries from an index on, below the checkpoint.
+    fn below(&mut self, from: u64) -> Result<Vec<StoredEntry>, StoreError> {
+        let left = usize::try_from(self.size.saturating_sub(from)).unwrap_or(CHUNK);
+        self.reader.entries(from, left.min(CHUNK))
+    }
+
+    /// Every entry about a subject below the checkpoint, in order.
+    fn about(
+        &mut self,
+        subject: &Subject,
+        one: &mut dyn FnMut(StoredEntry, &Event) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let (name, mut after) = (subject.to_string(), 0);
+        loop {
+            let entries = self.reader.entries_of(&name, after, CHUNK)?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entry in entries {
+                if entry.index >= self.size {
+                    return Ok(());
+                }
+                let decoded = codec::decode(entry.index, &entry.leaf, self.reader)?;
+                after = decoded.subject_seq;
+                one(entry, &decoded.event)?;
+            }
+        }
+    }
+
+    /// Chooses an entry with its details, unless they were redacted.
+    fn choose_whole(&mut self, entry: &StoredEntry) -> Result<(), StoreError> {
+        let details = self.reader.details(entry.index)?;
+        let details = details.map(|details| details_of(entry, details)).transpose()?;
+        self.choose(entry, details)
+    }
+
+    fn choose(&mut self, entry: &StoredEntry, details: Option<bundle::Details>) -> Result<(), StoreError> {
+        let leaf = text(entry.index, entry.leaf.clone())?;
+        self.chosen.insert(entry.index, bundle::Entry { leaf, leaf_hash: entry.leaf_hash, details });
+        Ok(())
+    }
+
+    fn keep_policy(&mut self, event: &Event) -> Result<(), StoreError> {
+        let Fact::PolicyActivated(_, activated) = &event.fact else { return Ok(()) };
+        let digest = Hash(activated.policy_sha256.0);
+        // It was resolved a moment ago.
+        let blob = self.reader.blob(&digest)?.unwrap_or_default();
+        let blob = String::from_utf8(blob)
+            .map_err(|_| StoreError::Corrupt(format!("the policy `{digest}` is not text")))?;
+        self.policies.insert(digest, blob);
+        Ok(())
+    }
+}
+
+/// Whether an incident about the subject may stand right after the entry.
+fn may_open_an_incident(fact: &Fact) -> bool {
+    matches!(fact, Fact::PermitUnknown(..) | Fact::RotationTaskFailed(..) | Fact::RotationTurnedBack(..))
+}
+
+fn details_of(entry: &StoredEntry, details: crate::store::Details) -> Result<bundle::Details, StoreError> {
+    Ok(bundle::Details { salt: Hash(details.salt), body: text(entry.index, details.body)? })
+}
+
+fn text(index: u64, bytes: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(bytes).map_err(|_| StoreError::Corrupt(format!("entry {index} is not text")))
+}

@@ -1,0 +1,91 @@
+//! A case on a log: a payout that Ana asked for, Ben and Chloe agreed to, and Ana carried out; and another one beside it.
+
+use countersign_core::digest::Digest;
+use countersign_core::id::{ApprovalId, PermitId};
+use countersign_core::permit::{Finish, Outcome};
+use countersign_core::{Actor, Command, Fact, Subject, approval, permit};
+use countersign_evidence::bundle::{self, Bundle};
+use countersign_evidence::scope::Scope;
+use countersign_evidence::verify::{self, Trust, Unverified, Verified};
+use countersign_ledger::json;
+use countersign_ledger::note::VerifierKey;
+use countersign_server::engine::{Committed, Engine, Submission};
+use countersign_server::evidence;
+use countersign_server::store::Store;
+use countersign_server::store::memory::MemoryStore;
+use serde_json::json;
+
+use crate::engine::fixture::{self, ANA, BEN, CHLOE, ORIGIN, by, payout, signer};
+
+/// The salt of every case's parameters.
+const SALT: [u8; 32] = [5; 32];
+
+/// A log with two cases, stopped and signed.
+pub(crate) struct Cases {
+    pub(crate) store: MemoryStore,
+    pub(crate) approval: ApprovalId,
+    pub(crate) permit: PermitId,
+}
+
+impl Cases {
+    pub(crate) async fn played() -> Self {
+        let store = MemoryStore::new();
+        let engine = fixture::started(Box::new(store.clone())).await;
+        let (approval, permit) = case(&engine, 100).await;
+        case(&engine, 200).await;
+        engine.stop().await;
+        Self { store, approval, permit }
+    }
+
+    /// The bundle of the first case.
+    pub(crate) fn bundle(&self) -> Bundle {
+        let scope = Scope { subject: Some(Subject::Permit(self.permit)), ..Scope::default() };
+        self.collect(&scope)
+    }
+
+    pub(crate) fn collect(&self, scope: &Scope) -> Bundle {
+        let mut reader = self.store.reader().expect("a reader");
+        evidence::collect(reader.as_mut(), scope).expect("a bundle")
+    }
+}
+
+/// Asks, agrees, reserves, starts, finishes.
+async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
+    let parameters = json!({ "amount": amount });
+    let digest = Digest::salted(&SALT, &json::to_canonical(&parameters).expect("canonical"));
+    let request = approval::Request { action: payout(), parameters_sha256: digest };
+    let details = json!({ "parameters": parameters, "parameters_salt": "05".repeat(32), "reason": "</script> \u{202e}" });
+    let submission = Submission::new(Actor::Person(ANA), Command::RequestApproval(request));
+    let details = json::to_canonical(&details).expect("canonical");
+    let requested = engine.submit(submission.with_details(details)).await.expect("the request is taken");
+    let Fact::ApprovalRequested(approval, _) = first(&requested) else { panic!("a request") };
+    for approver in [BEN, CHLOE] {
+        by(engine, approver, Command::Approve(approval)).await.expect("the vote counts");
+    }
+    let reserve = permit::Reserve { action: payout(), parameters_sha256: digest, approval: Some(approval) };
+    let reserved = by(engine, ANA, Command::ReservePermit(reserve)).await.expect("a permit");
+    let permit = reserved.events.iter().find_map(|event| match event.fact {
+        Fact::PermitReserved(id, _) => Some(id),
+        _ => None,
+    });
+    let permit = permit.expect("a permit");
+    by(engine, ANA, Command::StartPermit(permit)).await.expect("started");
+    let finish = Finish { permit, outcome: Outcome::Succeeded };
+    by(engine, ANA, Command::FinishPermit(finish)).await.expect("finished");
+    (approval, permit)
+}
+
+fn first(committed: &Committed) -> Fact {
+    committed.events.first().expect("an event").fact.clone()
+}
+
+/// Verifies a file as the auditor would, with the pinned key.
+pub(crate) fn verify(file: &str) -> Result<Verified, Unverified> {
+    let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
+    verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys })
+}
+
+/// The file of a bundle.
+pub(crate) fn print(bundle: &Bundle) -> String {
+    bundle::print(bundle).expect("a page")
+}

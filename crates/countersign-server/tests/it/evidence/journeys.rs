@@ -1,0 +1,79 @@
+//! What is collected, and what a verification says about it.
+
+use countersign_core::Subject;
+use countersign_evidence::bundle::{self, Completeness};
+use countersign_evidence::scope::Scope;
+use countersign_evidence::verify::{Check, Verdict};
+
+use super::fixture::{Cases, print, verify};
+
+fn said<'c>(checks: &'c [Check], what: &str) -> &'c Verdict {
+    &checks.iter().find(|check| check.what == what).expect("a check").verdict
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_verifies_offline_and_says_what_was_checked() {
+    let cases = Cases::played().await;
+    let bundle = cases.bundle();
+    let file = print(&bundle);
+    let verified = verify(&file).expect("no lie");
+    assert_eq!(bundle.completeness, Completeness::EveryLeaf);
+    assert_eq!(u64::try_from(verified.entries), Ok(verified.checkpoint.size));
+    // Reserved, started, succeeded.
+    assert_eq!(verified.selected, 3);
+    let checks: Vec<&str> = verified.checks.iter().map(|check| check.what).collect();
+    let expected = [
+        "form",
+        "signature",
+        "leaves",
+        "proof",
+        "details",
+        "policies",
+        "subjects",
+        "redactions",
+        "completeness",
+        "meaning",
+        "parameters",
+        "report",
+    ];
+    assert_eq!(checks, expected);
+    assert!(
+        verified.checks.iter().all(|check| matches!(check.verdict, Verdict::Holds(_))),
+        "{:?}",
+        verified.checks
+    );
+    assert_eq!(bundle::parse(file.as_bytes()).expect("the same"), bundle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_shows_the_case_and_nothing_in_it_can_break_out() {
+    let cases = Cases::played().await;
+    let file = print(&cases.bundle());
+    let (page, rest) = file.split_once("<script type=").expect("a block of evidence");
+    for shown in
+        ["override payout/limit production", "{&quot;amount&quot;:100}", "Ana", "Ben", "Chloe", "succeeded"]
+    {
+        assert!(
+            page.contains(shown) || page.contains(&shown.replace("&quot;", "&#34;")),
+            "{shown} is not shown in {page}"
+        );
+    }
+    assert!(!page.contains('\u{202e}') && page.contains("\\u{202e}"), "what could deceive is visible");
+    assert_eq!(rest.matches("</script>").count(), 1, "a text in the evidence ends its block");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scopes_select_what_they_say() {
+    let cases = Cases::played().await;
+    let count = |scope: Scope| verify(&print(&cases.collect(&scope))).expect("no lie").selected;
+    let whole = count(Scope::default());
+    let of = |subject| Scope { subject: Some(subject), ..Scope::default() };
+    assert_eq!(count(of(Subject::Approval(cases.approval))), 5);
+    let resource = Scope { resource: Some("payout/limit".parse().expect("a resource")), ..Scope::default() };
+    assert_eq!(count(resource.clone()), 16);
+    let kind = Scope { kind: Some("approval.granted".to_owned()), ..resource };
+    assert_eq!(count(kind), 4);
+    let production = Scope { environment: Some("production".parse().expect("a name")), ..Scope::default() };
+    assert_eq!(count(production), 16);
+    assert!(whole > 16);
+}

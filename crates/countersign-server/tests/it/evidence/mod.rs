@@ -1,0 +1,5 @@
+//! Evidence bundles of a real log: collected, verified, and bent in every way a forger could think of.
+
+mod damage;
+pub(crate) mod fixture;
+mod journeys;
