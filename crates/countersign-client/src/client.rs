@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::pages::ListRoute;
 use crate::transport::{Call, Transport};
-use crate::{ClientError, Credential, EntryListing, Listing, Pages, Patience};
+use crate::{ClientError, Credential, EntryListing, EvidenceScope, Listing, Pages, Patience};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
 const INCIDENTS: &[&str] = &["admin", "incidents"];
@@ -240,6 +240,12 @@ impl Client {
     #[must_use]
     pub fn all_incidents(&self, listing: &Listing) -> Pages<'_, Incident> {
         Pages::new(self, listing.route(INCIDENTS))
+    }
+
+    /// An evidence bundle, the file as the server made it. Unverified.
+    pub async fn evidence(&self, scope: &EvidenceScope) -> Answer<Vec<u8>> {
+        let url = self.transport.url(&["admin", "evidence"], &scope.query());
+        self.transport.call(&Call::get(url)).await
     }
 
     /// The last signed checkpoint, a C2SP signed note. Unverified: open it with the key you trust.

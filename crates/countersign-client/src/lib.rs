@@ -20,5 +20,5 @@ mod transport;
 pub use client::Client;
 pub use credential::Credential;
 pub use error::{ClientError, ErrorKind};
-pub use pages::{EntryListing, Listing, Pages};
+pub use pages::{EntryListing, EvidenceScope, Listing, Pages};
 pub use transport::{MAX_ANSWER, Patience};

@@ -29,6 +29,47 @@ pub struct EntryListing {
     pub subject: Option<String>,
 }
 
+/// Which entries an evidence bundle is about: every filter that is set must match. As typed; the server reads it strictly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvidenceScope {
+    /// Everything of one cause with this subject.
+    pub case: Option<String>,
+    /// Everything of one correlation.
+    pub correlation: Option<String>,
+    /// About this subject.
+    pub subject: Option<String>,
+    /// Caused by this actor.
+    pub actor: Option<String>,
+    /// About subjects that concern this resource.
+    pub resource: Option<String>,
+    /// In this environment.
+    pub environment: Option<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Not before.
+    pub from: Option<String>,
+    /// Before.
+    pub until: Option<String>,
+}
+
+impl EvidenceScope {
+    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
+        let Self { case, correlation, subject, actor, resource, environment, kind, from, until } =
+            self.clone();
+        present([
+            ("case", case),
+            ("correlation", correlation),
+            ("subject", subject),
+            ("actor", actor),
+            ("resource", resource),
+            ("environment", environment),
+            ("kind", kind),
+            ("from", from),
+            ("until", until),
+        ])
+    }
+}
+
 /// A route that lists, with its query.
 #[derive(Clone, Debug)]
 pub(crate) struct ListRoute {

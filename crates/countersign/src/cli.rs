@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{approval, completions, entry, ledger, node, permit, person, policy, rotation};
+use crate::commands::{
+    approval, completions, entry, evidence, ledger, node, permit, person, policy, rotation,
+};
 use crate::failure::EXIT_CODES;
 
 /// Governs the high-risk operations of a payment platform: who agreed to what, and proof of it.
@@ -68,6 +70,9 @@ pub(crate) enum Noun {
     /// Entries of the ledger.
     #[command(subcommand)]
     Entry(entry::Verb),
+    /// Evidence: one file about a case, verified offline.
+    #[command(subcommand)]
+    Evidence(evidence::Verb),
     /// Proofs: checkpoint, inclusion, and verification of a whole log.
     #[command(subcommand)]
     Ledger(ledger::Verb),

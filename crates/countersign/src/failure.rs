@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use countersign_client::{ClientError, ErrorKind};
+use countersign_evidence::verify::Unverified;
 use countersign_server::config::ConfigError;
+use countersign_server::evidence::ExportError;
 use countersign_server::node::NodeError;
 use countersign_server::store::StoreError;
 use countersign_server::verification::VerificationError;
@@ -105,14 +107,18 @@ fn as_json(error: &anyhow::Error) -> std::io::Result<()> {
     if let Some(ClientError::Problem(problem)) = error.downcast_ref() {
         return writeln!(out, "{}", serde_json::to_string(problem)?);
     }
-    let verification = error.downcast_ref::<VerificationError>();
-    let document = json!({
-        "code": verification.map_or(kind(error).word(), VerificationError::code),
-        "detail": format!("{error:#}"),
-        "hint": hint(error),
-        "index": verification.and_then(VerificationError::index),
-    });
+    let (code, index) = named(error).unwrap_or((kind(error).word(), None));
+    let document =
+        json!({ "code": code, "detail": format!("{error:#}"), "hint": hint(error), "index": index });
     writeln!(out, "{document}")
+}
+
+/// The stable code of what a verification found, and the entry it is about.
+fn named(error: &anyhow::Error) -> Option<(&str, Option<u64>)> {
+    if let Some(Unverified { lie, .. }) = error.downcast_ref() {
+        return Some((&lie.code, lie.entry));
+    }
+    error.downcast_ref().map(|error: &VerificationError| (error.code(), error.index()))
 }
 
 fn as_text(error: &anyhow::Error) -> std::io::Result<()> {
@@ -160,6 +166,17 @@ fn kind(error: &anyhow::Error) -> Kind {
             return match error {
                 VerificationError::Store(StoreError::Unavailable(_)) => Kind::Unavailable,
                 _ => Kind::Unverified,
+            };
+        }
+        if cause.is::<Unverified>() {
+            return Kind::Unverified;
+        }
+        if let Some(error) = cause.downcast_ref::<ExportError>() {
+            return match error {
+                ExportError::Nothing(_) => Kind::NotFound,
+                ExportError::TooMuch => Kind::Malformed,
+                ExportError::Unsigned => Kind::Unavailable,
+                ExportError::Store(error) => of_store(error),
             };
         }
         if let Some(error) = cause.downcast_ref::<StoreError>() {

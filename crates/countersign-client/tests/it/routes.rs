@@ -4,7 +4,7 @@ use countersign_api::Reason;
 use countersign_api::approval::RequestApproval;
 use countersign_api::permit::{FinishPermit, Outcome, ReservePermit};
 use countersign_api::policy::ActivatePolicy;
-use countersign_client::{EntryListing, Listing};
+use countersign_client::{EntryListing, EvidenceScope, Listing};
 
 use crate::scripted::{Scripted, problem};
 
@@ -58,6 +58,7 @@ async fn every_method_asks_its_route() {
         c.incidents(&listing).await.is_err(),
         c.entries(&entries).await.is_err(),
         c.entry(7).await.is_err(),
+        c.evidence(&EvidenceScope { case: Some("rot_1".into()), ..EvidenceScope::default() }).await.is_err(),
         c.checkpoint().await.is_err(),
         c.inclusion(1, 2).await.is_err(),
         c.consistency(1, 2).await.is_err(),
@@ -100,6 +101,7 @@ GET /admin/secrets?status=pending&limit=2&after=x
 GET /admin/incidents?status=pending&limit=2&after=x
 GET /admin/entries?from=3&subject=apr_1
 GET /admin/entries/7
+GET /admin/evidence?case=rot_1
 GET /ledger/checkpoint
 GET /ledger/inclusion?index=1&size=2
 GET /ledger/consistency?old=1&new=2

@@ -8,12 +8,13 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `ledger` `health`: one capability each
+//! - `approvals` `permits` `rotations` `people` `policy` `ledger` `evidence` `health`: one capability each
 
 use std::sync::Arc;
 
 use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +28,7 @@ mod approvals;
 mod body;
 mod contract;
 mod envelope;
+mod evidence;
 mod gate;
 mod health;
 mod ledger;
@@ -50,6 +52,8 @@ struct App {
     engine: Engine,
     names: Arc<names::Names>,
     metrics: PrometheusHandle,
+    /// Bounds how many evidence bundles are made at once.
+    exports: Arc<Semaphore>,
 }
 
 impl App {
@@ -93,6 +97,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ledger::incidents))
         .routes(routes!(ledger::entries))
         .routes(routes!(ledger::entry))
+        .routes(routes!(evidence::export))
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(ledger::inclusion))
         .routes(routes!(ledger::consistency))
@@ -104,7 +109,7 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The whole API over an engine.
 pub fn router(engine: Engine, metrics: PrometheusHandle) -> Router {
-    let app = App { engine, names: Arc::default(), metrics };
+    let app = App { engine, names: Arc::default(), metrics, exports: evidence::places() };
     let (router, _) = routes().split_for_parts();
     router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
 }

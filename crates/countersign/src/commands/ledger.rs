@@ -51,7 +51,7 @@ pub(crate) struct Pinned {
 }
 
 impl Pinned {
-    fn key(&self) -> anyhow::Result<VerifierKey> {
+    pub(crate) fn key(&self) -> anyhow::Result<VerifierKey> {
         let text = match self.key.strip_prefix('@') {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?,
             None => self.key.clone(),
@@ -60,7 +60,7 @@ impl Pinned {
         Ok(VerifierKey::parse(text.trim()).map_err(malformed)?)
     }
 
-    fn origin<'a>(&'a self, key: &'a VerifierKey) -> &'a str {
+    pub(crate) fn origin<'a>(&'a self, key: &'a VerifierKey) -> &'a str {
         self.origin.as_deref().unwrap_or(key.name())
     }
 }

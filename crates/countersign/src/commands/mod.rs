@@ -12,6 +12,7 @@ use crate::output::Output;
 pub(crate) mod approval;
 pub(crate) mod completions;
 pub(crate) mod entry;
+pub(crate) mod evidence;
 pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod permit;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Incident(verb) => entry::incidents(session, verb).await,
         Noun::Policy(verb) => policy::run(session, verb).await,
         Noun::Entry(verb) => entry::run(session, verb).await,
+        Noun::Evidence(verb) => evidence::run(session, verb).await,
         Noun::Ledger(verb) => ledger::run(session, verb).await,
         Noun::Completions(completions) => completions::run(&completions),
         Noun::Reference => reference::run(),

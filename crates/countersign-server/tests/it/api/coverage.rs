@@ -107,6 +107,11 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         "/admin/approvals/{id}" => read(format!("/admin/approvals/{}", pending(api).await)),
         "/admin/entries" => read("/admin/entries"),
         "/admin/entries/{index}" => read("/admin/entries/0"),
+        "/admin/evidence" => {
+            // A bundle is of signed entries only.
+            api.signed().await;
+            read("/admin/evidence?kind=log.created")
+        }
         "/admin/incidents" => read("/admin/incidents"),
         "/admin/people" => read("/admin/people"),
         // Anybody with a credential may ask who they are; the wrong role is having none.

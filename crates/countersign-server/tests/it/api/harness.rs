@@ -251,6 +251,15 @@ impl Api {
         self.ok(Call::post("/admin/permits", &ping()).by("Ana")).await.id()
     }
 
+    /// Returns once a checkpoint vouches for every entry so far.
+    pub(super) async fn signed(&self) {
+        let size = self.engine.size();
+        while self.engine.checkpoint().is_none_or(|checkpoint| checkpoint.size < size) {
+            // Each look at the store takes a turn of the runtime, so waiting neither sleeps nor blocks anybody.
+            self.engine.read(|reader| reader.head()).await.expect("a head");
+        }
+    }
+
     /// A rotation of Ana's.
     pub(super) async fn rotation(&self) -> String {
         let mut request = rotate();

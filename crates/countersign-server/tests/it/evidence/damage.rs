@@ -157,7 +157,7 @@ async fn swapped_details() {
     let forgery = Forgery::new().await;
     let requested = forgery.place("approval.requested");
     let details = |bundle: &mut Bundle, change: &dyn Fn(&mut Option<bundle::Details>)| {
-        change(&mut bundle.entries[requested].details)
+        change(&mut bundle.entries[requested].details);
     };
     let changed = forgery.found(|bundle| {
         details(bundle, &|details| {

@@ -3,13 +3,9 @@
 use countersign_core::Subject;
 use countersign_evidence::bundle::{self, Completeness};
 use countersign_evidence::scope::Scope;
-use countersign_evidence::verify::{Check, Verdict};
+use countersign_evidence::verify::Verdict;
 
 use super::fixture::{Cases, print, verify};
-
-fn said<'c>(checks: &'c [Check], what: &str) -> &'c Verdict {
-    &checks.iter().find(|check| check.what == what).expect("a check").verdict
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_verifies_offline_and_says_what_was_checked() {
