@@ -5,7 +5,7 @@
 //! stored where is the server's business; what the bytes mean is `countersign-core`'s. Server and auditor use this
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
-//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`details`], [`entry`], [`note`], [`checkpoint`], [`verify`].
+//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`details`], [`entry`], [`note`], [`checkpoint`], [`census`], [`verify`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod census;
 pub mod checkpoint;
 pub mod details;
 pub mod entry;

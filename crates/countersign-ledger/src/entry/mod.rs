@@ -14,6 +14,7 @@ mod view;
 
 pub use draft::{Draft, Place};
 pub use error::EntryError;
+pub(crate) use rules::check_name;
 pub use view::EntryView;
 
 /// The largest leaf in bytes: the entry bundles of C2SP tlog-tiles give its length two bytes.

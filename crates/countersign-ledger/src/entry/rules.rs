@@ -3,7 +3,7 @@
 use super::{EntryError, MAX_NAME};
 
 /// Checks a name: visible ASCII that JSON need not escape, so that readers can borrow it and people can read it.
-pub(super) fn check_name(member: &'static str, name: &str) -> Result<(), EntryError> {
+pub(crate) fn check_name(member: &'static str, name: &str) -> Result<(), EntryError> {
     let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
     if plain && (1..=MAX_NAME).contains(&name.len()) { Ok(()) } else { Err(EntryError::Name { member }) }
 }

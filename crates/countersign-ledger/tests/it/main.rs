@@ -5,6 +5,8 @@ mod batches;
 #[cfg(test)]
 mod canonical;
 #[cfg(test)]
+mod censuses;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod entries;
