@@ -10,6 +10,7 @@ use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
+use crate::log::census;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
@@ -22,6 +23,8 @@ pub enum Command {
     Bootstrap(log::Bootstrap),
     /// Put another policy in force.
     ActivatePolicy(log::ActivatePolicy),
+    /// Write a count of entries per subject down.
+    TakeCensus(census::TakeCensus),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
     /// Write down what a person was refused.
@@ -131,6 +134,7 @@ macro_rules! facts {
 
 facts! {
     "log.created" => LogCreated(LogSubject, log::Created),
+    "log.census_taken" => LogCensusTaken(LogSubject, census::Taken),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
@@ -237,6 +241,8 @@ impl Event {
 pub enum Refusal {
     /// About genesis or policy.
     Log(log::Refusal),
+    /// About censuses.
+    Census(census::Refusal),
     /// About credentials.
     Person(person::Refusal),
     /// About requests and votes.
@@ -292,7 +298,7 @@ macro_rules! refusals {
     };
 }
 
-refusals! { Log(log), Person(person), Approval(approval), Permit(permit), Rotation(rotation), }
+refusals! { Log(log), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), }
 
 impl core::error::Error for Refusal {}
 
@@ -304,6 +310,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
     match command {
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
+        Command::TakeCensus(take) => census::take(state, cx, take).map_err(Into::into),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
@@ -338,7 +345,9 @@ fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
 pub fn apply(state: &mut State, event: &Event) {
     state.count(&event.fact.subject());
     match &event.fact {
-        Fact::LogCreated(..) | Fact::PolicyActivated(..) => log::apply(state, event),
+        Fact::LogCreated(..) | Fact::LogCensusTaken(..) | Fact::PolicyActivated(..) => {
+            log::apply(state, event);
+        }
         Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
             person::apply(state, event);
         }
@@ -405,6 +414,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::StartRotation(rotation::Start { permit, .. }) => of_permit(permit),
         Command::AbortRotation(id) => state.rotation(*id).and_then(|rotation| of_permit(&rotation.permit)),
         Command::Bootstrap(_)
+        | Command::TakeCensus(_)
         | Command::ClaimCredential(_)
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
@@ -429,6 +439,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::ReportTask(rotation::Report { rotation, .. }) => Some(Subject::Rotation(*rotation)),
         Command::Elapse(subject) => Some(subject.clone()),
         Command::Bootstrap(_)
+        | Command::TakeCensus(_)
         | Command::ClaimCredential(_)
         | Command::NoteRefusals(_)
         | Command::RequestApproval(_) => None,

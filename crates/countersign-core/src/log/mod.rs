@@ -1,7 +1,7 @@
 //! The log's own beginning, and the policy in force.
 //!
 //! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
-//! the policy it replaces.
+//! the policy it replaces. `census` counts entries per subject.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -24,6 +24,8 @@ use crate::secret::{Adopted, SecretKey};
 use crate::state::{LogSubject, PolicySubject, State};
 use crate::text::Name;
 use crate::time::Time;
+
+pub mod census;
 
 /// Writes genesis.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub struct Log {
     pub log_key: String,
     /// When genesis was written.
     pub created_at: Time,
+    /// The last census, if one was taken.
+    pub census: Option<census::LastCensus>,
 }
 
 /// The policy in force and where it comes from.
@@ -265,8 +269,10 @@ fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> 
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::LogCreated(_, Created { origin, log_key }) => {
-            state.set_log(Log { origin: origin.clone(), log_key: log_key.clone(), created_at: event.at });
+            let (origin, log_key) = (origin.clone(), log_key.clone());
+            state.set_log(Log { origin, log_key, created_at: event.at, census: None });
         }
+        Fact::LogCensusTaken(_, taken) => census::apply(state, *taken),
         // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
         Fact::PolicyActivated(
             _,

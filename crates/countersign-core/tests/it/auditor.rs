@@ -102,6 +102,9 @@ pub(crate) struct Auditor {
     permits: BTreeMap<PermitId, Permit>,
     secrets: BTreeMap<SecretKey, Secret>,
     rotations: BTreeMap<RotationId, Rotation>,
+    /// Entries so far, and how many of them the last census counted.
+    entries: u64,
+    counted: u64,
     last: Time,
 }
 
@@ -113,6 +116,7 @@ impl Auditor {
             self.last = event.at;
             let before = index.checked_sub(1).and_then(|before| decision.get(before));
             self.one(event, before).map_err(|what| format!("{}: {what}", event.fact.kind()))?;
+            self.entries += 1;
         }
         self.complete(decision)
     }
@@ -120,6 +124,13 @@ impl Auditor {
     fn one(&mut self, event: &Event, before: Option<&Event>) -> Verdict {
         match &event.fact {
             Fact::LogCreated(..) => must(self.policy.is_none(), "a second genesis"),
+            Fact::LogCensusTaken(_, taken) => {
+                must(event.actor == Actor::Node, "not by the node")?;
+                must(taken.size > self.counted, "no newer than the one before")?;
+                must(taken.size <= self.entries, "of entries that are not there yet")?;
+                self.counted = taken.size;
+                Ok(())
+            }
             Fact::PolicyActivated(_, activated) => {
                 must(activated.bootstrap == self.policy.is_none(), "a second genesis")?;
                 let consumed = before.is_some_and(|event| {

@@ -21,6 +21,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
+use crate::script;
 use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE};
 
 /// Who acts: usually somebody who may.
@@ -81,6 +82,8 @@ enum Move {
     Rotate,
     /// The node counts what somebody was refused.
     Note(PersonId),
+    /// Somebody writes a census down.
+    Census(Actor),
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
@@ -111,6 +114,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => (0..2_usize).prop_map(Move::Prepare),
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
+        1 => prop_oneof![Just(Actor::Node), who()].prop_map(Move::Census),
     ]
 }
 
@@ -192,6 +196,7 @@ impl Play {
             Move::Abort(who, index) => (*who, nth(&self.rotations, *index).map(Command::AbortRotation)),
             Move::Elapse(index) => (Actor::Node, nth(&self.subjects(), *index).map(Command::Elapse)),
             Move::Activate(who, index, policy) => (*who, approval(index).map(|id| activate(id, *policy))),
+            Move::Census(who) => (*who, Some(script::census(&self.book))),
             Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
             _ => (Actor::Node, None),
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::Bootstrap;
+use countersign_core::log::census::TakeCensus;
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::{ClaimCredential, NoteRefusals};
 use countersign_core::policy::Policy;
@@ -159,6 +160,20 @@ fn note() -> Walk {
     walk.refused(ANA, &note(NOBODY), "person/not_the_node");
     walk.refused(Actor::Node, &note(NOBODY), "person/unknown_person");
     walk.happens(Actor::Node, &note(ANA));
+    walk
+}
+
+fn census() -> Walk {
+    let mut walk = walk();
+    let of = |size| Command::TakeCensus(TakeCensus { size, subjects: 1, root_sha256: Digest::of(b"rows") });
+    walk.book = Book::empty();
+    walk.refused(ANA, &of(0), "census/not_the_node");
+    walk.refused(Actor::Node, &of(0), "census/not_initialised");
+    walk.happens(Actor::Node, &Command::Bootstrap(stage::genesis()));
+    walk.refused(Actor::Node, &of(0), "census/census_not_newer");
+    walk.happens(Actor::Node, &of(3));
+    walk.refused(Actor::Node, &of(3), "census/census_not_newer");
+    walk.happens(Actor::Node, &of(4));
     walk
 }
 
@@ -464,6 +479,7 @@ walks! {
     activate = a_policy_is_refused_in_order,
     claim = a_claim_is_refused_in_order,
     note = a_note_is_refused_in_order,
+    census = a_census_is_refused_in_order,
     request = a_request_is_refused_in_order,
     approve = agreeing_is_refused_in_order,
     deny = disagreeing_is_refused_in_order,

@@ -1,7 +1,9 @@
 //! One history in which everything happens at least once: the golden history is what it writes.
 
+use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
+use countersign_core::log::census::TakeCensus;
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::policy::Policy;
@@ -21,6 +23,8 @@ pub(crate) fn everything() -> Book {
     rotation_that_is_closed(&mut book);
     rotations_that_go_back(&mut book);
     another_policy(&mut book);
+    let census = census(&book);
+    book.must(Actor::Node, &census);
     book.commit();
     book
 }
@@ -126,6 +130,12 @@ fn another_policy(book: &mut Book) {
     let permit = reserved(book, (ANA, PAYOUT), Some(approval));
     book.must(ANA, &Command::StartPermit(permit));
     finished(book, (ANA, permit), Outcome::Failed);
+}
+
+/// A census of all there is; the core does not look into it.
+pub(crate) fn census(book: &Book) -> Command {
+    let size = book.events.len().try_into().unwrap();
+    Command::TakeCensus(TakeCensus { size, subjects: 1, root_sha256: Digest::of(b"rows") })
 }
 
 pub(crate) fn activation(policy: Policy, approval: ApprovalId) -> Command {

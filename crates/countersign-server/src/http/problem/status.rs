@@ -1,12 +1,17 @@
 //! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
 
 use axum::http::StatusCode;
+use countersign_core::log::census;
 use countersign_core::{Refusal, approval, log, permit, person, rotation};
 
 /// The status of a refusal.
 pub(super) fn of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Log(refusal) => of_log(refusal),
+        Refusal::Census(refusal) => match refusal {
+            census::Refusal::NotTheNode => StatusCode::FORBIDDEN,
+            census::Refusal::NotInitialised | census::Refusal::NotNewer => StatusCode::CONFLICT,
+        },
         Refusal::Person(refusal) => match refusal {
             person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
             person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
