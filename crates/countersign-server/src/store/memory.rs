@@ -105,7 +105,13 @@ impl Contents {
             if let Some(details) = &entry.details {
                 self.details.insert(index, details.clone());
             }
-            self.entries.push(StoredEntry { index, leaf: entry.leaf.clone(), leaf_hash: entry.leaf_hash });
+            self.entries.push(StoredEntry {
+                index,
+                subject: entry.subject.clone(),
+                subject_seq: entry.subject_seq,
+                leaf: entry.leaf.clone(),
+                leaf_hash: entry.leaf_hash,
+            });
         }
         self.nodes.extend(batch.nodes.iter().map(|node| ((node.level, node.index), node.hash)));
         for record in &batch.records {

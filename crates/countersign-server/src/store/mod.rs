@@ -98,6 +98,10 @@ pub struct NewEntry {
 pub struct StoredEntry {
     /// Position in the log, from 0.
     pub index: u64,
+    /// The subject under which it is found. The leaf names it too; verification compares them.
+    pub subject: String,
+    /// Its number under which it is found.
+    pub subject_seq: u32,
     /// The exact bytes that were hashed.
     pub leaf: Vec<u8>,
     /// The leaf hash as stored (verification recomputes it).

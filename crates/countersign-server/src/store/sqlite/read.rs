@@ -18,8 +18,9 @@ use crate::store::{
     StoredEntry,
 };
 
-const ENTRIES: &str = "SELECT idx, leaf_hash, leaf FROM entries WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
-const ENTRIES_OF: &str = "SELECT idx, leaf_hash, leaf FROM entries \
+const ENTRIES: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM entries \
+     WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+const ENTRIES_OF: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM entries \
      WHERE subject = ?1 AND subject_seq > ?2 ORDER BY subject_seq LIMIT ?3";
 const DETAILS_IN: &str = "SELECT idx, salt, body FROM details WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
 const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
@@ -177,7 +178,13 @@ fn decode_head(row: &Row<'_>) -> Result<Head, StoreError> {
 }
 
 fn decode_entry(row: &Row<'_>) -> Result<StoredEntry, StoreError> {
-    Ok(StoredEntry { index: unsigned(row, 0)?, leaf_hash: Hash(row.get(1)?), leaf: row.get(2)? })
+    Ok(StoredEntry {
+        index: unsigned(row, 0)?,
+        leaf_hash: Hash(row.get(1)?),
+        subject: row.get(2)?,
+        subject_seq: row.get(3)?,
+        leaf: row.get(4)?,
+    })
 }
 
 fn decode_record(kind: &'static str, row: &Row<'_>) -> Result<Record, StoreError> {

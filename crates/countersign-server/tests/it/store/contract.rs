@@ -47,6 +47,8 @@ fn appends_and_reads_back(store: &mut dyn Store) {
     assert_eq!(page.iter().map(|entry| entry.index).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(page[0].leaf, first.entries[1].leaf);
     assert_eq!(page[0].leaf_hash, first.entries[1].leaf_hash);
+    let places: Vec<_> = page.iter().map(|entry| (entry.subject.as_str(), entry.subject_seq)).collect();
+    assert_eq!(places, [("apr_b", 1), ("apr_a", 2)]);
 
     let of_a = store.entries_of("apr_a", 1, 10).unwrap();
     assert_eq!(of_a.iter().map(|entry| entry.index).collect::<Vec<_>>(), [2, 3]);
