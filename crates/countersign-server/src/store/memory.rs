@@ -4,9 +4,10 @@
 //! contract holds: a batch is written whole or not at all, and all conditions are checked before the first change.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 
 use super::fence::{self, NodeSpan};
@@ -160,6 +161,17 @@ impl Reader for MemoryStore {
             .take(limit)
             .filter_map(|index| contents.entry(*index).cloned())
             .collect())
+    }
+
+    fn subjects(&mut self, size: u64, after: &str, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let contents = self.read();
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        let counted = contents.subjects.range::<str, _>(above).filter_map(|(subject, indexes)| {
+            let below = indexes.partition_point(|index| *index < size);
+            let last = *indexes.get(below.checked_sub(1)?)?;
+            Some(Row { count: u32::try_from(below).ok()?, last, subject: subject.clone() })
+        });
+        Ok(counted.take(limit).collect())
     }
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {

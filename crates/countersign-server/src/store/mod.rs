@@ -11,6 +11,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
 
@@ -216,6 +217,9 @@ pub trait Reader: Send {
         after_seq: u32,
         limit: usize,
     ) -> Result<Vec<StoredEntry>, StoreError>;
+    /// How many entries with an index below `size` each subject has: of subjects above `after`, at most `limit`, in byte order. All
+    /// pages together are the rows of a census.
+    fn subjects(&mut self, size: u64, after: &str, limit: usize) -> Result<Vec<Row>, StoreError>;
     /// The details beside the entry at `index`, if it has any.
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError>;
     /// The details beside the entries of a range of indices, as far as they have any, in order, each with its index.

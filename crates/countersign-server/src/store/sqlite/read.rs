@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use countersign_ledger::census::Row as Counted;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
@@ -22,6 +23,9 @@ const ENTRIES: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM en
      WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
 const ENTRIES_OF: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM entries \
      WHERE subject = ?1 AND subject_seq > ?2 ORDER BY subject_seq LIMIT ?3";
+// The index of (subject, subject_seq) has all three columns, since the index of the entry is its row id.
+const SUBJECTS: &str = "SELECT subject, count(*), max(idx) FROM entries \
+     WHERE subject > ?1 AND idx < ?2 GROUP BY subject ORDER BY subject LIMIT ?3";
 const DETAILS_IN: &str = "SELECT idx, salt, body FROM details WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
 const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
      WHERE actor = ?1 AND key = ?2";
@@ -80,6 +84,12 @@ impl<Role: Send> Reader for Sqlite<Role> {
         limit: usize,
     ) -> Result<Vec<StoredEntry>, StoreError> {
         self.all(ENTRIES_OF, params![subject, after_seq, bound(limit)], decode_entry)
+    }
+
+    fn subjects(&mut self, size: u64, after: &str, limit: usize) -> Result<Vec<Counted>, StoreError> {
+        self.all(SUBJECTS, params![after, integer(size)?, bound(limit)], |row| {
+            Ok(Counted { subject: row.get(0)?, count: row.get(1)?, last: unsigned(row, 2)? })
+        })
     }
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
@@ -202,4 +212,23 @@ fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
 
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+
+    /// A census reads the index of the whole log: it must neither sort nor touch the leaves.
+    #[test]
+    fn subjects_are_counted_from_the_index_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let mut connection = rusqlite::Connection::open(&path).unwrap();
+        schema::prepare(&mut connection, &path).unwrap();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {SUBJECTS}")).unwrap();
+        let steps = plan.query_map(params!["", 1, 1], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(matches!(&steps[..], [step] if step.contains("USING COVERING INDEX")), "{steps:?}");
+    }
 }

@@ -9,9 +9,10 @@ use super::fixture::{Author, check_log, details_of, naive_root};
 
 /// Every promise, each on a fresh store.
 pub(crate) fn contract(make: impl Fn() -> Box<dyn Store>) {
-    let promises: [fn(&mut dyn Store); 11] = [
+    let promises: [fn(&mut dyn Store); 12] = [
         starts_empty,
         appends_and_reads_back,
+        counts_subjects_as_of_a_size,
         refuses_another_size,
         refuses_a_sequence_gap_or_duplicate,
         refuses_a_batch_that_contradicts_itself,
@@ -58,6 +59,26 @@ fn appends_and_reads_back(store: &mut dyn Store) {
     assert_eq!(store.details(4).unwrap(), Some(details_of(4)));
     assert_eq!(store.details(3).unwrap(), None);
     assert!(store.entries(u64::MAX, 1).unwrap().is_empty());
+}
+
+fn counts_subjects_as_of_a_size(store: &mut dyn Store) {
+    let mut author = Author::new();
+    assert!(store.subjects(u64::from(u32::MAX), "", 10).unwrap().is_empty());
+    // `B` comes before `a` in byte order, `ab` between `a` and `b`.
+    store.append(&author.batch(&["b", "a", "b", "ab"])).unwrap();
+    store.append(&author.batch(&["a", "B", "b"])).unwrap();
+    let mut rows = |size: u64, after: &str, limit: usize| -> Vec<(String, u32, u64)> {
+        let page = store.subjects(size, after, limit).unwrap();
+        page.into_iter().map(|row| (row.subject, row.count, row.last)).collect()
+    };
+    let expected = [("B", 1, 5), ("a", 2, 4), ("ab", 1, 3), ("b", 3, 6)]
+        .map(|(name, count, last)| (name.to_owned(), count, last));
+    assert_eq!(rows(7, "", 10), expected);
+    assert_eq!(rows(7, "", 2), expected[..2]);
+    assert_eq!(rows(7, "a", 2), expected[2..]);
+    assert!(rows(7, "b", 2).is_empty());
+    assert_eq!(rows(2, "", 10), [("a".to_owned(), 1, 1), ("b".to_owned(), 1, 0)]);
+    assert!(rows(0, "", 10).is_empty());
 }
 
 fn refuses_another_size(store: &mut dyn Store) {

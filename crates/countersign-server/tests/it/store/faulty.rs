@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_server::store::{
     Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
@@ -110,6 +111,10 @@ impl<S: Store> Reader for FaultyStore<S> {
         limit: usize,
     ) -> Result<Vec<StoredEntry>, StoreError> {
         self.inner.entries_of(subject, after_seq, limit)
+    }
+
+    fn subjects(&mut self, size: u64, after: &str, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.inner.subjects(size, after, limit)
     }
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
