@@ -12,6 +12,7 @@
 //! - `refusals`: what people were refused, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `anchor`: the last signed checkpoint, kept in a file beside the key
+//! - `census`: entries counted per subject, from time to time
 //! - `readers`: a small pool of readers for everybody else
 
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 mod anchor;
+pub mod census;
 pub mod codec;
 mod entropy;
 mod readers;

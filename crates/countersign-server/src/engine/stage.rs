@@ -105,6 +105,10 @@ impl<'a> Stage<'a> {
                 };
             }
         }
+        if self.is_ahead(&submission.command) {
+            let why = "a census of more entries than the log has".to_owned();
+            return Ok(Some(Err(EngineError::Unavailable(why))));
+        }
         self.hydrate(&submission.command)?;
         let cx = self.context(submission)?;
         let overlay = if sabotage::is_active(Sabotage::NoOverlay) { self.base } else { &self.state };
@@ -144,6 +148,11 @@ impl<'a> Stage<'a> {
         let mut fresh = || self.entropy.draw().map(|random| fresh_id(self.now, random));
         let (correlation, fresh) = (CorrelationId(fresh()?), [fresh()?, fresh()?]);
         Ok(Context { now: self.now, actor: submission.actor, correlation, fresh })
+    }
+
+    /// Whether the command counts entries that are not committed. The core cannot know: it has no size.
+    fn is_ahead(&self, command: &Command) -> bool {
+        matches!(command, Command::TakeCensus(take) if take.size > self.batch.expected_size)
     }
 
     /// Fetches what the command names and memory does not hold, until nothing is missing or nothing more is found.

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::config::NodeConfig;
-use crate::engine::{Engine, Options, codec};
+use crate::engine::{Engine, Options, census, codec};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::runner::{Outside, Runner};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
@@ -113,11 +113,13 @@ impl Node {
         let (running, watched) = watch::channel(());
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
         let upkeep = tokio::spawn(serving::upkeep());
+        let census = tokio::spawn(census::run(engine.clone()));
         let served = serving::serve((listener, engine.clone()), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
         }
         upkeep.abort();
+        census.abort();
         engine.stop().await;
         served.map_err(|cause| NodeError::Listen { address, cause })
     }
