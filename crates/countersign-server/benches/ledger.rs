@@ -1,4 +1,4 @@
-//! What a log of a million entries costs: verifying it, starting on it, and keeping its state in memory.
+//! What a log of a million entries costs: counting its subjects, verifying it, starting on it, and keeping its state in memory.
 //!
 //! The log is built through the engine: permits that are reserved, started and finished, so that most of it is history, as in a real
 //! log. Every measurement is made in a process of its own, because memory once used is rarely given back. The builder ends without
@@ -23,7 +23,7 @@ use countersign_ledger::hash::leaf_hash;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::tree::CompactRange;
 use countersign_ledger::verify::{Redactions, Trust};
-use countersign_server::engine::{Engine, Submission};
+use countersign_server::engine::{Engine, Submission, census};
 use countersign_server::store::sqlite::SqliteStore;
 use countersign_server::store::{Reader, Snapshot, Store};
 use countersign_server::verification;
@@ -55,7 +55,7 @@ fn main() {
         return part_of(part, Path::new(folder));
     }
     let folder = TempDir::new_in(std::env::current_dir().expect("a folder")).expect("a folder");
-    for part in ["build", "rehash", "verify", "start", "forget-snapshot", "start"] {
+    for part in ["build", "rehash", "census", "verify", "start", "forget-snapshot", "start"] {
         let program = std::env::current_exe().expect("this program");
         let status = Command::new(program).arg(part).arg(folder.path()).status().expect("a process");
         assert!(status.success(), "{part}: {status}");
@@ -67,6 +67,7 @@ fn part_of(part: &str, folder: &Path) {
     match part {
         "build" => runtime.block_on(build(folder)),
         "rehash" => rehash(folder),
+        "census" => count(folder),
         "verify" => verify(folder),
         "start" => start(folder),
         _ => forget_snapshot(folder),
@@ -113,6 +114,17 @@ fn rehash(folder: &Path) {
     }
     assert_eq!(tree.root(), reader.head().expect("a head").tree.root());
     told("read and hash only, one core", tree.size(), begun);
+}
+
+/// One census of the whole log, as the node takes it and as whoever verifies counts again.
+fn count(folder: &Path) {
+    let mut reader = reader(folder);
+    let size = reader.head().expect("a head").size();
+    let (before, begun) = (resident_kib(), Instant::now());
+    let census = census::count(reader.as_mut(), size).expect("a census");
+    told("one census, one core", size, begun);
+    let grown = resident_kib().saturating_sub(before) / 1_024;
+    println!(r#"{{"what":"memory a census adds","subjects":{},"mib":{grown}}}"#, census.subjects);
 }
 
 fn verify(folder: &Path) {

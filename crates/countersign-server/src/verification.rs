@@ -1,18 +1,26 @@
 //! Verifies a stored log as a whole: every row through the ledger's verifier, then what the store says beside the rows.
 //!
-//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects and checkpoints). What it shows and what it does not is said at
-//! [`countersign_ledger::verify`].
+//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects and checkpoints). What it shows
+//! and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
+//! compared with the leaves, and every census is counted again from those columns. The counting reads the database's index of them; that
+//! the index agrees with its table is what `ledger fsck` checks.
 
+use countersign_core::Fact;
+use countersign_core::log::census::Taken;
+use countersign_ledger::entry::EntryView;
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
 
-use crate::engine::codec;
+use crate::engine::{census, codec};
 use crate::store::{Details, Reader, StoreError, StoredEntry};
 
 /// Rows read at once.
 const CHUNK: u64 = 2_048;
 
-/// The one kind of event that has a part outside its leaf: the policy.
+/// The kind of event that has a part outside its leaf: the policy.
 const WITH_A_BLOB: &str = "policy.activated";
+
+/// The kind of event that says something about all entries before it.
+const CENSUS: &str = "log.census_taken";
 
 /// Why a log is not verified.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +34,24 @@ pub enum VerificationError {
         /// The entry.
         index: u64,
         /// What is wrong with it.
+        what: String,
+    },
+    /// An entry is found under another subject or number than its leaf says.
+    #[error("entry {index}: it is stored as entry {stored_seq} of `{stored}`, but the leaf says another")]
+    Subject {
+        /// The entry.
+        index: u64,
+        /// The subject beside the leaf.
+        stored: String,
+        /// The number beside the leaf.
+        stored_seq: u32,
+    },
+    /// A census does not count the entries that are there.
+    #[error("entry {index}: {what}")]
+    Census {
+        /// The census's entry.
+        index: u64,
+        /// How it is wrong.
         what: String,
     },
     /// The store's own head contradicts the entries.
@@ -53,7 +79,9 @@ impl VerificationError {
     pub fn index(&self) -> Option<u64> {
         match self {
             Self::Damage(damage) => Some(damage.index),
-            Self::Entry { index, .. } => Some(*index),
+            Self::Entry { index, .. } | Self::Subject { index, .. } | Self::Census { index, .. } => {
+                Some(*index)
+            }
             _ => None,
         }
     }
@@ -64,6 +92,8 @@ impl VerificationError {
         match self {
             Self::Damage(damage) => damage.what.code(),
             Self::Entry { .. } => "entry",
+            Self::Subject { .. } => "subject_column",
+            Self::Census { .. } => "census",
             Self::Head { .. } => "head",
             Self::Empty => "empty",
             Self::Unsigned => "unsigned",
@@ -93,52 +123,98 @@ pub fn verify(
     if notes.is_empty() {
         return Err(VerificationError::Unsigned);
     }
-    let mut verifier = LogVerifier::new(trust, &notes)?;
+    let mut walk = Walk { reader, verifier: LogVerifier::new(trust, &notes)?, counted: 0 };
     let mut next = 0;
     loop {
         // A running server appends meanwhile; what came after the head was read is left for another time.
         let limit = CHUNK.min(head.size().saturating_sub(next));
-        let entries = reader.entries(next, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        let entries = walk.reader.entries(next, usize::try_from(limit).unwrap_or(usize::MAX))?;
         if entries.is_empty() {
             break;
         }
-        chunk(reader, &mut verifier, &entries)?;
+        walk.chunk(&entries)?;
         next += u64::try_from(entries.len()).unwrap_or(u64::MAX);
         progress(next);
     }
-    let verified = verifier.finish()?;
+    let verified = walk.verifier.finish()?;
     if verified.size != head.size() || verified.root != head.tree.root() {
         return Err(VerificationError::Head { stored: head.size(), found: verified.size });
     }
     Ok(verified)
 }
 
-fn chunk(
-    reader: &mut dyn Reader,
-    verifier: &mut LogVerifier,
-    entries: &[StoredEntry],
-) -> Result<(), VerificationError> {
-    let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
-    let details = reader.details_in(first.index..last.index.saturating_add(1))?;
-    let mut details = details.iter().peekable();
-    for entry in entries {
-        while details.next_if(|(index, _)| *index < entry.index).is_some() {}
-        let beside = details.next_if(|(index, _)| *index == entry.index);
-        let beside = beside.map_or(StoredDetails::Absent, |(_, Details { salt, body })| {
-            StoredDetails::Present { salt, body }
-        });
-        let row = Row {
-            stored_index: entry.index,
-            leaf: &entry.leaf,
-            stored_leaf_hash: Some(entry.leaf_hash),
-            details: beside,
-        };
-        let view = verifier.push(&row)?;
-        if view.kind == WITH_A_BLOB {
-            let decoded = codec::decode(entry.index, &entry.leaf, reader);
-            decoded
-                .map_err(|error| VerificationError::Entry { index: entry.index, what: error.to_string() })?;
+/// A log on its way through the verifier.
+struct Walk<'r> {
+    reader: &'r mut dyn Reader,
+    verifier: LogVerifier,
+    /// The size of the last census.
+    counted: u64,
+}
+
+impl Walk<'_> {
+    fn chunk(&mut self, entries: &[StoredEntry]) -> Result<(), VerificationError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+        let details = self.reader.details_in(first.index..last.index.saturating_add(1))?;
+        let mut details = details.iter().peekable();
+        for entry in entries {
+            while details.next_if(|(index, _)| *index < entry.index).is_some() {}
+            let beside = details.next_if(|(index, _)| *index == entry.index);
+            let beside = beside.map_or(StoredDetails::Absent, |(_, Details { salt, body })| {
+                StoredDetails::Present { salt, body }
+            });
+            let row = Row {
+                stored_index: entry.index,
+                leaf: &entry.leaf,
+                stored_leaf_hash: Some(entry.leaf_hash),
+                details: beside,
+            };
+            let view = self.verifier.push(&row)?;
+            self.entry(entry, &view)?;
+        }
+        Ok(())
+    }
+
+    /// What the store says beside a leaf that was found good, and what the leaf says beyond itself.
+    fn entry(&mut self, entry: &StoredEntry, view: &EntryView<'_>) -> Result<(), VerificationError> {
+        let index = entry.index;
+        if entry.subject != view.subject || entry.subject_seq != view.subject_seq {
+            let (stored, stored_seq) = (entry.subject.clone(), entry.subject_seq);
+            return Err(VerificationError::Subject { index, stored, stored_seq });
+        }
+        if view.kind != WITH_A_BLOB && view.kind != CENSUS {
+            return Ok(());
+        }
+        let decoded = codec::decode(index, &entry.leaf, self.reader);
+        let decoded = decoded.map_err(|error| VerificationError::Entry { index, what: error.to_string() })?;
+        match decoded.event.fact {
+            Fact::LogCensusTaken(_, taken) => self.census(index, taken),
+            _ => Ok(()),
         }
     }
-    Ok(())
+
+    /// Counts again. All entries it counts were found good before, because it comes after them.
+    fn census(&mut self, index: u64, taken: Taken) -> Result<(), VerificationError> {
+        let wrong = |what| Err(VerificationError::Census { index, what });
+        if taken.size > index {
+            return wrong(format!(
+                "the census counts {} entries, but only {index} are before it",
+                taken.size
+            ));
+        }
+        if taken.size <= self.counted {
+            return wrong(format!("the census counts no more than the one before: {} entries", taken.size));
+        }
+        self.counted = taken.size;
+        let found = census::count(self.reader, taken.size)?;
+        if found.subjects == taken.subjects && found.root_sha256.0 == taken.root_sha256.0 {
+            return Ok(());
+        }
+        wrong(format!(
+            "the census does not count the first {} entries as they are: it says {} subjects, there are {}{}",
+            taken.size,
+            taken.subjects,
+            found.subjects,
+            if found.subjects == taken.subjects { " with other counts" } else { "" },
+        ))
+    }
 }

@@ -49,6 +49,11 @@ async fn a_log_whose_end_was_cut_off_does_not_pass_although_its_head_was_adjuste
     assert_eq!(code(&verify(reader.as_mut())), "verified");
 
     let connection = Connection::open(&path).expect("a connection");
+    let last = ("UPDATE entries SET subject_seq = ?1 WHERE idx = ?2", earlier.0);
+    connection.execute(last.0, params![2, last.1]).expect("updated");
+    assert_eq!(code(&verify(reader.as_mut())), "subject_column");
+    connection.execute(last.0, params![1, last.1]).expect("updated");
+    assert_eq!(code(&verify(reader.as_mut())), "verified");
     let (size, time_ms, frontier) = earlier;
     connection.execute("DELETE FROM entries WHERE idx >= ?1", [size]).expect("deleted");
     connection.execute("DELETE FROM details WHERE idx >= ?1", [size]).expect("deleted");

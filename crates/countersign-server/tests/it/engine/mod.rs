@@ -1,6 +1,7 @@
 //! The engine over real stores: what is acknowledged is durable, one of many wins, a repeated request is harmless, a restart
 //! changes nothing, and a store that fails before or after persisting never makes it lie.
 
+mod censuses;
 mod clocks;
 mod faults;
 pub(crate) mod fixture;
