@@ -15,6 +15,10 @@ use serde_json::Value;
 /// What each kind of event means.
 const MEANINGS: &[(&str, &str)] = &[
     ("log.created", "The log begins: its origin line and the public key of its checkpoints."),
+    (
+        "log.census_taken",
+        "Entries were counted: below `size`, of how many subjects, and the root over how many each has.",
+    ),
     ("policy.activated", "A policy is in force from here on. The policy itself is a blob of this digest."),
     ("person.enrolled", "Somebody belongs to the people of this log, with a one-time claim."),
     (
