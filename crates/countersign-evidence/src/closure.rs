@@ -41,6 +41,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         }
         Fact::IncidentOpened(_, opened) => BTreeSet::from([opened.about.clone()]),
         Fact::LogCreated(..)
+        | Fact::LogCensusTaken(..)
         | Fact::PersonEnrolled(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)

@@ -13,7 +13,7 @@ use countersign_evidence::scope::{Resources, Scope};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::proof::{ProofError, batch_proof};
 
-use crate::engine::codec;
+use crate::engine::{census, codec};
 use crate::store::{Reader, StoreError, StoredEntry, Tree};
 
 /// Entries read at once.
@@ -22,8 +22,21 @@ const CHUNK: usize = 2_048;
 /// Most entries a scope may ask for: beyond it the file would be too large to open anywhere.
 pub const MOST: usize = 100_000;
 
-/// Most leaves that are added to show that nothing was left out, about 16 MiB.
-pub const MOST_LEAVES: u64 = 20_000;
+/// How many leaves are added to show that nothing was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Up to this size of the log all of its leaves: then nobody needs to believe anything.
+    pub whole: u64,
+    /// In a larger log at most this many since its last census.
+    pub since_census: u64,
+}
+
+/// About 7 MiB of leaves in a log too small for a census, and at most 28 MiB in any other.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { whole: 10_000, since_census: 40_000 }
+    }
+}
 
 /// Entries after a permit's or rotation's in which an incident about it stands, if there is one: it is of the same decision.
 const DECISION: usize = 8;
@@ -62,16 +75,22 @@ pub fn correlation_of(
 ///
 /// # Errors
 /// Nothing or too much matches, nothing was signed, or the store fails.
-pub fn collect(reader: &mut dyn Reader, scope: &Scope) -> Result<Bundle, ExportError> {
+pub fn collect(reader: &mut dyn Reader, scope: &Scope, limits: Limits) -> Result<Bundle, ExportError> {
     let signed = reader.latest_checkpoint()?.ok_or(ExportError::Unsigned)?;
-    let mut collection =
-        Collection { reader, scope, size: signed.size, chosen: BTreeMap::new(), policies: BTreeMap::new() };
+    let mut collection = Collection {
+        reader,
+        scope,
+        size: signed.size,
+        subjects: BTreeSet::new(),
+        chosen: BTreeMap::new(),
+        policies: BTreeMap::new(),
+    };
     let selected = collection.select()?;
     if selected.is_empty() {
         return Err(ExportError::Nothing(scope.to_string()));
     }
     collection.follow(selected)?;
-    let completeness = collection.complete()?;
+    let completeness = collection.complete(limits)?;
     let Collection { reader, chosen, policies, .. } = collection;
     let indices: Vec<u64> = chosen.keys().copied().collect();
     let proof = batch_proof(&Tree::over(reader), &indices, signed.size).map_err(|error| match error {
@@ -96,6 +115,8 @@ struct Collection<'a> {
     scope: &'a Scope,
     /// The checkpoint's size: nothing from there on is looked at.
     size: u64,
+    /// The subjects of the scope and all they rest on.
+    subjects: BTreeSet<Subject>,
     chosen: BTreeMap<u64, bundle::Entry>,
     policies: BTreeMap<Hash, String>,
 }
@@ -147,6 +168,7 @@ impl Collection<'_> {
                 self.choose_whole(&entry)?;
             }
         }
+        self.subjects.append(&mut closure.subjects());
         Ok(())
     }
 
@@ -158,34 +180,65 @@ impl Collection<'_> {
             }
             let event = codec::decode(entry.index, &entry.leaf, self.reader)?.event;
             if matches!(&event.fact, Fact::IncidentOpened(_, opened) if opened.about == *about) {
+                self.subjects.insert(event.fact.subject());
                 self.choose_whole(&entry)?;
             }
         }
         Ok(())
     }
 
-    /// Adds every leaf, if they are few enough, so that nobody needs to believe that nothing was left out.
-    fn complete(&mut self) -> Result<Completeness, ExportError> {
-        if self.size > MOST_LEAVES {
+    /// Adds the leaves that show that nothing was left out: all of them, or those since a census.
+    fn complete(&mut self, limits: Limits) -> Result<Completeness, ExportError> {
+        if self.size <= limits.whole {
+            self.choose_from(0)?;
+            return Ok(Completeness::EveryLeaf);
+        }
+        let Some(size) = self.last_census()?.filter(|size| self.size - size <= limits.since_census) else {
             let why = format!(
-                "The log has {} entries and no census; showing that nothing was left out would take all of them, and at most {MOST_LEAVES} are added.",
-                self.size
+                "The log has {} entries and no census of nearly as many; showing that nothing was left out would take more than {} further leaves.",
+                self.size, limits.since_census
             );
             return Ok(Completeness::NotShown { why });
-        }
-        let mut entries = self.below(0)?;
+        };
+        self.choose_from(size)?;
+        let subjects = self.subjects.iter().map(Subject::to_string).collect();
+        let (_, answers) = census::proofs(self.reader, size, subjects)?;
+        Ok(Completeness::Census { size, answers })
+    }
+
+    /// The size of the last census that the checkpoint vouches for.
+    fn last_census(&mut self) -> Result<Option<u64>, ExportError> {
+        let mut last = None;
+        self.about(&Subject::Log, &mut |_, event| {
+            if let Fact::LogCensusTaken(_, taken) = &event.fact {
+                last = Some(taken.size);
+            }
+            Ok(())
+        })?;
+        Ok(last)
+    }
+
+    /// Chooses every leaf from an index on; details only where they were chosen before.
+    fn choose_from(&mut self, start: u64) -> Result<(), ExportError> {
+        let mut entries = self.below(start)?;
         while let Some(last) = entries.last() {
             let next = last.index + 1;
-            for entry in entries.iter() {
+            for entry in &entries {
                 if !self.chosen.contains_key(&entry.index) {
                     let event = codec::decode(entry.index, &entry.leaf, self.reader)?.event;
                     self.keep_policy(&event)?;
-                    self.choose(entry, None)?;
+                    match &event.fact {
+                        Fact::IncidentOpened(_, opened) if self.subjects.contains(&opened.about) => {
+                            self.subjects.insert(event.fact.subject());
+                            self.choose_whole(entry)?;
+                        }
+                        _ => self.choose(entry, None)?,
+                    }
                 }
             }
             entries = self.below(next)?;
         }
-        Ok(Completeness::EveryLeaf)
+        Ok(())
     }
 
     /// The next entries from an index on, below the checkpoint.

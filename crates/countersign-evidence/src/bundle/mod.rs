@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_ledger::census::Answer;
 use countersign_ledger::hash::Hash;
 use serde::{Deserialize, Serialize};
 
@@ -73,20 +74,12 @@ pub enum Completeness {
     Census {
         /// The size the census was taken at.
         size: u64,
-        /// What it says of each subject that matters, in ascending order.
-        rows: Vec<CensusRow>,
+        /// What it says of each subject that matters, with proof.
+        answers: BTreeMap<String, Answer>,
     },
     /// Nothing is claimed.
     NotShown {
         /// Why.
         why: String,
     },
-}
-
-/// What a census says of one subject, with the proof. (Filled in when there are censuses.)
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CensusRow {
-    /// The subject.
-    pub subject: String,
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::{Fact, Subject};
+use countersign_ledger::census::{Answer, Census};
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::entry::FIRST_SUBJECT_SEQ;
+use countersign_ledger::hash::Hash;
 
 use super::case::{Case, Read};
 use super::{Check, Lie, count};
@@ -115,7 +117,7 @@ fn with_details(case: &Case<'_>, subjects: &Subjects) -> Result<Check, Lie> {
     Ok(Check::holds("redactions", sentence))
 }
 
-fn completeness(case: &Case<'_>, checkpoint: &Checkpoint, _matter: &Subjects) -> Result<Check, Lie> {
+fn completeness(case: &Case<'_>, checkpoint: &Checkpoint, matter: &Subjects) -> Result<Check, Lie> {
     let what = "completeness";
     match &case.bundle.completeness {
         Completeness::EveryLeaf => {
@@ -123,9 +125,74 @@ fn completeness(case: &Case<'_>, checkpoint: &Checkpoint, _matter: &Subjects) ->
             let sentence = "every leaf of the log is here, so nothing in the scope was left out";
             Ok(Check::holds(what, sentence))
         }
-        Completeness::Census { .. } => Err(Lie::new("census", "censuses are not known yet")),
+        Completeness::Census { size, answers } => {
+            every_leaf_from(case, (*size, checkpoint.size))?;
+            let subjects = counted(case, (*size, answers), matter)?;
+            let sentence = format!(
+                "every leaf from {size} on is here, and the census of the first {size}, which followers of the log count again, has no further entry of {subjects}"
+            );
+            if case.bundle.scope.is_one_subject() {
+                Ok(Check::holds(what, sentence))
+            } else {
+                Ok(Check::not_shown(
+                    what,
+                    format!(
+                        "{sentence}; whether entries of other subjects before it are in the scope was not counted"
+                    ),
+                ))
+            }
+        }
         Completeness::NotShown { why } => Ok(Check::not_shown(what, why.clone())),
     }
+}
+
+/// Holds the entries before a census against what it says of every subject that matters.
+fn counted(
+    case: &Case<'_>,
+    (size, answers): (u64, &BTreeMap<String, Answer>),
+    matter: &Subjects,
+) -> Result<String, Lie> {
+    let (entry, census) = census(case, size)?;
+    let lie = |what: String| Lie::at(entry, "census", what);
+    for subject in matter {
+        let subject = subject.to_string();
+        let answer =
+            answers.get(&subject).ok_or_else(|| lie(format!("nothing shows what it says of `{subject}`")))?;
+        let row =
+            census.check(&subject, answer).map_err(|error| lie(format!("about `{subject}`: {error}")))?;
+        let mut before = case
+            .entries
+            .iter()
+            .filter(|read| read.view.subject == subject && read.view.index < size)
+            .map(|read| read.view.index);
+        let here = (before.clone().count().try_into().unwrap_or(u64::MAX), before.next_back());
+        let expected = row.map_or((0, None), |row| (u64::from(row.count), Some(row.last)));
+        if here != expected {
+            let what = format!(
+                "a census counts {} of `{subject}` before entry {size}, and {} are here",
+                expected.0, here.0
+            );
+            return Err(Lie { entry: expected.1, ..Lie::new("hidden_entry", what) });
+        }
+    }
+    Ok(count(matter.len(), "subject"))
+}
+
+/// The census of a size, as the log has it, and its entry.
+fn census(case: &Case<'_>, size: u64) -> Result<(u64, Census), Lie> {
+    let found = case.entries.iter().find_map(|read| match &read.event.fact {
+        Fact::LogCensusTaken(_, taken) if taken.size == size => {
+            let census = Census { subjects: taken.subjects, root_sha256: Hash(taken.root_sha256.0) };
+            Some((read.view.index, census))
+        }
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        Lie::new(
+            "census",
+            format!("the bundle rests on a census of {size} entries, which the log does not have"),
+        )
+    })
 }
 
 /// Leaves are in ascending order and below the size, so counting them tells whether all are here.

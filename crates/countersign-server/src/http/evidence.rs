@@ -20,7 +20,7 @@ use super::App;
 use super::address::Asked;
 use super::gate::Viewer;
 use super::problem::Rejected;
-use crate::evidence::{self, ExportError};
+use crate::evidence::{self, ExportError, Limits};
 use crate::store::{Reader, StoreError};
 
 /// Bundles made at once: each may walk the whole log and holds a reader meanwhile.
@@ -106,7 +106,7 @@ fn made(
             return Ok(Err(Rejected::not_found("case", &subject.to_string())));
         }
     }
-    match evidence::collect(reader, &scope) {
+    match evidence::collect(reader, &scope, Limits::default()) {
         Ok(bundle) => Ok(bundle::print(&bundle).map_err(|error| Rejected::unavailable(error.to_string()))),
         Err(ExportError::Store(error)) => Err(error),
         Err(ExportError::Nothing(scope)) => Ok(Err(Rejected::not_found("entry of", &scope))),

@@ -136,7 +136,7 @@ fn collected(database: &Path, export: &Export) -> anyhow::Result<String> {
         let missing = || Failure::new(Kind::NotFound, format!("there is nothing about `{subject}`"));
         scope.correlation = Some(found.ok_or_else(missing)?);
     }
-    Ok(bundle::print(&evidence::collect(reader.as_mut(), &scope)?)?)
+    Ok(bundle::print(&evidence::collect(reader.as_mut(), &scope, evidence::Limits::default())?)?)
 }
 
 fn check(session: &Session, file: &Path, pinned: &Pinned) -> anyhow::Result<()> {

@@ -1,12 +1,18 @@
 //! Every kind of damage to a bundle is caught and called by its name, also when the forger keeps everything else consistent.
 
+use std::collections::BTreeMap;
+
 use countersign_evidence::bundle::{self, Bundle, Completeness};
 use countersign_evidence::verify::Lie;
+use countersign_ledger::census::Answer;
 use countersign_ledger::checkpoint::Checkpoint;
+use countersign_ledger::entry::EntryView;
 use countersign_ledger::hash::{Hash, leaf_hash};
 use countersign_ledger::note::{Ed25519Signer, VerifierKey};
 use countersign_ledger::proof::batch_proof;
 use countersign_ledger::tree::{CompactRange, Nodes};
+
+use countersign_server::evidence::Limits;
 
 use super::fixture::{Cases, print, verify};
 use crate::engine::fixture::{ORIGIN, signer};
@@ -19,7 +25,10 @@ struct Forgery {
 
 impl Forgery {
     async fn new() -> Self {
-        let bundle = Cases::played().await.bundle();
+        Self::of(Cases::played().await.bundle())
+    }
+
+    fn of(bundle: Bundle) -> Self {
         Self { page: print(&bundle), bundle }
     }
 
@@ -220,4 +229,57 @@ async fn policies_and_pages() {
     let twice = format!("{0}{0}", forgery.page);
     is(&verify(&twice).expect_err("a lie").lie, "form", None);
     is(&verify("<html></html>").expect_err("a lie").lie, "form", None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_census_counts_cannot_be_hidden() {
+    let cases = Cases::counted().await;
+    let limits = Limits { whole: 0, since_census: 1_000 };
+    let forgery = Forgery::of(cases.collect_within(&cases.scope(), limits));
+    let whole = cases.collect_within(&cases.scope(), Limits::default());
+    let end = forgery.place("permit.succeeded");
+    let hidden = EntryView::parse(forgery.bundle.entries[end].leaf.as_bytes()).expect("an entry").index;
+    // The last entry about the permit, before the census: nothing but the count shows it.
+    let lie = forgery.found(|bundle| {
+        let kept: Vec<_> = bundle
+            .entries
+            .drain(..)
+            .filter(|entry| {
+                !entry.leaf.contains("permit.succeeded\"")
+                    || !entry.leaf.contains(&format!("\"index\":{hidden},"))
+            })
+            .collect();
+        let indices: Vec<u64> = kept
+            .iter()
+            .map(|entry| EntryView::parse(entry.leaf.as_bytes()).expect("an entry").index)
+            .collect();
+        bundle.proof =
+            batch_proof(&Leaves(&whole.entries), &indices, index(whole.entries.len()).expect("a size"))
+                .expect("a proof");
+        bundle.entries = kept;
+    });
+    is(&lie, "hidden_entry", Some(hidden));
+    let census = |bundle: &mut Bundle, change: &dyn Fn(&mut BTreeMap<String, Answer>)| {
+        let Completeness::Census { answers, .. } = &mut bundle.completeness else { panic!("a census") };
+        change(answers);
+    };
+    let permit = cases.permit.to_string();
+    let taken = forgery.place("log.census_taken");
+    let taken =
+        Some(EntryView::parse(forgery.bundle.entries[taken].leaf.as_bytes()).expect("an entry").index);
+    is(&forgery.found(|bundle| census(bundle, &|answers| drop(answers.remove(&permit)))), "census", taken);
+    let lie = forgery.found(|bundle| {
+        census(bundle, &|answers| {
+            let Some(Answer::Present(placed)) = answers.get_mut(&permit) else { panic!("a row") };
+            placed.row.count -= 1;
+        });
+    });
+    is(&lie, "census", taken);
+    let lie = forgery.found(|bundle| {
+        census(bundle, &|answers| {
+            let other = answers["log"].clone();
+            answers.insert(permit.clone(), other);
+        });
+    });
+    is(&lie, "census", taken);
 }

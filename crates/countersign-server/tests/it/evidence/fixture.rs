@@ -9,8 +9,8 @@ use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Trust, Unverified, Verified};
 use countersign_ledger::json;
 use countersign_ledger::note::VerifierKey;
-use countersign_server::engine::{Committed, Engine, Submission};
-use countersign_server::evidence;
+use countersign_server::engine::{Committed, Engine, Submission, census};
+use countersign_server::evidence::{self, Limits};
 use countersign_server::store::Store;
 use countersign_server::store::memory::MemoryStore;
 use serde_json::json;
@@ -37,15 +37,35 @@ impl Cases {
         Self { store, approval, permit }
     }
 
+    /// A log in which a census was taken after two cases and before a third; the second is the one of interest.
+    pub(crate) async fn counted() -> Self {
+        let store = MemoryStore::new();
+        let engine = fixture::started(Box::new(store.clone())).await;
+        case(&engine, 50).await;
+        let (approval, permit) = case(&engine, 100).await;
+        census::take(&engine, engine.size()).await.expect("a census");
+        case(&engine, 200).await;
+        engine.stop().await;
+        Self { store, approval, permit }
+    }
+
     /// The bundle of the first case.
     pub(crate) fn bundle(&self) -> Bundle {
-        let scope = Scope { subject: Some(Subject::Permit(self.permit)), ..Scope::default() };
-        self.collect(&scope)
+        self.collect(&self.scope())
+    }
+
+    /// The first case's permit, and nothing else.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { subject: Some(Subject::Permit(self.permit)), ..Scope::default() }
     }
 
     pub(crate) fn collect(&self, scope: &Scope) -> Bundle {
+        self.collect_within(scope, Limits::default())
+    }
+
+    pub(crate) fn collect_within(&self, scope: &Scope, limits: Limits) -> Bundle {
         let mut reader = self.store.reader().expect("a reader");
-        evidence::collect(reader.as_mut(), scope).expect("a bundle")
+        evidence::collect(reader.as_mut(), scope, limits).expect("a bundle")
     }
 }
 

@@ -1,11 +1,14 @@
 //! What is collected, and what a verification says about it.
 
-use countersign_core::Subject;
+use countersign_core::{Actor, Subject};
 use countersign_evidence::bundle::{self, Completeness};
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::Verdict;
 
+use countersign_server::evidence::Limits;
+
 use super::fixture::{Cases, print, verify};
+use crate::engine::fixture::ANA;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_verifies_offline_and_says_what_was_checked() {
@@ -72,4 +75,40 @@ async fn scopes_select_what_they_say() {
     let production = Scope { environment: Some("production".parse().expect("a name")), ..Scope::default() };
     assert_eq!(count(production), 16);
     assert!(whole > 16);
+}
+
+/// A log too large for all of its leaves.
+const LARGE: Limits = Limits { whole: 0, since_census: 1_000 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_large_log_a_census_stands_for_the_leaves_before_it() {
+    let cases = Cases::counted().await;
+    let bundle = cases.collect_within(&cases.scope(), LARGE);
+    let Completeness::Census { size, .. } = bundle.completeness else { panic!("{:?}", bundle.completeness) };
+    let verified = verify(&print(&bundle)).expect("no lie");
+    assert!(
+        u64::try_from(verified.entries).expect("a number") < verified.checkpoint.size,
+        "leaves before {size} are spared"
+    );
+    let completeness = verified.checks.iter().find(|check| check.what == "completeness").expect("said");
+    assert!(matches!(completeness.verdict, Verdict::Holds(_)), "{completeness:?}");
+    // A count per subject says nothing about which further subjects an actor touched.
+    let actor = Scope { actor: Some(Actor::Person(ANA)), ..Scope::default() };
+    let verified = verify(&print(&cases.collect_within(&actor, LARGE))).expect("no lie");
+    let completeness = verified.checks.iter().find(|check| check.what == "completeness").expect("said");
+    assert!(matches!(completeness.verdict, Verdict::NotShown(_)), "{completeness:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_census_completeness_is_not_shown_and_said_so() {
+    let cases = Cases::played().await;
+    let bundle = cases.collect_within(&cases.scope(), LARGE);
+    let verified = verify(&print(&bundle)).expect("no lie");
+    let open: Vec<&str> = verified
+        .checks
+        .iter()
+        .filter(|check| matches!(check.verdict, Verdict::NotShown(_)))
+        .map(|check| check.what)
+        .collect();
+    assert_eq!(open, ["completeness"]);
 }
