@@ -6,10 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::hash::Hash;
+use crate::line;
 use crate::note::{self, NoteError, NoteSigner, VerifierKey};
 
 /// The longest origin line in bytes. The specification sets none, so a hostile line could otherwise fill a log.
@@ -65,10 +63,10 @@ impl Checkpoint {
     /// The text to sign: origin, size, root and extensions, each on a line.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let root = STANDARD.encode(self.root.0);
+        let root = line::of_hash(&self.root);
         let mut text = alloc::format!("{}\n{}\n{root}\n", self.origin, self.size);
-        for line in &self.extensions {
-            text.extend([line.as_str(), "\n"]);
+        for extension in &self.extensions {
+            text.extend([extension.as_str(), "\n"]);
         }
         text
     }
@@ -86,8 +84,8 @@ impl Checkpoint {
             return Err(malformed("the origin is empty or too long"));
         }
         let size =
-            lines.next().and_then(parse_size).ok_or(malformed("the size is not a plain decimal number"))?;
-        let root = lines.next().and_then(parse_root).ok_or(malformed("the root is not a hash in base64"))?;
+            lines.next().and_then(line::decimal).ok_or(malformed("the size is not a plain decimal number"))?;
+        let root = lines.next().and_then(line::hash).ok_or(malformed("the root is not a hash in base64"))?;
         let extensions: Vec<String> = lines.map(String::from).collect();
         if extensions.iter().any(String::is_empty) {
             return Err(malformed("an extension line is empty"));
@@ -115,13 +113,4 @@ impl Checkpoint {
     pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
         Self::parse(&note::open(note, keys)?.text)
     }
-}
-
-fn parse_size(line: &str) -> Option<u64> {
-    let plain = line.bytes().all(|byte| byte.is_ascii_digit()) && (line == "0" || !line.starts_with('0'));
-    if plain { line.parse().ok() } else { None }
-}
-
-fn parse_root(line: &str) -> Option<Hash> {
-    STANDARD.decode(line).ok()?.try_into().ok().map(Hash)
 }

@@ -19,6 +19,7 @@ pub mod details;
 pub mod entry;
 pub mod hash;
 pub mod json;
+mod line;
 pub mod note;
 pub mod proof;
 pub mod tree;
