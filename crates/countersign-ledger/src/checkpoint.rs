@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::hash::Hash;
 use crate::line;
-use crate::note::{self, NoteError, NoteSigner, VerifierKey};
+use crate::note::{self, NoteError, NoteSigner, SignedBy, VerifierKey};
 
 /// The longest origin line in bytes. The specification sets none, so a hostile line could otherwise fill a log.
 pub const MAX_ORIGIN: usize = 255;
@@ -83,8 +83,10 @@ impl Checkpoint {
         if origin.is_empty() || origin.len() > MAX_ORIGIN {
             return Err(malformed("the origin is empty or too long"));
         }
-        let size =
-            lines.next().and_then(line::decimal).ok_or(malformed("the size is not a plain decimal number"))?;
+        let size = lines
+            .next()
+            .and_then(line::decimal)
+            .ok_or(malformed("the size is not a plain decimal number"))?;
         let root = lines.next().and_then(line::hash).ok_or(malformed("the root is not a hash in base64"))?;
         let extensions: Vec<String> = lines.map(String::from).collect();
         if extensions.iter().any(String::is_empty) {
@@ -106,11 +108,43 @@ impl Checkpoint {
         Ok(note::sign(&text, signers)?)
     }
 
-    /// Opens a signed note by the trusted keys and reads the checkpoint in it. The caller compares the origin.
+    /// Opens a signed note by the log's trusted keys and reads the checkpoint in it. The caller compares the origin.
     ///
     /// # Errors
-    /// The note is not signed by a trusted key, or is not a checkpoint.
+    /// The note is not signed by a trusted key as its author, or is not a checkpoint.
     pub fn open(note: &str, keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
-        Self::parse(&note::open(note, keys)?.text)
+        Ok(Cosigned::open(note, keys, &[])?.checkpoint)
+    }
+}
+
+/// A checkpoint that its log has signed, and the witnesses that have cosigned it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cosigned {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The log's keys that signed it; at least one.
+    pub signed_by: Vec<SignedBy>,
+    /// The cosigners, each once. Whether they are enough is for a [policy](crate::witness::Policy) to say.
+    pub cosigned_by: Vec<SignedBy>,
+}
+
+impl Cosigned {
+    /// Opens a signed note: one of the log's keys must have signed it, and whoever is known must have signed validly.
+    /// The caller compares the origin.
+    ///
+    /// # Errors
+    /// A known key's signature does not hold, the log has not signed, or the text is not a checkpoint.
+    pub fn open(note: &str, log: &[VerifierKey], witnesses: &[VerifierKey]) -> Result<Self, CheckpointError> {
+        let opened = note::open(note, &[log, witnesses].concat())?;
+        // A witness repeats what the log said; its word alone would let it invent a log.
+        let is_of = |keys: &[VerifierKey], signed: &&SignedBy| keys.iter().any(|key| signed.is(key));
+        let as_author = |signed: &&SignedBy| signed.cosigned_at.is_none() && is_of(log, signed);
+        let as_witness = |signed: &&SignedBy| signed.cosigned_at.is_some() && is_of(witnesses, signed);
+        let signed_by: Vec<SignedBy> = opened.signed_by.iter().filter(as_author).cloned().collect();
+        if signed_by.is_empty() {
+            return Err(NoteError::Unsigned.into());
+        }
+        let cosigned_by = opened.signed_by.iter().filter(as_witness).cloned().collect();
+        Ok(Self { checkpoint: Checkpoint::parse(&opened.text)?, signed_by, cosigned_by })
     }
 }

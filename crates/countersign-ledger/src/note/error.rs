@@ -8,10 +8,18 @@ use super::MAX_NOTE;
 /// A violation of the signed note format, or a signature that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteError {
-    /// A key name is empty or holds white space or a plus.
+    /// A key name is empty or holds white space, control characters or a plus.
     KeyName(String),
     /// A verifier key is not `name+hex id+base64 key` of a valid Ed25519 key with the right id.
     VerifierKey,
+    /// The signature type of a key is none that is verified here, such as 0x06 (ML-DSA-44).
+    UnsupportedType(u8),
+    /// The key is of small order or not in its canonical encoding, so its signatures would prove nothing.
+    WeakKey,
+    /// Two of the trusted cosigners share one key, so one could pass for both.
+    SharedKey(String),
+    /// The time of a cosignature is above 2^63-1 seconds.
+    CosignatureTime,
     /// The text to sign is empty, does not end in a newline, or holds control characters.
     Text,
     /// The note is larger than [`MAX_NOTE`] bytes.
@@ -30,9 +38,28 @@ impl fmt::Display for NoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeyName(name) => {
-                write!(f, "`{}` is not a key name: no white space, no plus, not empty", name.escape_debug())
+                write!(
+                    f,
+                    "`{}` is not a key name: no white space, no control characters, no plus, not empty",
+                    name.escape_debug()
+                )
             }
             Self::VerifierKey => f.write_str("not a verifier key of the form `name+id+key`"),
+            Self::UnsupportedType(byte) => {
+                write!(
+                    f,
+                    "signature type 0x{byte:02x} is not supported, only 0x01 (Ed25519) and 0x04 (cosignature/v1)"
+                )
+            }
+            Self::WeakKey => f.write_str("the key is weak: of small order, or not in its canonical encoding"),
+            Self::SharedKey(name) => {
+                write!(
+                    f,
+                    "the cosigner `{}` shares its key with another trusted cosigner",
+                    name.escape_debug()
+                )
+            }
+            Self::CosignatureTime => f.write_str("the time of a cosignature is above 2^63-1 seconds"),
             Self::Text => {
                 f.write_str("the text of a note ends in a newline and has no other control characters")
             }

@@ -1,6 +1,7 @@
-//! Keys of signed notes: a name, a 32-bit id that binds name and key, and Ed25519.
+//! Keys of signed notes: a name, a 32-bit id that binds name, type and key, and Ed25519.
 //!
-//! Signing stands behind a trait, so that a key may live in an HSM or a cloud service.
+//! Signing stands behind a trait, so that a key may live in an HSM or a cloud service. Cosigners' keys are verifier
+//! keys of another type; what signs with them is in `cosigner`.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,8 +14,31 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use super::NoteError;
 use crate::hash::sha256_of;
 
-/// The signature type of plain Ed25519 over the note text.
-const ED25519: u8 = 0x01;
+/// How a key signs: the signature type of a verifier key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureType {
+    /// Ed25519 over the note text (0x01): what the author of the text signs with.
+    Ed25519,
+    /// Ed25519 over a time and the note text (0x04, c2sp.org/tlog-cosignature `cosignature/v1`): what a witness says.
+    CosignatureV1,
+}
+
+impl SignatureType {
+    fn from_byte(byte: u8) -> Result<Self, NoteError> {
+        match byte {
+            0x01 => Ok(Self::Ed25519),
+            0x04 => Ok(Self::CosignatureV1),
+            unsupported => Err(NoteError::UnsupportedType(unsupported)),
+        }
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Ed25519 => 0x01,
+            Self::CosignatureV1 => 0x04,
+        }
+    }
+}
 
 /// Whatever can sign notes.
 pub trait NoteSigner {
@@ -77,26 +101,40 @@ impl fmt::Debug for Ed25519Signer {
     }
 }
 
-/// A trusted Ed25519 key. Its text form is `name+hex(id)+base64(0x01 || key)`.
+/// A trusted Ed25519 key and what it signs. Its text form is `name+hex(id)+base64(type || key)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
     key_id: u32,
+    signature_type: SignatureType,
     key: VerifyingKey,
 }
 
 impl VerifierKey {
     fn new(name: &str, key: VerifyingKey) -> Result<Self, NoteError> {
+        Self::typed(name, SignatureType::Ed25519, key)
+    }
+
+    pub(super) fn typed(
+        name: &str,
+        signature_type: SignatureType,
+        key: VerifyingKey,
+    ) -> Result<Self, NoteError> {
         if !is_key_name(name) {
             return Err(NoteError::KeyName(name.into()));
         }
-        Ok(Self { name: name.into(), key_id: key_id(name, &key), key })
+        // A key of small order accepts signatures that nobody made; one with a second encoding would have two ids.
+        if key.is_weak() || key.to_edwards().compress().as_bytes() != key.as_bytes() {
+            return Err(NoteError::WeakKey);
+        }
+        Ok(Self { name: name.into(), key_id: key_id(name, signature_type, &key), signature_type, key })
     }
 
     /// Reads the text form.
     ///
     /// # Errors
-    /// The text has another form, another key type, an invalid key, or an id that does not belong to name and key.
+    /// The text has another form, an unsupported key type, an invalid or weak key, or an id that does not belong to name
+    /// and key.
     pub fn parse(vkey: &str) -> Result<Self, NoteError> {
         // The encoded key may itself contain a plus, so only the first two separate.
         let mut parts = vkey.splitn(3, '+');
@@ -104,10 +142,11 @@ impl VerifierKey {
             return Err(NoteError::VerifierKey);
         };
         let typed = STANDARD.decode(encoded).map_err(|_| NoteError::VerifierKey)?;
-        let Some((&ED25519, key)) = typed.split_first() else { return Err(NoteError::VerifierKey) };
+        let (type_byte, key) = typed.split_first().ok_or(NoteError::VerifierKey)?;
+        let signature_type = SignatureType::from_byte(*type_byte)?;
         let bytes = key.try_into().map_err(|_| NoteError::VerifierKey)?;
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| NoteError::VerifierKey)?;
-        let parsed = Self::new(name, key)?;
+        let parsed = Self::typed(name, signature_type, key)?;
         // Comparing texts also refuses ids in upper case or without leading zeros.
         if parsed.hex_id() == id { Ok(parsed) } else { Err(NoteError::VerifierKey) }
     }
@@ -124,6 +163,19 @@ impl VerifierKey {
         self.key_id
     }
 
+    /// How it signs.
+    #[must_use]
+    pub fn signature_type(&self) -> SignatureType {
+        self.signature_type
+    }
+
+    /// Whether the two are one key under two names or types. Two such cosigners are one: a cosignature does not say
+    /// the cosigner's name, so anybody can copy it from one to the other.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+
     /// Verifies a signature strictly: no small-order keys, no malleable forms (ed25519-dalek, `verify_strict`).
     pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         let parsed = Signature::from_slice(signature);
@@ -137,21 +189,23 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = STANDARD.encode(typed_key(&self.key));
+        let key = STANDARD.encode(typed_key(self.signature_type, &self.key));
         write!(f, "{}+{}+{key}", self.name, self.hex_id())
     }
 }
 
-fn typed_key(key: &VerifyingKey) -> Vec<u8> {
-    [&[ED25519], key.as_bytes().as_slice()].concat()
+fn typed_key(signature_type: SignatureType, key: &VerifyingKey) -> Vec<u8> {
+    [&[signature_type.byte()], key.as_bytes().as_slice()].concat()
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> u32 {
-    let hash = sha256_of([name.as_bytes(), b"\n", &typed_key(key)]);
+fn key_id(name: &str, signature_type: SignatureType, key: &VerifyingKey) -> u32 {
+    let hash = sha256_of([name.as_bytes(), b"\n", &typed_key(signature_type, key)]);
     let [first, second, third, fourth, ..] = hash.0;
     u32::from_be_bytes([first, second, third, fourth])
 }
 
 pub(super) fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|character: char| character.is_whitespace() || character == '+')
+    let forbidden =
+        |character: char| character.is_whitespace() || character.is_ascii_control() || character == '+';
+    !name.is_empty() && !name.contains(forbidden)
 }

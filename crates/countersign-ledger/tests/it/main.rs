@@ -7,6 +7,8 @@ mod canonical;
 #[cfg(test)]
 mod censuses;
 #[cfg(test)]
+mod cosignatures;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod entries;

@@ -105,7 +105,7 @@ fn what_cannot_be_a_note_is_not_signed() {
     assert_eq!(sign("no newline", &[&peter()]), Err(NoteError::Text));
     assert_eq!(sign("tab\t\n", &[&peter()]), Err(NoteError::Text));
     assert_eq!(sign(TEXT, &[]), Err(NoteError::Unsigned));
-    for name in ["", "a b", "a+b", "a\u{a0}b"] {
+    for name in ["", "a b", "a+b", "a\u{a0}b", "a\nb", "a\u{1}b", "a\u{2028}b"] {
         assert_eq!(Ed25519Signer::from_seed(name, [1; 32]).unwrap_err(), NoteError::KeyName(name.into()));
     }
 }
