@@ -1,11 +1,11 @@
-//! The evidence format of Countersign: strict JSON, RFC 6962 Merkle tree, signed notes and checkpoints, entries and
-//! the verification of a whole log.
+//! The evidence format of Countersign: strict JSON, RFC 6962 Merkle tree, tiles, signed notes and checkpoints, entries
+//! and the verification of a whole log.
 //!
 //! Pure by construction: `no_std` with `alloc`, so no clock, file, environment or thread can be named here. What is
 //! stored where is the server's business; what the bytes mean is `countersign-core`'s. Server and auditor use this
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
-//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`details`], [`entry`], [`note`], [`checkpoint`], [`census`], [`verify`].
+//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`census`], [`verify`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -22,5 +22,6 @@ pub mod json;
 mod line;
 pub mod note;
 pub mod proof;
+pub mod tile;
 pub mod tree;
 pub mod verify;

@@ -63,6 +63,21 @@ impl CompactRange {
         }
     }
 
+    /// The tree of this many leaves, read from its nodes. Whether they are the right ones only its root can say.
+    ///
+    /// # Errors
+    /// A node cannot be read.
+    pub fn read<N: Nodes>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let mut hashes = Vec::new();
+        let mut covered = 0_u64;
+        let levels = (0..64_u8).rev().filter(|level| size >> level & 1 == 1);
+        for level in levels {
+            hashes.push(nodes.node(level, covered >> level)?);
+            covered += 1 << level;
+        }
+        Ok(Self { size, hashes })
+    }
+
     /// Appends a leaf by its [leaf hash](crate::hash::leaf_hash).
     pub fn push(&mut self, leaf_hash: Hash) {
         self.push_with(leaf_hash, |_, _, _| ());

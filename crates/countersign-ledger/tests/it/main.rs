@@ -19,4 +19,6 @@ mod notes;
 #[cfg(test)]
 mod strict;
 #[cfg(test)]
+mod tiles;
+#[cfg(test)]
 mod trees;
