@@ -1,15 +1,18 @@
 //! Inclusion and consistency proofs of RFC 6962 trees, as RFC 9162, 2.1.3 and 2.1.4 define them, and inclusion of many leaves at once.
 //!
 //! `make` builds proofs from stored nodes, `check` verifies them. The two share no code, so a mistake in one is not
-//! hidden by the other. Hashes in a proof go from the leaf towards the root.
+//! hidden by the other. Hashes in a proof go from the leaf towards the root. `file` is an inclusion proof as a file that
+//! can be verified on its own.
 
 mod check;
+mod file;
 mod make;
 
 use core::convert::Infallible;
 use core::fmt;
 
 pub use check::{verify_batch, verify_consistency, verify_inclusion};
+pub use file::{MAX_EXTRA, ProofFile, ProofFileError};
 pub use make::{batch_proof, consistency_proof, inclusion_proof};
 
 /// Why a proof cannot be made or does not hold; `E` is the error of the node storage when making.
