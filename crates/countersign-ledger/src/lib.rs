@@ -5,7 +5,7 @@
 //! stored where is the server's business; what the bytes mean is `countersign-core`'s. Server and auditor use this
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
-//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`census`], [`verify`].
+//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`witness`], [`census`], [`verify`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -25,3 +25,4 @@ pub mod proof;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witness;

@@ -24,3 +24,5 @@ mod strict;
 mod tiles;
 #[cfg(test)]
 mod trees;
+#[cfg(test)]
+mod witnesses;
