@@ -32,6 +32,8 @@ pub enum NoteError {
     InvalidSignature(String),
     /// No trusted key has signed the note.
     Unsigned,
+    /// Fewer witnesses have cosigned the note than the policy asks for.
+    Unwitnessed,
 }
 
 impl fmt::Display for NoteError {
@@ -70,6 +72,7 @@ impl fmt::Display for NoteError {
                 write!(f, "the signature of `{}` does not hold", name.escape_debug())
             }
             Self::Unsigned => f.write_str("no trusted key has signed the note"),
+            Self::Unwitnessed => f.write_str("too few witnesses have cosigned the note"),
         }
     }
 }

@@ -17,6 +17,8 @@ mod logs;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod proof_files;
 #[cfg(test)]
 mod strict;
