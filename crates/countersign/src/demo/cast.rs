@@ -143,6 +143,12 @@ impl Cast {
         self.clients.get(&who).with_context(|| format!("{} has no credential", who.name()))
     }
 
+    /// Ends every program; what is left is what is on disk.
+    pub(super) async fn stop(self) -> anyhow::Result<Places> {
+        self.server.kill().await?;
+        Ok(self.places)
+    }
+
     /// Kills the server, as a crash would, and starts it again on the same data.
     pub(super) async fn crash_and_restart(mut self) -> anyhow::Result<Self> {
         self.server.kill().await?;

@@ -29,7 +29,8 @@ const ONCE: Patience = Patience { attempts: 1, first: Duration::ZERO, longest: D
 /// How long that many appends may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) async fn play(cast: Cast, told: &mut Told, rotation: &Rotation) -> anyhow::Result<()> {
+/// Gives the cast back with the server that lives again.
+pub(super) async fn play(cast: Cast, told: &mut Told, rotation: &Rotation) -> anyhow::Result<Cast> {
     second_server(&cast, told).await?;
     let policy = cast.client(Who::Aud)?.policy().await?.sha256;
     let (cast, acknowledged) = kill_during_appends(cast).await?;
@@ -56,7 +57,8 @@ pub(super) async fn play(cast: Cast, told: &mut Told, rotation: &Rotation) -> an
         ),
     )?;
     let verified = verify(&cast.places, &cast.places.database()?).await?;
-    told.same("`ledger verify` passes after the crash", "ends with 0", said(&verified))
+    told.same("`ledger verify` passes after the crash", "ends with 0", said(&verified))?;
+    Ok(cast)
 }
 
 /// Nobody else may write while the server runs.

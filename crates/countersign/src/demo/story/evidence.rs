@@ -12,7 +12,7 @@ use crate::demo::cast::{Cast, Places, Who};
 use crate::demo::child::{self, Ended};
 
 /// How `ledger verify` ends when it finds damage.
-const DAMAGED: i32 = 6;
+pub(super) const DAMAGED: i32 = 6;
 
 pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     let intact = verify(&cast.places, &cast.places.database()?).await?;

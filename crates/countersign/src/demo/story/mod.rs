@@ -8,6 +8,7 @@
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
+//! - `bundle`: the case as one file, verified with the server stopped, and forged
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use countersign_client::ClientError;
 
 use super::cast::Cast;
 
+mod bundle;
 mod crash;
 mod evidence;
 mod quorum;
@@ -38,7 +40,10 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;
-    crash::play(cast, told, &rotation).await
+    let case = bundle::export(&cast, told, &rotation).await?;
+    let cast = crash::play(cast, told, &rotation).await?;
+    let places = cast.stop().await?;
+    bundle::verify(&places, told, &case).await
 }
 
 /// What an attempt came to, in a word: the refusal's code, or that it was done.
