@@ -21,6 +21,8 @@ mod policies;
 #[cfg(test)]
 mod proof_files;
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod strict;
 #[cfg(test)]
 mod tiles;
