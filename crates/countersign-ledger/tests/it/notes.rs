@@ -4,7 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
 use countersign_ledger::hash::sha256;
-use countersign_ledger::note::{Ed25519Signer, NoteError, NoteSigner, VerifierKey, open, sign};
+use countersign_ledger::note::{
+    Ed25519Signer, NoteError, NoteSigner, VerifierKey, open, sign, unverified_text,
+};
+use proptest::prelude::*;
 use signed_note::{Note, Signer as _, StandardSigner, StandardVerifier, VerifierList};
 
 /// The key and note of the tests of `golang.org/x/mod/sumdb/note`, where the format comes from.
@@ -195,5 +198,30 @@ fn malformed_checkpoints_are_refused() {
     for forged in ["a\n1", "", "a\n"] {
         let checkpoint = Checkpoint { origin: forged.into(), ..checkpoint() };
         assert!(checkpoint.sign(&[&other("a")]).is_err(), "{forged:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn damaged_notes_are_judged_alike_by_the_independent_crate(
+        at in any::<prop::sample::Index>(),
+        removed in 0..4_usize,
+        inserted in prop_oneof![r"(\n|\n\n| |=|\+|\t|\r|\x{2014} )?", Just(SIGNATURE.to_owned()), r"\PC{0,3}"],
+    ) {
+        let good = format!("{TEXT}\n{SIGNATURE}{}", line_of("example.com/witness", [1; 64]));
+        let places: Vec<usize> = good.char_indices().map(|(place, _)| place).collect();
+        let start = at.index(places.len());
+        let end = places.get(start + removed).copied().unwrap_or(good.len());
+        let damaged = format!("{}{inserted}{}", &good[..places[start]], &good[end..]);
+        let theirs = Note::from_bytes(damaged.as_bytes());
+        let ours = unverified_text(&damaged);
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?}", damaged);
+        let Ok(theirs) = theirs else { return Ok(()) };
+        prop_assert_eq!(ours.unwrap().as_bytes(), theirs.text());
+        let known = VerifierList::new(vec![Box::new(StandardVerifier::new(VKEY).unwrap())]);
+        let opened = open(&damaged, &[VerifierKey::parse(VKEY).unwrap()]);
+        prop_assert_eq!(opened.is_ok(), theirs.verify(&known).is_ok(), "{:?}", damaged);
     }
 }
