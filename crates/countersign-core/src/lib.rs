@@ -9,6 +9,7 @@
 //! - `policy`: groups, rules, and what several rules demand together
 //! - `context` `domain` `state`: commands, events, effects, and the fold
 //! - `catalogue`: what all refusals have in common
+//! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `log` `person` `approval` `permit` `secret` `rotation` `incident`: one capability each
 #![no_std]
 #![deny(missing_docs)]
@@ -17,6 +18,7 @@ extern crate alloc;
 
 pub mod action;
 pub mod approval;
+pub mod audit;
 mod catalogue;
 pub mod context;
 pub mod digest;
@@ -36,6 +38,7 @@ mod testing;
 pub mod text;
 pub mod time;
 
+pub use audit::{Auditor, Violation};
 pub use context::{Actor, Context};
 pub use domain::{Command, Effect, Event, Fact, Refusal, action_of, apply, decide, due, missing};
 pub use state::{Item, State, Subject};

@@ -11,11 +11,11 @@ use countersign_core::log::Bootstrap;
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
 use countersign_core::{
-    Actor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, apply, decide, due, missing,
+    Actor, Auditor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, Violation, apply,
+    decide, due, missing,
 };
 use serde_json::{Value, json};
 
-use crate::auditor::Auditor;
 use crate::stage;
 
 /// A history under way.
@@ -32,7 +32,7 @@ pub(crate) struct Book {
     records: BTreeMap<Subject, (String, u32)>,
     touched: BTreeSet<Subject>,
     hydrated: BTreeSet<Subject>,
-    auditor: Auditor,
+    pub auditor: Auditor,
     /// The highest fence of any instruction so far; there is one secret on this stage.
     fence: u64,
     fresh: u128,
@@ -98,10 +98,12 @@ impl Book {
         let events = decision?;
         for event in &events {
             self.push(event);
+            let number = self.whole.entries_of(&event.fact.subject());
+            let verdict = self.auditor.follow_numbered(event, number);
+            content(verdict);
         }
-        if let Err(complaint) = self.auditor.follow(&events) {
-            panic!("the auditor objects: {complaint}");
-        }
+        // Nothing is owed beyond a decision.
+        content(self.auditor.finish());
         self.events.extend(events.iter().cloned());
         Ok(events)
     }
@@ -230,6 +232,13 @@ impl Book {
         assert_eq!(again, self.live);
         let snapshot: State = serde_json::from_str(&serde_json::to_string(&again).unwrap()).unwrap();
         assert_eq!(snapshot, self.live);
+    }
+}
+
+/// The auditor has nothing to say.
+fn content(verdict: Result<(), Violation>) {
+    if let Err(violation) = verdict {
+        panic!("the auditor objects: {}: {violation}", violation.code());
     }
 }
 

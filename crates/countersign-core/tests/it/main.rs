@@ -3,7 +3,7 @@
 //! Only the public interface is used here, as the engine uses it. Unit tests stand beside the code.
 
 #[cfg(test)]
-mod auditor;
+mod audit;
 #[cfg(test)]
 mod book;
 #[cfg(test)]

@@ -25,22 +25,6 @@ pub(crate) fn governing<'a>(policy: &'a Policy, action: &Action) -> Vec<&'a Rule
     policy.rules.iter().filter(|rule| is_meant(rule, action)).collect()
 }
 
-/// Whether any of the rules demands people's agreement.
-pub(crate) fn demands_consent(rules: &[&Rule]) -> bool {
-    rules.iter().any(|rule| rule.approval.to_string() == "required")
-}
-
-/// Whether the person is in one of the groups that each rule names.
-pub(crate) fn is_in_each<'a>(
-    policy: &Policy,
-    person: PersonId,
-    groups: impl IntoIterator<Item = &'a BTreeSet<countersign_core::text::Name>>,
-) -> bool {
-    groups.into_iter().all(|groups| {
-        groups.iter().any(|group| policy.groups.get(group).is_some_and(|members| members.contains(&person)))
-    })
-}
-
 /// Whether the voters fill every place of the rules' quorum, each person one place.
 pub(crate) fn is_met(policy: &Policy, rules: &[&Rule], voters: &BTreeSet<PersonId>) -> bool {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();

@@ -47,19 +47,23 @@ fn red(sabotage: &str) -> String {
 #[test]
 fn requesters_who_approve_their_own_requests_are_noticed() {
     let printed = red("self-approval");
-    assert!(printed.contains("a vote by the requester"), "{printed}");
+    assert!(printed.contains("self_approval"), "{printed}");
 }
 
 #[cfg(feature = "sabotage")]
 #[test]
 fn an_approval_that_gives_two_permits_is_noticed() {
     let printed = red("double-consume");
-    assert!(printed.contains("consumed twice"), "{printed}");
+    // Once its permit is started the auditor has forgotten the approval.
+    assert!(
+        ["already_consumed", "unknown"].iter().any(|code| printed.contains(&format!("objects: {code}"))),
+        "{printed}"
+    );
 }
 
 #[cfg(feature = "sabotage")]
 #[test]
 fn an_overlap_that_is_skipped_is_noticed() {
     let printed = red("skip-overlap");
-    assert!(printed.contains("before its time"), "{printed}");
+    assert!(printed.contains("too_early"), "{printed}");
 }

@@ -192,11 +192,14 @@ pub(crate) fn elapsed(book: &mut Book, subject: Subject) {
     assert!(!book.must(Actor::Node, &Command::Elapse(subject)).is_empty());
 }
 
+pub(crate) fn start(permit: PermitId) -> Command {
+    let parameters = Parameters { overlap_seconds: 5 };
+    Command::StartRotation(Start { permit, parameters_sha256: stage::parameters(), parameters })
+}
+
 pub(crate) fn rotating(book: &mut Book) -> RotationId {
     let permit = prepared(book, ROTATE);
-    let parameters = Parameters { overlap_seconds: 5 };
-    let start = Start { permit, parameters_sha256: stage::parameters(), parameters };
-    match made(&book.must(ANA, &Command::StartRotation(start))) {
+    match made(&book.must(ANA, &start(permit))) {
         Subject::Rotation(id) => id,
         other => panic!("{other}"),
     }

@@ -1,0 +1,200 @@
+//! Approvals: who asked for what, who agreed, and that each is used once, by people and rules that count at that moment.
+
+use alloc::collections::BTreeSet;
+
+use super::demand::Demand;
+use super::genesis::is_activation;
+use super::owed::Owed;
+use super::violation::Breach;
+use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
+use crate::action::Action;
+use crate::approval::{Consumed, Requested};
+use crate::digest::Digest;
+use crate::domain::{Event, Fact};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::state::Subject;
+use crate::time::Time;
+
+/// An approval that is under way, or whose permit may still give it back.
+#[derive(Clone, Debug)]
+pub(super) struct Approval {
+    pub action: Action,
+    pub parameters: Digest,
+    requester: PersonId,
+    requirement: Digest,
+    correlation: CorrelationId,
+    votes: BTreeSet<PersonId>,
+    deadline: Time,
+    consumed_by: Option<PermitId>,
+}
+
+impl Approval {
+    /// The event belongs to it and it is under way.
+    fn is_open(&self, event: &Event) -> Verdict {
+        is_part_of(event, self.correlation)?;
+        is_of(event, &self.action.environment)?;
+        must(self.consumed_by.is_none(), Breach::AlreadyConsumed)
+    }
+
+    fn is_in_time(&self, event: &Event) -> Verdict {
+        must(event.at < self.deadline, Breach::TooLate)
+    }
+}
+
+impl Auditor {
+    pub(super) fn approval(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
+        let Subject::Approval(id) = event.fact.subject() else { return Err(Breach::Unknown) };
+        match &event.fact {
+            Fact::ApprovalRequested(_, requested) => self.requested(event, (id, requested)),
+            Fact::ApprovalGranted(_, voted) => self.granted(event, (id, voted.parameters_sha256)),
+            Fact::ApprovalCompleted(_, completed) => {
+                must(owed.is_some(), Breach::Unprompted)?;
+                self.completed(event, (id, completed.approved_until))
+            }
+            Fact::ApprovalDenied(_, voted) => {
+                self.voter(event, (id, voted.parameters_sha256))?;
+                self.forget_approval(id)
+            }
+            Fact::ApprovalWithdrawn(..) => {
+                let approval = self.open(event, id)?;
+                must(by_person(event)? == approval.requester, Breach::NotTheRequester)?;
+                approval.is_in_time(event)?;
+                self.forget_approval(id)
+            }
+            Fact::ApprovalExpired(_, expired) => {
+                let approval = self.open(event, id)?;
+                by_node(event)?;
+                must(event.at >= approval.deadline, Breach::TooEarly)?;
+                must(expired.deadline == approval.deadline, Breach::WrongDeadline)?;
+                self.forget_approval(id)
+            }
+            Fact::ApprovalConsumed(_, consumed) => self.consumed(event, (id, consumed)),
+            Fact::ApprovalRestored(_, restored) => {
+                must(owed.is_some(), Breach::Unprompted)?;
+                let approval = self.approvals.get_mut(&id).ok_or(Breach::Unknown)?;
+                is_of(event, &approval.action.environment)?;
+                must(approval.consumed_by == Some(restored.permit), Breach::OtherPermit)?;
+                approval.consumed_by = None;
+                Ok(())
+            }
+            _ => Err(Breach::Unknown),
+        }
+    }
+
+    /// An approval that the event belongs to and that is under way.
+    fn open(&self, event: &Event, id: ApprovalId) -> Verdict<&Approval> {
+        let approval = self.approvals.get(&id).ok_or(Breach::Unknown)?;
+        approval.is_open(event)?;
+        Ok(approval)
+    }
+
+    fn forget_approval(&mut self, id: ApprovalId) -> Verdict {
+        self.approvals.remove(&id).map(drop).ok_or(Breach::Unknown)
+    }
+
+    fn requested(&mut self, event: &Event, (id, requested): (ApprovalId, &Requested)) -> Verdict {
+        let requester = by_person(event)?;
+        let action = &requested.action;
+        is_of(event, &action.environment)?;
+        let demand = self.demand(action)?;
+        must(demand.may_request(requester), Breach::NotARequester)?;
+        must(demand.needs_consent(), Breach::ConsentNotNeeded)?;
+        must(demand.is_met(&self.counting(self.people.keys(), requester)), Breach::Unsatisfiable)?;
+        must(requested.policy_sha256 == self.in_force()?.sha256, Breach::OtherPolicy)?;
+        must(requested.rules == demand.names(), Breach::OtherRules)?;
+        must(requested.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
+        let deadline = event.at.plus_seconds(demand.seconds().pending);
+        must(requested.pending_until == deadline, Breach::WrongDeadline)?;
+        let approval = Approval {
+            action: action.clone(),
+            parameters: requested.parameters_sha256,
+            requester,
+            requirement: requested.requirement_sha256,
+            correlation: event.correlation,
+            votes: BTreeSet::new(),
+            deadline,
+            consumed_by: None,
+        };
+        must(self.approvals.insert(id, approval).is_none(), Breach::BegunTwice)
+    }
+
+    /// Of these people those who count: they are active and did not ask.
+    fn counting<'a>(
+        &self,
+        people: impl Iterator<Item = &'a PersonId>,
+        requester: PersonId,
+    ) -> BTreeSet<PersonId> {
+        people.copied().filter(|person| *person != requester && self.is_active(*person)).collect()
+    }
+
+    /// Whether those who agreed are enough, as of now.
+    fn is_agreed(&self, demand: &Demand<'_>, approval: &Approval) -> bool {
+        demand.is_met(&self.counting(approval.votes.iter(), approval.requester))
+    }
+
+    /// What the rules demand now, which must be what they demanded when it was asked for.
+    fn unchanged(&self, approval: &Approval) -> Verdict<Demand<'_>> {
+        let demand = self.demand(&approval.action)?;
+        must(demand.digest() == approval.requirement, Breach::PolicyChanged)?;
+        Ok(demand)
+    }
+
+    /// What agreeing and disagreeing have in common.
+    fn voter(&self, event: &Event, (id, parameters): (ApprovalId, Digest)) -> Verdict<PersonId> {
+        let voter = by_person(event)?;
+        let approval = self.open(event, id)?;
+        must(voter != approval.requester, Breach::SelfApproval)?;
+        must(self.unchanged(approval)?.is_asked(voter), Breach::NotAnApprover)?;
+        approval.is_in_time(event)?;
+        must(parameters == approval.parameters, Breach::OtherParameters)?;
+        Ok(voter)
+    }
+
+    fn granted(&mut self, event: &Event, (id, parameters): (ApprovalId, Digest)) -> Verdict {
+        let voter = self.voter(event, (id, parameters))?;
+        let approval = self.open(event, id)?;
+        must(!approval.votes.contains(&voter), Breach::AlreadyVoted)?;
+        must(!self.is_agreed(&self.unchanged(approval)?, approval), Breach::AlreadyApproved)?;
+        if let Some(approval) = self.approvals.get_mut(&id) {
+            approval.votes.insert(voter);
+        }
+        let approval = self.open(event, id)?;
+        if self.is_agreed(&self.unchanged(approval)?, approval) {
+            self.owed.push(Owed::Completed(id));
+        }
+        Ok(())
+    }
+
+    fn completed(&mut self, event: &Event, (id, approved_until): (ApprovalId, Time)) -> Verdict {
+        let approval = self.open(event, id)?;
+        let deadline = event.at.plus_seconds(self.unchanged(approval)?.seconds().approved);
+        must(approved_until == deadline, Breach::WrongDeadline)?;
+        if let Some(approval) = self.approvals.get_mut(&id) {
+            approval.deadline = deadline;
+        }
+        Ok(())
+    }
+
+    fn consumed(&mut self, event: &Event, (id, consumed): (ApprovalId, &Consumed)) -> Verdict {
+        let executor = by_person(event)?;
+        let approval = self.open(event, id)?;
+        let demand = self.unchanged(approval)?;
+        must(demand.may_execute(executor), Breach::NotAnExecutor)?;
+        approval.is_in_time(event)?;
+        must(self.is_agreed(&demand, approval), Breach::QuorumNotMet)?;
+        match consumed.permit {
+            Some(permit) => {
+                if let Some(approval) = self.approvals.get_mut(&id) {
+                    approval.consumed_by = Some(permit);
+                }
+                self.owed.push(Owed::Reserved { permit, approval: id });
+                Ok(())
+            }
+            None => {
+                must(is_activation(&approval.action), Breach::OtherAction)?;
+                self.owed.push(Owed::Activated(id));
+                self.forget_approval(id)
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What the policy in force demands for an action, read from its rules: whoever reads the policy's text can check it by hand.
+//!
+//! Several rules may govern an action. All apply, the strictest value wins (design, section 4, "Merging rules"). The text whose digest
+//! identifies the demand is described in `docs/concepts/approval.md`.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::quorum;
+use super::violation::Breach;
+use super::{Verdict, must};
+use crate::action::Action;
+use crate::digest::Digest;
+use crate::id::PersonId;
+use crate::policy::{Consent, NamePattern, Policy, ResourcePattern, Rule};
+use crate::text::Name;
+
+/// The policy and those of its rules that govern an action; at least one.
+pub(super) struct Demand<'a> {
+    policy: &'a Policy,
+    rules: Vec<&'a Rule>,
+}
+
+/// The shortest lifetimes that the rules give, seconds.
+pub(super) struct Seconds {
+    pub pending: u32,
+    pub approved: u32,
+    pub start: u32,
+    pub work: u32,
+}
+
+fn means(pattern: &NamePattern, name: &Name) -> bool {
+    match pattern {
+        NamePattern::Any => true,
+        NamePattern::Exactly(exactly) => exactly.as_str() == name.as_str(),
+    }
+}
+
+fn governs(rule: &Rule, action: &Action) -> bool {
+    let resource = action.resource.as_str();
+    let resource = match &rule.resource {
+        ResourcePattern::Any => true,
+        ResourcePattern::OfType(kind) => {
+            resource.strip_prefix(kind.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        }
+        ResourcePattern::Exactly(exactly) => exactly.as_str() == resource,
+    };
+    resource && means(&rule.verb, &action.verb) && means(&rule.environment, &action.environment)
+}
+
+impl<'a> Demand<'a> {
+    pub(super) fn new(policy: &'a Policy, action: &Action) -> Verdict<Self> {
+        let rules: Vec<&Rule> = policy.rules.iter().filter(|rule| governs(rule, action)).collect();
+        must(!rules.is_empty(), Breach::NoRule)?;
+        Ok(Self { policy, rules })
+    }
+
+    fn is_in_each(&self, person: PersonId, groups: impl Fn(&Rule) -> &BTreeSet<Name>) -> bool {
+        let is_in = |group: &Name| self.policy.groups.get(group).is_some_and(|them| them.contains(&person));
+        self.rules.iter().all(|rule| groups(rule).iter().any(is_in))
+    }
+
+    /// Whether the person may ask.
+    pub(super) fn may_request(&self, person: PersonId) -> bool {
+        self.is_in_each(person, |rule| &rule.requesters)
+    }
+
+    /// Whether the person may execute.
+    pub(super) fn may_execute(&self, person: PersonId) -> bool {
+        self.is_in_each(person, |rule| &rule.executors)
+    }
+
+    /// Whether people must agree.
+    pub(super) fn needs_consent(&self) -> bool {
+        self.rules.iter().any(|rule| rule.approval == Consent::Required)
+    }
+
+    fn quorum(&self) -> BTreeMap<&'a Name, u32> {
+        let mut quorum = BTreeMap::new();
+        for (group, count) in self.rules.iter().flat_map(|rule| &rule.quorum) {
+            let most: &mut u32 = quorum.entry(group).or_default();
+            *most = count.get().max(*most);
+        }
+        quorum
+    }
+
+    /// Whether the person's agreement is asked for.
+    pub(super) fn is_asked(&self, person: PersonId) -> bool {
+        let is_in = |group: &&Name| self.policy.groups.get(*group).is_some_and(|them| them.contains(&person));
+        self.quorum().keys().any(is_in)
+    }
+
+    /// Whether these people are enough.
+    pub(super) fn is_met(&self, people: &BTreeSet<PersonId>) -> bool {
+        quorum::is_met(self.policy, &self.quorum(), people)
+    }
+
+    /// The names of the rules.
+    pub(super) fn names(&self) -> BTreeSet<Name> {
+        self.rules.iter().map(|rule| rule.name.clone()).collect()
+    }
+
+    pub(super) fn seconds(&self) -> Seconds {
+        let least = |of: fn(&Rule) -> u32| self.rules.iter().map(|rule| of(rule)).min().unwrap_or(0);
+        Seconds {
+            pending: least(|rule| rule.pending_seconds.get()),
+            approved: least(|rule| rule.approved_seconds.get()),
+            start: least(|rule| rule.start_seconds.get()),
+            work: least(|rule| rule.work_seconds.get()),
+        }
+    }
+
+    /// SHA-256 of the demand's text.
+    pub(super) fn digest(&self) -> Digest {
+        fn line<'n>(text: &mut String, word: &str, names: impl Iterator<Item = &'n Name>) {
+            let names: Vec<&str> = names.map(Name::as_str).collect();
+            text.push_str(&format!("{word} {}\n", names.join(",")));
+        }
+        let names: BTreeSet<&Name> = self.rules.iter().map(|rule| &rule.name).collect();
+        let requesters: BTreeSet<&BTreeSet<Name>> = self.rules.iter().map(|rule| &rule.requesters).collect();
+        let executors: BTreeSet<&BTreeSet<Name>> = self.rules.iter().map(|rule| &rule.executors).collect();
+        let mut text = String::from("countersign/requirement/v1\n");
+        line(&mut text, "rule", names.into_iter());
+        requesters.into_iter().for_each(|groups| line(&mut text, "request", groups.iter()));
+        executors.into_iter().for_each(|groups| line(&mut text, "execute", groups.iter()));
+        for (group, count) in self.quorum() {
+            text.push_str(&format!("quorum {group}:{count}\n"));
+        }
+        text.push_str(if self.needs_consent() { "approval required\n" } else { "approval not-required\n" });
+        let Seconds { pending, approved, start, work } = self.seconds();
+        text.push_str(&format!("seconds {pending} {approved} {start} {work}\n"));
+        Digest::of(text.as_bytes())
+    }
+}

@@ -1,0 +1,74 @@
+//! Genesis is written once and first; every later policy rests on an approval of exactly that, under the policy it replaces.
+
+use alloc::collections::BTreeSet;
+
+use super::demand::Demand;
+use super::owed::Owed;
+use super::violation::Breach;
+use super::{Auditor, InForce, Verdict, by_node, is_of_none, must};
+use crate::action::Action;
+use crate::domain::{Event, Fact};
+use crate::id::PersonId;
+use crate::log::PolicyActivated;
+use crate::policy::Policy;
+
+/// What a policy is replaced under.
+pub(super) const ACTIVATE: [&str; 3] = ["activate", "policy/main", "control"];
+
+/// Whether the action is the replacement of the policy.
+pub(super) fn is_activation(action: &Action) -> bool {
+    [action.verb.as_str(), action.resource.as_str(), action.environment.as_str()] == ACTIVATE
+}
+
+impl Auditor {
+    pub(super) fn genesis(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
+        match (&event.fact, owed) {
+            (Fact::LogCreated(..), _) => {
+                must(self.last.is_none(), Breach::SecondGenesis)?;
+                by_node(event)?;
+                is_of_none(event)?;
+                self.owed.push(Owed::FirstPolicy);
+                Ok(())
+            }
+            (Fact::PolicyActivated(_, activated), Some(Owed::FirstPolicy)) => {
+                by_node(event)?;
+                is_of_none(event)?;
+                must(activated.bootstrap && activated.approval.is_none(), Breach::NotBootstrap)?;
+                self.adopting = true;
+                self.put_in_force(activated)
+            }
+            (Fact::PolicyActivated(_, activated), Some(_)) => {
+                must(!activated.bootstrap, Breach::NotBootstrap)?;
+                let [.., environment] = ACTIVATE;
+                let named = event.environment.as_ref().map(crate::text::Name::as_str);
+                must(named == Some(environment), Breach::WrongEnvironment)?;
+                self.put_in_force(activated)
+            }
+            _ => Err(Breach::Unprompted),
+        }
+    }
+
+    fn put_in_force(&mut self, activated: &PolicyActivated) -> Verdict {
+        let policy = activated.policy.as_ref().ok_or(Breach::PolicyUnresolved)?;
+        let mut members = policy.groups.values().flatten();
+        if let Some(stranger) = members.find(|person| !self.people.contains_key(person)) {
+            return Err(Breach::PolicyUnknownMember(*stranger));
+        }
+        must(is_replaceable(policy), Breach::PolicyIrreplaceable)?;
+        self.policy = Some(InForce { policy: policy.clone(), sha256: activated.policy_sha256 });
+        Ok(())
+    }
+}
+
+/// Whether its members could replace the policy, with the consent of others than who asks.
+fn is_replaceable(policy: &Policy) -> bool {
+    let members: BTreeSet<PersonId> = policy.groups.values().flatten().copied().collect();
+    let [Ok(verb), Ok(environment)] = [ACTIVATE[0].parse(), ACTIVATE[2].parse()] else { return false };
+    let Ok(resource) = ACTIVATE[1].parse() else { return false };
+    let Ok(demand) = Demand::new(policy, &Action { verb, resource, environment }) else { return false };
+    let others = |requester: &PersonId| members.iter().copied().filter(|it| it != requester).collect();
+    let could_ask = |it: &PersonId| demand.may_request(*it) && demand.is_met(&others(it));
+    demand.needs_consent()
+        && members.iter().any(|person| demand.may_execute(*person))
+        && members.iter().any(could_ask)
+}

@@ -1,0 +1,262 @@
+//! The auditor of meaning: follows what a log says, event by event, and names the first that must never be on record.
+//!
+//! Written from the design (section 4, "Authority") and the concept pages, with its own books and its own tables. It never looks at
+//! [`crate::State`], asks [`crate::decide`] nothing and does not share the core's merging of rules or its seating of quorums, so that a
+//! rule which is missing or wrong there is not missing or wrong here too. Whether bytes, order and signatures are genuine is the
+//! ledger's business.
+//!
+//! # What it needs
+//! Events in log order. All of them, or those of some subjects *with everything these rest on*: all about the log, the policy and the
+//! people; of every approval, permit, secret and rotation that is named, all entries from the first; and every decision whole.
+//! It never takes on trust what is absent: an event about something unknown is a breach.
+//!
+//! # What it does not see
+//! Details (so not whether parameters in clear are those whose digest was approved), whether an outcome that was reported is true, and
+//! the clock: times are the server's claim.
+//!
+//! # Layout
+//! - `violation`: everything that can be wrong
+//! - `owed`: which event must follow which at once
+//! - `demand` `quorum`: what the policy's text demands for an action
+//! - `genesis` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::action::Action;
+use crate::context::Actor;
+use crate::digest::Digest;
+use crate::domain::{Event, Fact};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
+use crate::policy::Policy;
+use crate::secret::SecretKey;
+use crate::state::Subject;
+use crate::text::Name;
+use crate::time::Time;
+
+mod approval;
+mod demand;
+mod genesis;
+mod owed;
+mod permit;
+mod person;
+mod quorum;
+mod rotation;
+mod secret;
+mod stage;
+mod violation;
+
+use demand::Demand;
+use owed::Owed;
+pub use violation::{Breach, Violation};
+
+/// Something, or what is wrong with it.
+type Verdict<T = ()> = Result<T, Breach>;
+
+fn must(holds: bool, otherwise: Breach) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// Follows a log and keeps its own books. What is finished is forgotten, so they do not grow with the log.
+#[derive(Clone, Debug, Default)]
+pub struct Auditor {
+    /// When, by whom and in which correlation the last event happened.
+    last: Option<Moment>,
+    /// What must come at once, the next at the end.
+    owed: Vec<Owed>,
+    /// Whether genesis may still adopt secrets.
+    adopting: bool,
+    policy: Option<InForce>,
+    /// Everybody who was enrolled, with the digest of their credential once they have one.
+    people: BTreeMap<PersonId, Option<Digest>>,
+    approvals: BTreeMap<ApprovalId, approval::Approval>,
+    permits: BTreeMap<PermitId, permit::Permit>,
+    secrets: BTreeMap<SecretKey, secret::Secret>,
+    rotations: BTreeMap<RotationId, rotation::Rotation>,
+    found: Option<Violation>,
+}
+
+/// What the events of one decision have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    at: Time,
+    actor: Actor,
+    correlation: CorrelationId,
+}
+
+impl Moment {
+    fn of(event: &Event) -> Self {
+        Self { at: event.at, actor: event.actor, correlation: event.correlation }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct InForce {
+    policy: Policy,
+    sha256: Digest,
+}
+
+impl Auditor {
+    /// Follows the next event, with its policy resolved. After a violation nothing is followed any more: it is named again.
+    ///
+    /// # Errors
+    /// The event must not be on record after those before it, or another had to come here.
+    pub fn follow(&mut self, event: &Event) -> Result<(), Violation> {
+        if let Some(found) = &self.found {
+            return Err(found.clone());
+        }
+        self.next(event).inspect_err(|violation| self.found = Some(violation.clone()))
+    }
+
+    /// Follows the next event as the entry that counts as number `subject_seq` of its subject.
+    ///
+    /// What is finished is forgotten, so this number alone shows that something is begun again. Whether numbers have gaps is not checked here.
+    ///
+    /// # Errors
+    /// As [`Auditor::follow`]; and where an entry does not begin its subject but is its first, or begins it but is not.
+    pub fn follow_numbered(&mut self, event: &Event, subject_seq: u32) -> Result<(), Violation> {
+        if self.found.is_none() && begins(&event.fact) != (subject_seq == 1) {
+            self.found = Some(Violation::of(event, Breach::MisplacedBeginning));
+        }
+        self.follow(event)
+    }
+
+    /// The log ends here, as far as it was followed.
+    ///
+    /// # Errors
+    /// Something was wrong, an event that had to come at once did not, or there was nothing at all.
+    pub fn finish(&self) -> Result<(), Violation> {
+        let nothing = Violation { subject: Subject::Log, kind: "log.created", breach: Breach::NoGenesis };
+        match (&self.found, self.owed.last(), self.last) {
+            (Some(found), ..) => Err(found.clone()),
+            (None, Some(owed), _) => Err(owed.missing()),
+            (None, None, None) => Err(nothing),
+            (None, None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// How many approvals, permits and rotations are in the books: those under way, and permits of whose end nobody knows.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.approvals.len() + self.permits.len() + self.rotations.len()
+    }
+
+    fn next(&mut self, event: &Event) -> Result<(), Violation> {
+        let of = |breach| Violation::of(event, breach);
+        let moment = Moment::of(event);
+        must(self.last.is_none_or(|last| event.at >= last.at), Breach::TimeBackwards).map_err(of)?;
+        let owed = self.owed.pop();
+        let comes = |owed: &Owed| self.last == Some(moment) && owed.is_met_by(&event.fact);
+        if let Some(owed) = owed.as_ref().filter(|owed| !comes(owed)) {
+            return Err(owed.missing());
+        }
+        let begun = self.last.is_some() || matches!(event.fact, Fact::LogCreated(..));
+        must(begun, Breach::NoGenesis).map_err(of)?;
+        self.is_by_somebody(event).map_err(of)?;
+        self.adopting &= matches!(event.fact, Fact::SecretAdopted(..)) && self.last == Some(moment);
+        self.judge(event, owed.as_ref()).map_err(of)?;
+        self.last = Some(moment);
+        Ok(())
+    }
+
+    fn judge(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
+        match &event.fact {
+            Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
+            Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
+                self.person(event, owed)
+            }
+            Fact::ApprovalRequested(..)
+            | Fact::ApprovalGranted(..)
+            | Fact::ApprovalCompleted(..)
+            | Fact::ApprovalDenied(..)
+            | Fact::ApprovalWithdrawn(..)
+            | Fact::ApprovalExpired(..)
+            | Fact::ApprovalConsumed(..)
+            | Fact::ApprovalRestored(..) => self.approval(event, owed),
+            Fact::PermitReserved(..)
+            | Fact::PermitStarted(..)
+            | Fact::PermitReleased(..)
+            | Fact::PermitLapsed(..)
+            | Fact::PermitSucceeded(..)
+            | Fact::PermitFailed(..)
+            | Fact::PermitUnknown(..)
+            | Fact::PermitReportedLate(..) => self.permit(event, owed),
+            Fact::SecretAdopted(..)
+            | Fact::SecretReserved(..)
+            | Fact::SecretPromoted(..)
+            | Fact::SecretSettled(..) => self.secret(event, owed),
+            Fact::RotationStarted(..)
+            | Fact::RotationTaskAttempted(..)
+            | Fact::RotationTaskSucceeded(..)
+            | Fact::RotationTaskFailed(..)
+            | Fact::RotationAdvanced(..)
+            | Fact::RotationTurnedBack(..) => self.rotation(event, owed),
+            Fact::IncidentOpened(..) => incident(event, owed),
+        }
+    }
+
+    /// Who has no credential cannot act; and nobody has one before they replaced their claim.
+    fn is_by_somebody(&self, event: &Event) -> Verdict {
+        let claims = matches!(event.fact, Fact::PersonClaimed(..));
+        let active = event.actor.person().is_none_or(|person| self.is_active(person));
+        must(claims || active, Breach::Unclaimed)
+    }
+
+    fn in_force(&self) -> Verdict<&InForce> {
+        self.policy.as_ref().ok_or(Breach::NoGenesis)
+    }
+
+    /// What the policy in force demands for the action.
+    fn demand(&self, action: &Action) -> Verdict<Demand<'_>> {
+        Demand::new(&self.in_force()?.policy, action)
+    }
+
+    /// Whether the person can act: only who has a credential can.
+    fn is_active(&self, person: PersonId) -> bool {
+        self.people.get(&person).is_some_and(Option::is_some)
+    }
+}
+
+/// Incidents only ever come with what caused them.
+fn incident(event: &Event, owed: Option<&Owed>) -> Verdict {
+    let Some(Owed::Incident { environment, .. }) = owed else { return Err(Breach::Unprompted) };
+    is_of(event, environment)
+}
+
+/// Whether the event begins what it is about.
+fn begins(fact: &Fact) -> bool {
+    match fact {
+        Fact::PolicyActivated(_, activated) => activated.bootstrap,
+        Fact::LogCreated(..)
+        | Fact::PersonEnrolled(..)
+        | Fact::ApprovalRequested(..)
+        | Fact::PermitReserved(..)
+        | Fact::SecretAdopted(..)
+        | Fact::RotationStarted(..)
+        | Fact::IncidentOpened(..) => true,
+        _ => false,
+    }
+}
+
+fn by_node(event: &Event) -> Verdict {
+    must(event.actor == Actor::Node, Breach::NotTheNode)
+}
+
+fn by_person(event: &Event) -> Verdict<PersonId> {
+    event.actor.person().ok_or(Breach::NotAPerson)
+}
+
+/// The envelope names no environment.
+fn is_of_none(event: &Event) -> Verdict {
+    must(event.environment.is_none(), Breach::WrongEnvironment)
+}
+
+/// The envelope names this environment.
+fn is_of(event: &Event, environment: &Name) -> Verdict {
+    must(event.environment.as_ref() == Some(environment), Breach::WrongEnvironment)
+}
+
+/// The envelope names this correlation.
+fn is_part_of(event: &Event, correlation: CorrelationId) -> Verdict {
+    must(event.correlation == correlation, Breach::WrongCorrelation)
+}

@@ -1,0 +1,112 @@
+//! What must follow at once: the events of one decision stand together, so each names the next.
+//!
+//! The auditor cannot see where a decision ends. It need not: what an event obliges to is the very next event, at the same time, by
+//! the same actor, in the same correlation.
+
+use super::violation::{Breach, Violation};
+use crate::domain::Fact;
+use crate::id::{ApprovalId, PermitId, RotationId};
+use crate::incident::Cause;
+use crate::permit::Outcome;
+use crate::rotation::{TaskKey, TurnCause};
+use crate::secret::SecretKey;
+use crate::state::Subject;
+use crate::text::Name;
+
+/// An event that must come next.
+#[derive(Clone, Debug)]
+pub(super) enum Owed {
+    /// Genesis goes on until there is a policy.
+    FirstPolicy,
+    /// The vote met the quorum.
+    Completed(ApprovalId),
+    /// The approval was consumed by a permit.
+    Reserved { permit: PermitId, approval: ApprovalId },
+    /// The approval was consumed by a policy.
+    Activated(ApprovalId),
+    /// The permit was given back.
+    Restored { approval: ApprovalId, permit: PermitId },
+    /// The permit was started for a rotation, which takes a version of its secret.
+    Version { rotation: RotationId, secret: SecretKey, permit: PermitId },
+    /// The version was taken.
+    Rotation { rotation: RotationId, secret: SecretKey, permit: PermitId },
+    /// Something went wrong that must not end in silence.
+    Incident { cause: Cause, about: Subject, environment: Name },
+    /// The last attempt of a task failed, and there is a way back.
+    TurnedBack { rotation: RotationId, task: TaskKey },
+    /// The last task of the stage is done.
+    Advanced(RotationId),
+    /// Another version is current.
+    Promoted { secret: SecretKey, rotation: RotationId, version: u32 },
+    /// The rotation has ended and lets go.
+    Settled { secret: SecretKey, rotation: RotationId, versions: Versions },
+    /// The rotation has ended, and so does its permit.
+    Concluded { permit: PermitId, outcome: Outcome },
+    /// Somebody reports after the deadline: what they say, where something else is known.
+    ReportedLate { permit: PermitId, outcome: Option<Outcome> },
+}
+
+/// What a rotation that has ended leaves behind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Versions {
+    pub current: u32,
+    pub destroyed: u32,
+}
+
+impl Owed {
+    /// Whether this is the event that was owed. What it says beyond that is checked where its kind is.
+    pub(super) fn is_met_by(&self, fact: &Fact) -> bool {
+        match (self, fact) {
+            (Self::FirstPolicy, Fact::PersonEnrolled(..) | Fact::PolicyActivated(..)) => true,
+            (Self::Completed(id), Fact::ApprovalCompleted(of, _)) => id == of,
+            (Self::Reserved { permit, approval }, Fact::PermitReserved(of, reserved)) => {
+                permit == of && reserved.approval == Some(*approval)
+            }
+            (Self::Activated(id), Fact::PolicyActivated(_, activated)) => activated.approval == Some(*id),
+            (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
+                approval == of && restored.permit == *permit
+            }
+            (Self::Version { secret, .. }, Fact::SecretReserved(of, _))
+            | (Self::Promoted { secret, .. }, Fact::SecretPromoted(of, _))
+            | (Self::Settled { secret, .. }, Fact::SecretSettled(of, _)) => secret == of,
+            (Self::Rotation { rotation, .. }, Fact::RotationStarted(of, _)) => rotation == of,
+            (Self::Incident { cause, about, .. }, Fact::IncidentOpened(_, opened)) => {
+                *cause == opened.cause && *about == opened.about
+            }
+            (Self::TurnedBack { rotation, task }, Fact::RotationTurnedBack(of, turned)) => {
+                rotation == of && matches!(&turned.cause, TurnCause::Exhausted { task: it } if task == it)
+            }
+            (Self::Advanced(id), Fact::RotationAdvanced(of, _)) => id == of,
+            (
+                Self::Concluded { permit, .. },
+                Fact::PermitSucceeded(of, _)
+                | Fact::PermitFailed(of, _)
+                | Fact::PermitUnknown(of, _)
+                | Fact::PermitReportedLate(of, _),
+            )
+            | (Self::ReportedLate { permit, .. }, Fact::PermitReportedLate(of, _)) => permit == of,
+            _ => false,
+        }
+    }
+
+    /// That it does not come.
+    pub(super) fn missing(&self) -> Violation {
+        let (subject, kind): (Subject, _) = match self {
+            Self::FirstPolicy | Self::Activated(_) => (Subject::Policy, "policy.activated"),
+            Self::Completed(id) => ((*id).into(), "approval.completed"),
+            Self::Reserved { permit, .. } => ((*permit).into(), "permit.reserved"),
+            Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),
+            Self::Version { secret, .. } => (secret.clone().into(), "secret.reserved"),
+            Self::Rotation { rotation, .. } => ((*rotation).into(), "rotation.started"),
+            Self::Incident { about, .. } => (about.clone(), "incident.opened"),
+            Self::TurnedBack { rotation, .. } => ((*rotation).into(), "rotation.turned_back"),
+            Self::Advanced(id) => ((*id).into(), "rotation.advanced"),
+            Self::Promoted { secret, .. } => (secret.clone().into(), "secret.promoted"),
+            Self::Settled { secret, .. } => (secret.clone().into(), "secret.settled"),
+            Self::Concluded { permit, outcome: Outcome::Succeeded } => ((*permit).into(), "permit.succeeded"),
+            Self::Concluded { permit, outcome: Outcome::Failed } => ((*permit).into(), "permit.failed"),
+            Self::ReportedLate { permit, .. } => ((*permit).into(), "permit.reported_late"),
+        };
+        Violation { subject, kind, breach: Breach::Missing }
+    }
+}

@@ -1,0 +1,234 @@
+//! Permits: leave for one action with the parameters that were approved, in time, by the one person who holds it; no silence at the end.
+
+use super::owed::Owed;
+use super::violation::Breach;
+use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
+use crate::action::Action;
+use crate::context::Actor;
+use crate::domain::{Event, Fact};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
+use crate::incident::Cause;
+use crate::permit::{Outcome, Reserved, Started};
+use crate::policy::GovernedSecret;
+use crate::secret::SecretKey;
+use crate::state::Subject;
+use crate::time::Time;
+
+/// A permit that is under way, or of whose end nobody knows.
+#[derive(Clone, Debug)]
+pub(super) struct Permit {
+    pub action: Action,
+    pub executor: PersonId,
+    pub work_seconds: u32,
+    approval: Option<ApprovalId>,
+    correlation: CorrelationId,
+    /// When it must be started; once it is, when its outcome must be reported.
+    deadline: Time,
+    state: State,
+    rotation: Option<RotationId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reserved,
+    Started,
+    Unknown,
+}
+
+impl Permit {
+    /// The event comes while it is in this state.
+    fn is(&self, state: State) -> Verdict {
+        must(self.state == state, Breach::WrongState)
+    }
+
+    fn is_in_time(&self, event: &Event) -> Verdict {
+        must(event.at < self.deadline, Breach::TooLate)
+    }
+
+    fn is_overdue(&self, event: &Event) -> Verdict {
+        must(event.at >= self.deadline, Breach::TooEarly)
+    }
+
+    fn by_executor(&self, event: &Event) -> Verdict {
+        must(event.actor == Actor::Person(self.executor), Breach::NotTheExecutor)
+    }
+
+    /// Who says how the work ended: the executor, or the rotation at its end, which owes it.
+    fn by_holder(&self, event: &Event, owed: Option<&Owed>) -> Verdict {
+        match (self.rotation, owed) {
+            (None, _) => self.by_executor(event),
+            (Some(_), Some(_)) => by_node(event),
+            (Some(_), None) => Err(Breach::UseRotation),
+        }
+    }
+}
+
+impl Auditor {
+    pub(super) fn permit(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
+        let Subject::Permit(id) = event.fact.subject() else { return Err(Breach::Unknown) };
+        if let Fact::PermitReserved(_, reserved) = &event.fact {
+            return self.reserved(event, owed, (id, reserved));
+        }
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        is_part_of(event, permit.correlation)?;
+        is_of(event, &permit.action.environment)?;
+        match &event.fact {
+            Fact::PermitStarted(_, started) => self.started(event, (id, started)),
+            Fact::PermitReleased(..) => {
+                permit.is(State::Reserved)?;
+                permit.by_executor(event)?;
+                permit.is_in_time(event)?;
+                let approval = permit.approval;
+                self.permits.remove(&id);
+                self.owed.extend(approval.map(|approval| Owed::Restored { approval, permit: id }));
+                Ok(())
+            }
+            Fact::PermitLapsed(..) => {
+                permit.is(State::Reserved)?;
+                by_node(event)?;
+                permit.is_overdue(event)?;
+                self.spend(id);
+                self.permits.remove(&id);
+                Ok(())
+            }
+            Fact::PermitSucceeded(..) => self.ended(event, owed, (id, Outcome::Succeeded)),
+            Fact::PermitFailed(..) => self.ended(event, owed, (id, Outcome::Failed)),
+            Fact::PermitUnknown(..) => self.unknown(event, owed, id),
+            Fact::PermitReportedLate(_, late) => self.reported_late(event, owed, (id, late.outcome)),
+            _ => Err(Breach::Unknown),
+        }
+    }
+
+    fn reserved(
+        &mut self,
+        event: &Event,
+        owed: Option<&Owed>,
+        (id, reserved): (PermitId, &Reserved),
+    ) -> Verdict {
+        let executor = by_person(event)?;
+        is_of(event, &reserved.action.environment)?;
+        let demand = self.demand(&reserved.action)?;
+        must(demand.may_execute(executor), Breach::NotAnExecutor)?;
+        match reserved.approval {
+            Some(approval) => {
+                must(owed.is_some(), Breach::Unprompted)?;
+                let approval = self.approvals.get(&approval).ok_or(Breach::Unknown)?;
+                must(approval.action == reserved.action, Breach::OtherAction)?;
+                must(approval.parameters == reserved.parameters_sha256, Breach::OtherParameters)?;
+            }
+            None => must(!demand.needs_consent(), Breach::ApprovalRequired)?,
+        }
+        must(reserved.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
+        let seconds = demand.seconds();
+        let deadline = event.at.plus_seconds(seconds.start);
+        must(reserved.start_by == deadline, Breach::WrongDeadline)?;
+        must(reserved.work_seconds == seconds.work, Breach::WrongDeadline)?;
+        let permit = Permit {
+            action: reserved.action.clone(),
+            executor,
+            work_seconds: seconds.work,
+            approval: reserved.approval,
+            correlation: event.correlation,
+            deadline,
+            state: State::Reserved,
+            rotation: None,
+        };
+        must(self.permits.insert(id, permit).is_none(), Breach::BegunTwice)
+    }
+
+    /// The policy's word on the secret that the action rotates, if it is one.
+    pub(super) fn governed(&self, action: &Action) -> Verdict<Option<&GovernedSecret>> {
+        let mut secrets = self.in_force()?.policy.secrets.iter();
+        let meant = |secret: &&GovernedSecret| {
+            action.verb.as_str() == "rotate"
+                && secret.resource == action.resource
+                && secret.environment == action.environment
+        };
+        Ok(secrets.find(meant))
+    }
+
+    fn started(&mut self, event: &Event, (id, started): (PermitId, &Started)) -> Verdict {
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        permit.is(State::Reserved)?;
+        permit.by_executor(event)?;
+        permit.is_in_time(event)?;
+        let deadline = event.at.plus_seconds(permit.work_seconds);
+        must(started.finish_by == deadline, Breach::WrongDeadline)?;
+        match (started.rotation, self.governed(&permit.action)?) {
+            (None, Some(_)) => return Err(Breach::UseRotation),
+            (Some(_), None) => return Err(Breach::NotGoverned),
+            (Some(rotation), Some(secret)) => {
+                let (resource, environment) = (secret.resource.clone(), secret.environment.clone());
+                let secret = SecretKey { resource, environment };
+                self.owed.push(Owed::Version { rotation, secret, permit: id });
+            }
+            (None, None) => {}
+        }
+        self.spend(id);
+        if let Some(permit) = self.permits.get_mut(&id) {
+            (permit.state, permit.deadline, permit.rotation) = (State::Started, deadline, started.rotation);
+        }
+        Ok(())
+    }
+
+    /// The permit can no longer give its approval back, so that is over.
+    fn spend(&mut self, id: PermitId) {
+        if let Some(approval) = self.permits.get(&id).and_then(|permit| permit.approval) {
+            self.approvals.remove(&approval);
+        }
+    }
+
+    fn ended(&mut self, event: &Event, owed: Option<&Owed>, (id, outcome): (PermitId, Outcome)) -> Verdict {
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        permit.is(State::Started)?;
+        permit.by_holder(event, owed)?;
+        permit.is_in_time(event)?;
+        let other = matches!(owed, Some(Owed::Concluded { outcome: it, .. }) if *it != outcome);
+        must(!other, Breach::WrongOutcome)?;
+        self.permits.remove(&id);
+        Ok(())
+    }
+
+    fn unknown(&mut self, event: &Event, owed: Option<&Owed>, id: PermitId) -> Verdict {
+        let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
+        permit.is(State::Started)?;
+        permit.is_overdue(event)?;
+        // Silence is noticed by the node, or by who breaks it too late.
+        let report = match (owed, event.actor) {
+            (Some(Owed::Concluded { outcome, .. }), Actor::Node) => Some(Some(*outcome)),
+            (None, Actor::Node) => None,
+            (None, Actor::Person(_)) => {
+                permit.by_holder(event, None)?;
+                Some(None)
+            }
+            _ => return Err(Breach::NotTheNode),
+        };
+        permit.state = State::Unknown;
+        let environment = permit.action.environment.clone();
+        self.owed.extend(report.map(|outcome| Owed::ReportedLate { permit: id, outcome }));
+        self.owed.push(Owed::Incident { cause: Cause::PermitUnknown, about: id.into(), environment });
+        Ok(())
+    }
+
+    fn reported_late(
+        &mut self,
+        event: &Event,
+        owed: Option<&Owed>,
+        (id, outcome): (PermitId, Outcome),
+    ) -> Verdict {
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        permit.is(State::Unknown)?;
+        permit.by_holder(event, owed)?;
+        let known = match owed {
+            Some(Owed::Concluded { outcome, .. }) => Some(*outcome),
+            Some(Owed::ReportedLate { outcome, .. }) => *outcome,
+            _ => None,
+        };
+        must(known.is_none_or(|known| known == outcome), Breach::WrongOutcome)?;
+        // A rotation says once how it ended. A person may report again: each report is evidence.
+        if permit.rotation.is_some() {
+            self.permits.remove(&id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,473 @@
+//! For each kind of event: lies about it, and what the auditor calls them.
+
+use std::collections::BTreeSet;
+
+use countersign_core::audit::Breach;
+use countersign_core::{Auditor, Command, Event, Fact, Violation};
+
+use super::forgery::Lie::{self, Change, Double, Drop, Later, Repeat, Set, Since};
+use super::forgery::forged;
+use crate::book::Book;
+use crate::script::{self, approved, prepared, requested};
+use crate::stage::{self, ACTIVATE, CHLOE, PAYOUT, ROTATE};
+
+const BEN: &str = "per_00000000000000000000000000000002";
+const ANA: &str = "per_00000000000000000000000000000001";
+const AUD: &str = "per_00000000000000000000000000000004";
+const DAN: &str = "per_00000000000000000000000000000005";
+const EVE: &str = "per_00000000000000000000000000000006";
+const NOBODY: &str = "per_00000000000000000000000000000063";
+const COR: &str = "cor_00000000000000000000000000000063";
+const PERMIT: &str = "prm_00000000000000000000000000000063";
+const APPROVAL: &str = "apr_00000000000000000000000000000063";
+const ROTATION: &str = "rot_00000000000000000000000000000063";
+const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const NOON: &str = "2026-11-23T12:00:00.000Z";
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+
+/// A kind of event, which of that kind in the golden history, the lies, and the code of the violation.
+type Forgery = (&'static str, usize, &'static [(isize, Lie)], &'static str);
+
+#[rustfmt::skip]
+const FORGERIES: &[Forgery] = &[
+    ("log.created", 0, &[(0, Drop)], "no_genesis"),
+    ("log.created", 0, &[(0, Later(1))], "no_genesis"),
+    ("log.created", 0, &[(0, Double)], "missing"),
+    ("log.created", 0, &[(16, Repeat(-16))], "second_genesis"),
+    ("log.created", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("log.created", 0, &[(0, Set("/actor", ANA))], "unclaimed"),
+    ("policy.activated", 0, &[(0, Set("/data/bootstrap", "false"))], "not_bootstrap"),
+    ("policy.activated", 0, &[(0, Set("/data/approval", APPROVAL))], "not_bootstrap"),
+    ("policy.activated", 0, &[(0, Set("/environment", "control"))], "wrong_environment"),
+    ("policy.activated", 0, &[(0, Set("/actor", ANA))], "missing"),
+    ("policy.activated", 0, &[(0, Drop)], "missing"),
+    ("policy.activated", 0, &[(0, Double)], "unprompted"),
+    ("policy.activated", 0, &[(0, Change(by_a_stranger))], "policy_unknown_member"),
+    ("policy.activated", 0, &[(0, Change(for_ever))], "policy_irreplaceable"),
+    ("policy.activated", 0, &[(0, Change(by_anybody))], "policy_irreplaceable"),
+    ("policy.activated", 1, &[(0, Set("/data/policy_sha256", DIGEST))], "policy_unresolved"),
+    ("policy.activated", 1, &[(0, Set("/data/bootstrap", "true"))], "not_bootstrap"),
+    ("policy.activated", 1, &[(0, Set("/data/approval", "null"))], "missing"),
+    ("policy.activated", 1, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("policy.activated", 1, &[(0, Drop)], "missing"),
+    ("policy.activated", 1, &[(0, Double)], "unprompted"),
+    ("policy.activated", 1, &[(-1, Drop)], "unprompted"),
+    ("policy.activated", 1, &[(0, Change(by_a_stranger))], "policy_unknown_member"),
+    ("person.enrolled", 0, &[(0, Drop)], "policy_unknown_member"),
+    ("person.enrolled", 0, &[(0, Double)], "enrolled_twice"),
+    ("person.enrolled", 0, &[(0, Set("/data/bootstrap", "false"))], "not_bootstrap"),
+    ("person.enrolled", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("person.enrolled", 0, &[(0, Set("/actor", AUD))], "missing"),
+    ("person.enrolled", 5, &[(8, Repeat(-8)), (8, Set("/subject", NOBODY))], "unprompted"),
+    ("person.claimed", 0, &[(0, Set("/actor", BEN))], "claimed_by_another"),
+    ("person.claimed", 0, &[(0, Set("/actor", "node"))], "claimed_by_another"),
+    ("person.claimed", 0, &[(0, Double)], "credential_in_use"),
+    ("person.claimed", 0, &[(0, Double), (0, Set("/data/credential_sha256", DIGEST))], "claimed_twice"),
+    ("person.claimed", 0, &[(0, Set("/subject", NOBODY)), (0, Set("/actor", NOBODY))], "unknown_person"),
+    ("person.claimed", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("person.claimed", 0, &[(0, Drop)], "unclaimed"),
+    ("person.claimed", 2, &[(0, Drop)], "unsatisfiable"),
+    ("person.refused", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("person.refused", 0, &[(0, Set("/subject", NOBODY))], "unknown_person"),
+    ("person.refused", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("person.refused", 0, &[(0, Set("/data/from", NOON))], "wrong_window"),
+    ("person.refused", 0, &[(0, Set("/data/until", NOON))], "wrong_window"),
+    ("person.refused", 0, &[(0, Set("/data/code", "Was refused."))], "not_a_code"),
+    ("person.refused", 1, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.requested", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.requested", 0, &[(0, Set("/actor", AUD))], "not_a_requester"),
+    ("approval.requested", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.requested", 0, &[(0, Set("/data/action/verb", "launch"))], "no_rule"),
+    ("approval.requested", 0, &[(0, Change(of_a_ping))], "consent_not_needed"),
+    ("approval.requested", 0, &[(0, Set("/data/pending_until", NOON))], "wrong_deadline"),
+    ("approval.requested", 0, &[(0, Set("/data/rules", "[\"rotate\"]"))], "other_rules"),
+    ("approval.requested", 0, &[(0, Set("/data/requirement_sha256", DIGEST))], "other_requirement"),
+    ("approval.requested", 0, &[(0, Set("/data/policy_sha256", DIGEST))], "other_policy"),
+    ("approval.requested", 0, &[(0, Double)], "begun_twice"),
+    ("approval.requested", 0, &[(0, Drop)], "unknown"),
+    ("approval.requested", 3, &[(0, Later(1))], "unknown"),
+    ("approval.granted", 0, &[(0, Set("/actor", ANA))], "self_approval"),
+    ("approval.granted", 0, &[(0, Set("/actor", EVE))], "unclaimed"),
+    ("approval.granted", 0, &[(0, Set("/actor", AUD))], "not_an_approver"),
+    ("approval.granted", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.granted", 0, &[(0, Set("/data/parameters_sha256", DIGEST))], "other_parameters"),
+    ("approval.granted", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("approval.granted", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.granted", 0, &[(0, Since(HOUR))], "too_late"),
+    ("approval.granted", 0, &[(0, Double)], "already_voted"),
+    ("approval.granted", 0, &[(0, Drop)], "unprompted"),
+    ("approval.granted", 1, &[(0, Set("/actor", BEN))], "already_voted"),
+    ("approval.granted", 1, &[(0, Drop)], "unprompted"),
+    ("approval.granted", 1, &[(0, Later(1))], "unprompted"),
+    ("approval.granted", 2, &[(3, Repeat(-2)), (3, Set("/actor", EVE))], "already_approved"),
+    ("approval.completed", 0, &[(0, Set("/data/approved_until", NOON))], "wrong_deadline"),
+    ("approval.completed", 0, &[(0, Set("/actor", BEN))], "missing"),
+    ("approval.completed", 0, &[(0, Since(1))], "missing"),
+    ("approval.completed", 0, &[(0, Drop)], "missing"),
+    ("approval.completed", 0, &[(0, Double)], "unprompted"),
+    ("approval.completed", 0, &[(-1, Drop)], "unprompted"),
+    ("approval.denied", 0, &[(0, Set("/actor", ANA))], "self_approval"),
+    ("approval.denied", 0, &[(0, Set("/actor", AUD))], "not_an_approver"),
+    ("approval.denied", 0, &[(0, Set("/actor", EVE))], "unclaimed"),
+    ("approval.denied", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.denied", 0, &[(0, Set("/data/parameters_sha256", DIGEST))], "other_parameters"),
+    ("approval.denied", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.denied", 0, &[(0, Since(HOUR))], "too_late"),
+    ("approval.denied", 0, &[(0, Double)], "unknown"),
+    ("approval.withdrawn", 0, &[(0, Set("/actor", DAN))], "not_the_requester"),
+    ("approval.withdrawn", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.withdrawn", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("approval.withdrawn", 0, &[(0, Since(HOUR))], "too_late"),
+    ("approval.withdrawn", 0, &[(0, Double)], "unknown"),
+    ("approval.expired", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("approval.expired", 0, &[(0, Since(-1))], "too_early"),
+    ("approval.expired", 0, &[(0, Set("/data/deadline", NOON))], "wrong_deadline"),
+    ("approval.expired", 0, &[(0, Double)], "unknown"),
+    ("approval.expired", 1, &[(0, Since(-1))], "too_early"),
+    ("approval.consumed", 0, &[(0, Set("/actor", AUD))], "not_an_executor"),
+    ("approval.consumed", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.consumed", 0, &[(0, Set("/data/permit", PERMIT))], "missing"),
+    ("approval.consumed", 0, &[(0, Set("/data/permit", "null"))], "other_action"),
+    ("approval.consumed", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.consumed", 0, &[(0, Since(10 * MINUTE))], "too_late"),
+    ("approval.consumed", 0, &[(0, Drop)], "unprompted"),
+    ("approval.consumed", 0, &[(0, Double)], "missing"),
+    ("approval.consumed", 0, &[(-1, Drop), (-2, Drop)], "quorum_not_met"),
+    ("approval.consumed", 0, &[(2, Repeat(-2))], "already_consumed"),
+    ("approval.consumed", 1, &[(3, Repeat(-3))], "unknown"),
+    ("approval.restored", 0, &[(0, Set("/data/permit", PERMIT))], "missing"),
+    ("approval.restored", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.restored", 0, &[(0, Set("/actor", DAN))], "missing"),
+    ("approval.restored", 0, &[(0, Drop)], "missing"),
+    ("approval.restored", 0, &[(0, Double)], "unprompted"),
+    ("approval.restored", 0, &[(-1, Drop)], "unprompted"),
+    ("permit.reserved", 0, &[(0, Set("/data/action/verb", "ping")), (0, Set("/data/action/resource", "probe/any"))], "other_action"),
+    ("permit.reserved", 0, &[(0, Set("/data/parameters_sha256", DIGEST))], "other_parameters"),
+    ("permit.reserved", 0, &[(0, Set("/data/requirement_sha256", DIGEST))], "other_requirement"),
+    ("permit.reserved", 0, &[(0, Set("/data/start_by", NOON))], "wrong_deadline"),
+    ("permit.reserved", 0, &[(0, Set("/data/work_seconds", "601"))], "wrong_deadline"),
+    ("permit.reserved", 0, &[(0, Set("/data/approval", "null"))], "missing"),
+    ("permit.reserved", 0, &[(0, Set("/data/approval", APPROVAL))], "missing"),
+    ("permit.reserved", 0, &[(0, Set("/actor", DAN))], "missing"),
+    ("permit.reserved", 2, &[(0, Set("/actor", AUD))], "not_an_executor"),
+    ("permit.reserved", 2, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("permit.reserved", 2, &[(0, Set("/data/approval", APPROVAL))], "unprompted"),
+    ("permit.reserved", 2, &[(0, Change(of_a_payout))], "approval_required"),
+    ("permit.reserved", 2, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("permit.reserved", 2, &[(0, Double)], "begun_twice"),
+    ("permit.reserved", 2, &[(0, Drop)], "unknown"),
+    ("permit.started", 1, &[(0, Set("/actor", DAN))], "not_the_executor"),
+    ("permit.started", 1, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("permit.started", 1, &[(0, Since(MINUTE))], "too_late"),
+    ("permit.started", 1, &[(0, Set("/data/finish_by", NOON))], "wrong_deadline"),
+    ("permit.started", 1, &[(0, Set("/data/rotation", ROTATION))], "not_governed"),
+    ("permit.started", 1, &[(0, Double)], "wrong_state"),
+    ("permit.started", 1, &[(0, Drop)], "wrong_state"),
+    ("permit.started", 5, &[(0, Set("/data/rotation", "null"))], "use_rotation"),
+    ("permit.started", 5, &[(0, Set("/data/rotation", ROTATION))], "other_rotation"),
+    ("permit.released", 0, &[(0, Set("/actor", DAN))], "not_the_executor"),
+    ("permit.released", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("permit.released", 0, &[(0, Since(MINUTE))], "too_late"),
+    ("permit.released", 0, &[(0, Drop)], "unprompted"),
+    ("permit.released", 0, &[(0, Double)], "missing"),
+    ("permit.released", 0, &[(5, Repeat(-5)), (5, Set("/actor", DAN)), (5, Change(of_the_one_started))], "wrong_state"),
+    ("permit.lapsed", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("permit.lapsed", 0, &[(0, Since(-1))], "too_early"),
+    ("permit.lapsed", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("permit.lapsed", 0, &[(0, Double)], "unknown"),
+    ("permit.succeeded", 0, &[(0, Change(lapsed))], "wrong_state"),
+    ("permit.succeeded", 0, &[(0, Set("/actor", ANA))], "not_the_executor"),
+    ("permit.succeeded", 0, &[(0, Set("/actor", "node"))], "not_the_executor"),
+    ("permit.succeeded", 0, &[(0, Since(10 * MINUTE))], "too_late"),
+    ("permit.succeeded", 0, &[(0, Double)], "unknown"),
+    ("permit.succeeded", 0, &[(-1, Drop)], "wrong_state"),
+    ("permit.succeeded", 2, &[(0, Drop)], "missing"),
+    ("permit.succeeded", 2, &[(0, Change(failed))], "wrong_outcome"),
+    ("permit.succeeded", 2, &[(-9, Repeat(9)), (-9, Set("/actor", ANA))], "use_rotation"),
+    ("permit.failed", 0, &[(0, Set("/actor", DAN))], "not_the_executor"),
+    ("permit.failed", 0, &[(0, Since(10 * MINUTE))], "too_late"),
+    ("permit.failed", 0, &[(0, Double)], "unknown"),
+    ("permit.failed", 1, &[(0, Change(succeeded))], "wrong_outcome"),
+    ("permit.failed", 1, &[(0, Set("/actor", ANA))], "missing"),
+    ("permit.failed", 1, &[(0, Drop)], "missing"),
+    ("permit.unknown", 0, &[(0, Since(-1))], "too_early"),
+    ("permit.unknown", 0, &[(0, Set("/actor", DAN))], "not_the_executor"),
+    ("permit.unknown", 0, &[(0, Set("/actor", ANA))], "missing"),
+    ("permit.unknown", 0, &[(0, Drop)], "unprompted"),
+    ("permit.unknown", 0, &[(1, Drop)], "missing"),
+    ("permit.unknown", 0, &[(0, Double)], "missing"),
+    ("permit.unknown", 2, &[(0, Set("/actor", ANA))], "use_rotation"),
+    ("permit.reported_late", 0, &[(0, Set("/actor", DAN))], "not_the_executor"),
+    ("permit.reported_late", 0, &[(-2, Repeat(2))], "wrong_state"),
+    ("permit.reported_late", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("permit.reported_late", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("permit.reported_late", 2, &[(0, Set("/data/outcome", "failed"))], "wrong_outcome"),
+    ("permit.reported_late", 2, &[(0, Drop)], "missing"),
+    ("permit.reported_late", 2, &[(0, Double)], "unknown"),
+    ("permit.reported_late", 2, &[(-6, Repeat(6))], "use_rotation"),
+    ("secret.adopted", 0, &[(0, Set("/data/version", "2"))], "wrong_version"),
+    ("secret.adopted", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("secret.adopted", 0, &[(0, Set("/actor", ANA))], "unclaimed"),
+    ("secret.adopted", 0, &[(0, Set("/correlation", COR))], "unprompted"),
+    ("secret.adopted", 0, &[(0, Double)], "begun_twice"),
+    ("secret.adopted", 0, &[(0, Later(1))], "unprompted"),
+    ("secret.adopted", 0, &[(0, Drop)], "unknown"),
+    ("secret.reserved", 0, &[(0, Set("/data/version", "1"))], "wrong_version"),
+    ("secret.reserved", 0, &[(0, Set("/data/version", "3"))], "wrong_version"),
+    ("secret.reserved", 1, &[(0, Set("/data/version", "2"))], "wrong_version"),
+    ("secret.reserved", 0, &[(0, Set("/data/rotation", ROTATION))], "other_rotation"),
+    ("secret.reserved", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("secret.reserved", 0, &[(0, Drop)], "missing"),
+    ("secret.reserved", 0, &[(0, Double)], "missing"),
+    ("secret.reserved", 0, &[(-1, Drop)], "unprompted"),
+    ("secret.promoted", 0, &[(0, Set("/data/version", "1"))], "wrong_version"),
+    ("secret.promoted", 0, &[(0, Set("/data/rotation", ROTATION))], "other_rotation"),
+    ("secret.promoted", 0, &[(0, Drop)], "missing"),
+    ("secret.promoted", 0, &[(0, Double)], "unprompted"),
+    ("secret.promoted", 2, &[(0, Set("/data/version", "5"))], "wrong_version"),
+    ("secret.settled", 0, &[(0, Set("/data/version", "1"))], "wrong_version"),
+    ("secret.settled", 0, &[(0, Set("/data/destroyed", "2"))], "wrong_version"),
+    ("secret.settled", 0, &[(0, Set("/data/rotation", ROTATION))], "other_rotation"),
+    ("secret.settled", 0, &[(0, Drop)], "missing"),
+    ("secret.settled", 0, &[(0, Double)], "missing"),
+    ("secret.settled", 0, &[(0, Later(1))], "missing"),
+    ("rotation.started", 0, &[(0, Set("/data/secret", "secret:webhook-signing/other@production"))], "other_secret"),
+    ("rotation.started", 0, &[(0, Set("/data/permit", PERMIT))], "other_permit"),
+    ("rotation.started", 0, &[(0, Set("/data/policy_sha256", DIGEST))], "other_policy"),
+    ("rotation.started", 0, &[(0, Set("/data/from_version", "2"))], "wrong_version"),
+    ("rotation.started", 0, &[(0, Set("/data/to_version", "3"))], "wrong_version"),
+    ("rotation.started", 0, &[(0, Set("/data/consumers", "[\"nudgepay-a\"]"))], "other_terms"),
+    ("rotation.started", 0, &[(0, Set("/data/signer", "nudgepay-a"))], "other_terms"),
+    ("rotation.started", 0, &[(0, Set("/data/dwell_ms", "0"))], "other_terms"),
+    ("rotation.started", 0, &[(0, Set("/data/attempts", "99"))], "other_terms"),
+    ("rotation.started", 0, &[(0, Set("/data/overlap_seconds", "4"))], "overlap_too_short"),
+    ("rotation.started", 0, &[(0, Set("/data/overlap_seconds", "594"))], "overlap_too_long"),
+    ("rotation.started", 0, &[(0, Set("/data/overlap_seconds", "6"))], "too_early"),
+    ("rotation.started", 0, &[(0, Set("/actor", DAN))], "missing"),
+    ("rotation.started", 0, &[(0, Drop)], "missing"),
+    ("rotation.started", 0, &[(0, Double)], "unprompted"),
+    ("rotation.task_attempted", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("rotation.task_attempted", 0, &[(0, Set("/data/attempt", "2"))], "wrong_attempt"),
+    ("rotation.task_attempted", 0, &[(0, Set("/data/task/step", "promote"))], "task_not_owed"),
+    ("rotation.task_attempted", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("rotation.task_attempted", 0, &[(0, Drop)], "wrong_attempt"),
+    ("rotation.task_attempted", 0, &[(0, Double)], "wrong_attempt"),
+    ("rotation.task_attempted", 1, &[(0, Since(-1))], "too_early"),
+    ("rotation.task_attempted", 2, &[(0, Since(-1))], "too_early"),
+    ("rotation.task_attempted", 3, &[(2, Repeat(-2))], "task_done"),
+    ("rotation.task_attempted", 23, &[(0, Since(-1))], "too_early"),
+    ("rotation.task_attempted", 26, &[(-1, Drop), (-2, Drop)], "exhausted"),
+    ("rotation.task_succeeded", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("rotation.task_succeeded", 0, &[(0, Set("/data/attempt", "3"))], "wrong_attempt"),
+    ("rotation.task_succeeded", 0, &[(0, Set("/data/attempt", "0"))], "wrong_attempt"),
+    ("rotation.task_succeeded", 0, &[(0, Drop)], "tasks_undone"),
+    ("rotation.task_succeeded", 1, &[(0, Double)], "task_done"),
+    ("rotation.task_succeeded", 1, &[(-1, Drop)], "wrong_attempt"),
+    ("rotation.task_failed", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("rotation.task_failed", 0, &[(0, Set("/data/retry_at", NOON))], "wrong_deadline"),
+    ("rotation.task_failed", 0, &[(0, Set("/data/attempt", "2"))], "wrong_attempt"),
+    ("rotation.task_failed", 0, &[(0, Set("/data/failure/code", "unreported"))], "not_lost"),
+    ("rotation.task_failed", 0, &[(0, Double)], "wrong_attempt"),
+    ("rotation.task_failed", 0, &[(0, Drop)], "too_early"),
+    ("rotation.task_failed", 12, &[(0, Since(-1))], "not_lost"),
+    ("rotation.task_failed", 12, &[(1, Drop)], "missing"),
+    ("rotation.task_failed", 15, &[(1, Drop)], "missing"),
+    ("rotation.advanced", 0, &[(0, Set("/data/stage", "tested"))], "wrong_stage"),
+    ("rotation.advanced", 0, &[(0, Set("/actor", ANA))], "missing"),
+    ("rotation.advanced", 0, &[(0, Drop)], "missing"),
+    ("rotation.advanced", 0, &[(0, Double)], "wrong_stage"),
+    ("rotation.advanced", 1, &[(-6, Repeat(6))], "tasks_undone"),
+    ("rotation.advanced", 4, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("rotation.advanced", 4, &[(0, Since(-1))], "too_early"),
+    ("rotation.advanced", 4, &[(0, Drop)], "task_not_owed"),
+    ("rotation.turned_back", 0, &[(0, Drop)], "missing"),
+    ("rotation.turned_back", 0, &[(0, Set("/data/stage", "swapping-back"))], "wrong_stage"),
+    ("rotation.turned_back", 0, &[(0, Set("/data/cause", "{\"why\":\"ordered\"}"))], "missing"),
+    ("rotation.turned_back", 0, &[(-3, Repeat(3))], "unprompted"),
+    ("rotation.turned_back", 1, &[(0, Set("/actor", AUD))], "not_an_executor"),
+    ("rotation.turned_back", 1, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("rotation.turned_back", 1, &[(0, Set("/data/stage", "swapping-back"))], "wrong_stage"),
+    ("rotation.turned_back", 1, &[(0, Double)], "no_way_back"),
+    ("rotation.turned_back", 2, &[(0, Set("/data/stage", "aborting"))], "wrong_stage"),
+    ("rotation.turned_back", 2, &[(-100, Repeat(100)), (-100, Change(of_the_first))], "no_way_back"),
+    ("incident.opened", 0, &[(0, Set("/data/cause", "rotation-stuck"))], "missing"),
+    ("incident.opened", 0, &[(0, Set("/data/about", PERMIT))], "missing"),
+    ("incident.opened", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("incident.opened", 0, &[(0, Set("/actor", ANA))], "missing"),
+    ("incident.opened", 0, &[(0, Drop)], "missing"),
+    ("incident.opened", 0, &[(0, Double)], "unprompted"),
+    ("incident.opened", 2, &[(0, Drop)], "missing"),
+];
+
+fn policy(event: &mut Event, change: impl FnOnce(&mut countersign_core::policy::Policy)) {
+    if let Fact::PolicyActivated(_, activated) = &mut event.fact {
+        activated.policy.as_mut().map(change).unwrap();
+    }
+}
+
+fn by_a_stranger(event: &mut Event) {
+    policy(event, |policy| {
+        policy.groups.get_mut("approvers").unwrap().insert(NOBODY.parse().unwrap());
+    });
+}
+
+fn for_ever(event: &mut Event) {
+    policy(event, |policy| drop(policy.rules.remove(0)));
+}
+
+fn by_anybody(event: &mut Event) {
+    policy(event, |policy| policy.rules[0].approval = countersign_core::policy::Consent::NotRequired);
+}
+
+fn of_a_ping(event: &mut Event) {
+    if let Fact::ApprovalRequested(_, requested) = &mut event.fact {
+        requested.action = stage::action(stage::ACTIONS[3]);
+    }
+}
+
+fn of_a_payout(event: &mut Event) {
+    if let Fact::PermitReserved(_, reserved) = &mut event.fact {
+        reserved.action = stage::action(PAYOUT);
+    }
+}
+
+/// The permit that the golden history starts first.
+fn of_the_one_started(event: &mut Event) {
+    if let Fact::PermitReleased(id, _) = &mut event.fact {
+        *id = "prm_00000000000000000000000000000433".parse().unwrap();
+    }
+}
+
+fn of_the_first(event: &mut Event) {
+    if let Fact::RotationTurnedBack(id, _) = &mut event.fact {
+        *id = "rot_00000000000000000000000000000481".parse().unwrap();
+        event.correlation = "cor_00000000000000000000000000000477".parse().unwrap();
+    }
+}
+
+fn lapsed(event: &mut Event) {
+    if let Fact::PermitSucceeded(id, ended) = event.fact.clone() {
+        event.fact = Fact::PermitLapsed(id, ended);
+    }
+}
+
+fn failed(event: &mut Event) {
+    if let Fact::PermitSucceeded(id, ended) = event.fact.clone() {
+        event.fact = Fact::PermitFailed(id, ended);
+    }
+}
+
+fn succeeded(event: &mut Event) {
+    if let Fact::PermitFailed(id, ended) = event.fact.clone() {
+        event.fact = Fact::PermitSucceeded(id, ended);
+    }
+}
+
+/// What the auditor says without the help of numbers.
+fn verdict(events: &[Event]) -> Result<(), Violation> {
+    let mut auditor = Auditor::default();
+    events.iter().try_for_each(|event| auditor.follow(event))?;
+    auditor.finish()
+}
+
+fn code(events: &[Event]) -> &'static str {
+    verdict(events).map_or_else(|violation| violation.code(), |()| "nothing")
+}
+
+#[test]
+fn every_forgery_is_called_by_its_name() {
+    let history = script::everything().events;
+    assert_eq!(verdict(&history), Ok(()));
+    let mut wrong = Vec::new();
+    for (kind, nth, lies, expected) in FORGERIES {
+        let of_kind = |(_, event): &(usize, &Event)| event.fact.kind() == *kind;
+        let (index, _) = history.iter().enumerate().filter(of_kind).nth(*nth).expect(kind);
+        let found = verdict(&forged(history.clone(), index, lies));
+        let code = found.as_ref().map_or_else(Violation::code, |()| "nothing");
+        if code != *expected {
+            wrong.push(format!("{kind} {nth} at {index}: {code} instead of {expected}: {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_kind_of_event_has_forgeries() {
+    for kind in Fact::KINDS {
+        let forgeries = FORGERIES.iter().filter(|(of, ..)| of == kind).count();
+        assert!(forgeries >= 3, "`{kind}` has {forgeries} forgeries: write some more");
+    }
+}
+
+#[test]
+fn every_breach_is_reached() {
+    const ELSEWHERE: [&str; 4] = ["misplaced_beginning", "time_backwards", "policy_changed", "secret_busy"];
+    let reached: BTreeSet<&str> = FORGERIES.iter().map(|(.., code)| *code).chain(ELSEWHERE).collect();
+    let missed: Vec<_> =
+        Breach::ALL.iter().map(Breach::code).filter(|code| !reached.contains(code)).collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+#[test]
+fn time_never_runs_backwards() {
+    let mut history = script::everything().events;
+    let last = history.len() - 1;
+    history[last].at = history[last - 1].at.plus_millis(-1);
+    assert_eq!(code(&history), "time_backwards");
+}
+
+/// What two books that began as one wrote apart, as if it were one history.
+fn joined(book: &Book, one: impl Fn(&mut Book), other: impl Fn(&mut Book)) -> Vec<Event> {
+    let mut events = book.events.clone();
+    let common = events.len();
+    let ways: [&dyn Fn(&mut Book); 2] = [&one, &other];
+    for way in ways {
+        let mut apart = book.clone();
+        way(&mut apart);
+        assert!(verdict(&apart.events).is_ok());
+        events.extend_from_slice(&apart.events[common..]);
+    }
+    events
+}
+
+#[test]
+fn what_was_asked_for_under_other_rules_is_neither_voted_on_nor_used() {
+    let [_, stricter, ..] = stage::policies();
+    let mut book = Book::begun();
+    let asked = requested(&mut book, PAYOUT);
+    let replacement = approved(&mut book, ACTIVATE);
+    book.must(stage::BEN, &Command::Approve(asked));
+    let activate =
+        |book: &mut Book| drop(book.must(stage::ANA, &script::activation(stricter.clone(), replacement)));
+    let vote = |book: &mut Book| drop(book.must(CHLOE, &Command::Approve(asked)));
+    assert_eq!(code(&joined(&book, vote, activate)), "nothing");
+    assert_eq!(code(&joined(&book, activate, vote)), "policy_changed");
+    vote(&mut book);
+    let reserve = |book: &mut Book| assert!(script::reserved(book, (stage::ANA, PAYOUT), Some(asked)).0 > 0);
+    assert_eq!(code(&joined(&book, reserve, activate)), "nothing");
+    assert_eq!(code(&joined(&book, activate, reserve)), "policy_changed");
+}
+
+#[test]
+fn a_secret_is_held_by_one_rotation() {
+    let mut book = Book::begun();
+    let permits = [prepared(&mut book, ROTATE), prepared(&mut book, ROTATE)];
+    let start = |book: &mut Book, permit| drop(book.must(stage::ANA, &script::start(permit)));
+    let events = joined(&book, |book| start(book, permits[0]), |book| start(book, permits[1]));
+    assert_eq!(code(&events), "secret_busy");
+}
+
+/// Somebody who has left the group does not count any more, though they agreed while they were in it.
+#[test]
+fn who_left_the_group_does_not_count() {
+    let [_, _, without_ben, _] = stage::policies();
+    let mut book = Book::begun();
+    let asked = approved(&mut book, PAYOUT);
+    let replacement = approved(&mut book, ACTIVATE);
+    let activate =
+        |book: &mut Book| drop(book.must(stage::ANA, &script::activation(without_ben.clone(), replacement)));
+    let reserve = |book: &mut Book| assert!(script::reserved(book, (stage::ANA, PAYOUT), Some(asked)).0 > 0);
+    assert_eq!(code(&joined(&book, reserve, activate)), "nothing");
+    assert_eq!(code(&joined(&book, activate, reserve)), "quorum_not_met");
+}

@@ -1,0 +1,259 @@
+//! The golden history changed in every way one change can: each is noticed, or it is on a list that says why it need not be.
+//!
+//! The lists are exact: what is noticed after all must be taken off them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_core::Event;
+use serde_json::Value;
+
+use super::Followed;
+use super::forgery::with;
+use crate::book::entry;
+use crate::script;
+
+/// A kind of event, a place in its entry, and why another value there is sometimes as good.
+type Free = (&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const FREE: &[Free] = &[
+    ("log.created", "/data/log_key", "whoever verifies the log has pinned it"),
+    ("log.created", "/data/origin", "whoever verifies the log has pinned it"),
+    ("person.enrolled", "/data/claim_sha256", "the claim itself is never on record"),
+    ("person.claimed", "/correlation", "nothing else belongs to it"),
+    ("person.claimed", "/data/credential_sha256", "the credential itself is never on record"),
+    ("person.refused", "/correlation", "nothing else belongs to it"),
+    ("person.refused", "/subject", "a refusal is on record nowhere else: only the node says whom it refused what"),
+    ("person.refused", "/data/action/resource", "as above"),
+    ("person.refused", "/data/action/verb", "as above"),
+    ("person.refused", "/data/code", "as above"),
+    ("person.refused", "/data/count", "as above"),
+    ("person.refused", "/data/from", "as above, within the times that are possible"),
+    ("person.refused", "/data/until", "as above, within the times that are possible"),
+    ("approval.requested", "/actor", "another requester might have asked; a signature would bind it"),
+    ("approval.requested", "/data/parameters_sha256", "of a request nobody voted on; otherwise the votes repeat it"),
+    ("approval.granted", "/actor", "another approver might have agreed; a signed vote would bind it"),
+    ("approval.denied", "/actor", "another approver might have disagreed; a signed vote would bind it"),
+    ("permit.reserved", "/data/parameters_sha256", "of a permit without approval; otherwise it is the approval's"),
+    ("permit.reported_late", "/data/outcome", "what somebody says too late is evidence, not fact"),
+    ("rotation.started", "/data/overlap_seconds", "of one that never comes to its overlap; the approved digest binds it, with the details"),
+    ("rotation.task_failed", "/data/failure/code", "what the runner saw is on record nowhere else"),
+    ("rotation.task_failed", "/data/failure/status", "as above"),
+    ("rotation.task_failed", "/data/latency_us", "a measurement"),
+    ("rotation.task_succeeded", "/data/attempt", "an earlier attempt may turn out to have succeeded"),
+    ("rotation.task_succeeded", "/data/latency_us", "a measurement"),
+    ("rotation.turned_back", "/actor", "another executor might have ordered it"),
+    ("incident.opened", "/subject", "any id that is new will do"),
+];
+
+/// Everything a change could put there: what stands at places of this name anywhere in the history, and its neighbours.
+fn others(place: &str, value: &Value, seen: &BTreeMap<String, BTreeSet<String>>) -> Vec<Value> {
+    let mut others: Vec<Value> = match value {
+        Value::Bool(value) => vec![Value::Bool(!value)],
+        Value::Number(number) => {
+            let number = number.as_u64().unwrap();
+            [number.saturating_sub(1), number + 1, number * 2].map(Value::from).to_vec()
+        }
+        Value::String(text) => neighbours(text).into_iter().map(Value::String).collect(),
+        Value::Array(values) => vec![Value::Array(values.iter().skip(1).cloned().collect())],
+        _ => Vec::new(),
+    };
+    others.push(Value::Null);
+    let alike = seen.get(name(place)).into_iter().flatten();
+    others.extend(alike.map(|text| serde_json::from_str::<Value>(text).unwrap()));
+    others.retain(|other| other != value);
+    others
+}
+
+/// The text with its last letter or its last digit another one; times a millisecond away.
+fn neighbours(text: &str) -> Vec<String> {
+    if let Ok(time) = text.parse::<countersign_core::time::Time>() {
+        return [-1, 1].map(|millis| time.plus_millis(millis).to_string()).to_vec();
+    }
+    let other = if text.ends_with('0') { '1' } else { '0' };
+    vec![format!("{}{other}", &text[..text.len().saturating_sub(1)]), format!("{text}-x")]
+}
+
+fn name(place: &str) -> &str {
+    place.rsplit('/').next().unwrap_or(place)
+}
+
+/// Every value of the entry, by its place. Time, number and kind have their own tests.
+fn places(value: &Value, place: String, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                places(field, format!("{place}/{key}"), found);
+            }
+        }
+        _ if matches!(place.as_str(), "/time" | "/subject_seq" | "/kind") => {}
+        other => found.push((place, other.clone())),
+    }
+}
+
+fn places_of(event: &Event) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut entry = entry(event, 1);
+    if event.environment.is_none() {
+        entry["environment"] = Value::Null;
+    }
+    places(&entry, String::new(), &mut found);
+    found
+}
+
+/// By the name of their places, at most so many values that the history has there.
+fn seen_in(history: &[Event]) -> BTreeMap<String, BTreeSet<String>> {
+    const MOST: usize = 16;
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (place, value) in history.iter().flat_map(places_of) {
+        let values = seen.entry(name(&place).to_owned()).or_default();
+        if values.len() < MOST {
+            values.insert(value.to_string());
+        }
+    }
+    seen
+}
+
+/// Goes through the history with an auditor that has followed all before each event.
+fn at_each(history: &[Event], mut look: impl FnMut(usize, &Followed)) {
+    let mut followed = Followed::default();
+    for (index, event) in history.iter().enumerate() {
+        look(index, &followed);
+        followed.follow(event).unwrap();
+    }
+}
+
+/// Whether nothing is noticed when these events come in the place of those from `from` to `to`.
+fn passes(history: &[Event], followed: &Followed, (instead, to): (&[Event], usize)) -> bool {
+    let mut followed = followed.clone();
+    instead.iter().all(|event| followed.follow(event).is_ok()) && followed.follow_all(&history[to..]).is_ok()
+}
+
+#[test]
+fn every_field_means_something_or_is_on_the_list() {
+    let history = script::everything().events;
+    let seen = seen_in(&history);
+    let (mut free, mut tried) = (BTreeSet::new(), 0);
+    at_each(&history, |index, followed| {
+        let event = &history[index];
+        for (place, value) in places_of(event) {
+            let kind = event.fact.kind();
+            if free.contains(&(kind, place.clone())) {
+                continue;
+            }
+            let changed = others(&place, &value, &seen).into_iter();
+            for changed in changed.filter_map(|other| with(event, &place, &other)) {
+                tried += 1;
+                if passes(&history, followed, (&[changed], index + 1)) {
+                    free.insert((kind, place.clone()));
+                    break;
+                }
+            }
+        }
+    });
+    assert!(tried > 10_000, "{tried}");
+    let listed: BTreeSet<_> = FREE.iter().map(|(kind, place, _)| (*kind, (*place).to_owned())).collect();
+    let unlisted: Vec<_> = free.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "go unnoticed: {unlisted:#?}");
+    let noticed: Vec<_> = listed.difference(&free).collect();
+    assert!(noticed.is_empty(), "are always noticed: {noticed:#?}");
+}
+
+/// Kinds whose absence is not noticed where they are the last of their subject, or change nothing. What shows them is the count of entries.
+#[rustfmt::skip]
+const DROPPED: &[(&str, &str)] = &[
+    ("person.claimed", "of somebody who never acts"),
+    ("person.refused", "changes nothing"),
+    ("approval.denied", "last of its subject"),
+    ("approval.expired", "last of its subject"),
+    ("approval.withdrawn", "last of its subject"),
+    ("permit.failed", "last of its subject"),
+    ("permit.lapsed", "last of its subject"),
+    ("permit.reported_late", "last of its subject"),
+    ("permit.succeeded", "last of its subject"),
+    ("rotation.advanced", "to a stage from which it turned back the same way as from the one before"),
+];
+
+#[test]
+fn every_event_that_is_left_out_is_missed_or_on_the_list() {
+    let history = script::everything().events;
+    let mut missed = BTreeSet::new();
+    at_each(&history, |index, followed| {
+        if passes(&history, followed, (&[], index + 1)) {
+            missed.insert(history[index].fact.kind());
+        }
+    });
+    assert_eq!(missed, DROPPED.iter().map(|(kind, _)| *kind).collect());
+}
+
+/// Kinds that may come twice, and why.
+const DOUBLED: &[(&str, &str)] = &[
+    ("permit.reported_late", "somebody may say it again"),
+    ("person.refused", "somebody may be refused the same again"),
+];
+
+#[test]
+fn every_event_that_comes_twice_is_noticed_or_on_the_list() {
+    let history = script::everything().events;
+    let mut twice = BTreeSet::new();
+    at_each(&history, |index, followed| {
+        let event = &history[index];
+        if passes(&history, followed, (&[event.clone(), event.clone()], index + 1)) {
+            twice.insert(event.fact.kind());
+        }
+    });
+    assert_eq!(twice, DOUBLED.iter().map(|(kind, _)| *kind).collect());
+}
+
+/// Two neighbours may change places only if neither rests on the other: they belong to different cases, or are on the list.
+#[rustfmt::skip]
+const SWAPPED: &[(&str, &str, &str)] = &[
+    ("person.enrolled", "person.enrolled", "two people"),
+    ("approval.granted", "approval.granted", "two votes, neither of which is the last that was needed"),
+    ("rotation.task_failed", "rotation.task_attempted", "two tasks"),
+    ("rotation.task_succeeded", "rotation.task_attempted", "two tasks"),
+];
+
+#[test]
+fn neighbours_that_change_places_are_noticed_or_independent() {
+    let history = script::everything().events;
+    let (mut swapped, mut noticed) = (BTreeSet::new(), 0);
+    at_each(&history, |index, followed| {
+        let [event, next] = [index, index + 1].map(|at| history.get(at).cloned());
+        let (Some(mut event), Some(mut next)) = (event, next) else { return };
+        // The times stay where they are, or it would be noticed by them alone.
+        std::mem::swap(&mut event.at, &mut next.at);
+        let independent = event.correlation != next.correlation;
+        let pair = (event.fact.kind(), next.fact.kind());
+        if !passes(&history, followed, (&[next, event], index + 2)) {
+            noticed += 1;
+        } else if !independent {
+            swapped.insert(pair);
+        }
+    });
+    assert_eq!(swapped, SWAPPED.iter().map(|(one, other, _)| (*one, *other)).collect());
+    assert!(noticed > 200, "{noticed}");
+}
+
+/// Each event that waited, at the time of the event before it.
+#[test]
+fn nothing_that_waited_could_have_come_at_once() {
+    let history = script::everything().events;
+    let (mut hurried, mut noticed) = (BTreeSet::new(), 0);
+    at_each(&history, |index, followed| {
+        let Some(before) = index.checked_sub(1).map(|before| history[before].at) else { return };
+        let event = &history[index];
+        if event.at == before {
+            return;
+        }
+        let hasty = Event { at: before, ..event.clone() };
+        if passes(&history, followed, (&[hasty], index + 1)) {
+            hurried.insert(event.fact.kind());
+        } else {
+            noticed += 1;
+        }
+    });
+    // The runner may come later than it must.
+    assert_eq!(hurried, BTreeSet::from(["rotation.task_attempted"]));
+    assert!(noticed > 20, "{noticed}");
+}
