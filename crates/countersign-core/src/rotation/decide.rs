@@ -148,8 +148,10 @@ pub(crate) fn report(state: &State, cx: &Context, command: &Report) -> Result<Ve
         open.filter(|task| (1..=task.attempts).contains(&command.attempt)).ok_or(Refusal::TaskNotDue)?;
     match command.outcome {
         Ok(()) => Ok(succeeded(state, cx, (rotation, command))),
-        // An old attempt's failure says nothing about the one under way.
-        Err(_) if command.attempt != task.attempts => Err(Refusal::TaskNotDue),
+        // An old attempt's failure says nothing about the one under way, and an attempt fails once.
+        Err(_) if command.attempt != task.attempts || command.attempt == task.failed_attempt => {
+            Err(Refusal::TaskNotDue)
+        }
         Err(failure) => Ok(failed(cx, (rotation, command), failure)),
     }
 }

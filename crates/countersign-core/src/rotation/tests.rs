@@ -269,3 +269,14 @@ fn an_incident_is_opened_although_the_decisive_attempt_was_lost() {
     perform(&mut world, None);
     assert!(world.events.iter().any(|event| event.fact.kind() == "incident.opened"));
 }
+
+#[test]
+fn an_attempt_fails_once() {
+    let mut world = World::new();
+    world.rotating();
+    let Some(Effect::Task(due)) = world.due().into_iter().next() else { panic!("nothing is due") };
+    world.says(Actor::Node, &attempt(&due));
+    assert_eq!(world.says(Actor::Node, &report(&due, Err(FAILED))), "rotation.task_failed");
+    assert_eq!(world.says(Actor::Node, &report(&due, Err(FAILED))), "task_not_due");
+    assert_eq!(world.says(Actor::Node, &report(&due, Ok(()))), "rotation.task_succeeded rotation.advanced");
+}
