@@ -1,7 +1,7 @@
 //! The rules of Countersign, and nothing else.
 //!
-//! Four functions: [`decide`] says whether a command may happen and what happens then, [`apply`] makes it so, [`due`] says what the
-//! world still owes us. There is no clock, no randomness, no file, no network and no thread here: everything of that kind comes in
+//! [`decide`] says whether a command may happen and what happens then, [`apply`] makes it so, [`due`] says what the world still owes
+//! us, and an [`Auditor`] says whether what is on record may be. There is no clock, no randomness, no file, no network and no thread here: everything of that kind comes in
 //! through [`Context`]. The same events always give the same state.
 //!
 //! # Layout
