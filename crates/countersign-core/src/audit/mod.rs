@@ -18,7 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
 //! - `demand` `quorum`: what the policy's text demands for an action
-//! - `genesis` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -37,6 +37,7 @@ use crate::time::Time;
 mod approval;
 mod demand;
 mod genesis;
+mod log;
 mod owed;
 mod permit;
 mod person;
@@ -67,6 +68,8 @@ pub struct Auditor {
     /// Whether genesis may still adopt secrets.
     adopting: bool,
     policy: Option<InForce>,
+    /// How many entries the last census counted.
+    counted: u64,
     /// Everybody who was enrolled, with the digest of their credential once they have one.
     people: BTreeMap<PersonId, Option<Digest>>,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
@@ -162,6 +165,7 @@ impl Auditor {
     fn judge(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match &event.fact {
             Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
+            Fact::LogCensusTaken(..) => self.log(event),
             Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
                 self.person(event, owed)
             }

@@ -93,6 +93,8 @@ pub enum Breach {
     WrongWindow,
     /// It does not read like the code of a refusal.
     NotACode,
+    /// It counts more subjects than entries, or no more entries than the count before.
+    WrongCount,
     /// No rule of the policy in force governs the action.
     NoRule,
     /// The person is in no group that may ask.
@@ -183,7 +185,7 @@ listed! { Breach:
     MisplacedBeginning, TimeBackwards, Missing, NoGenesis, Unclaimed, Unprompted, SecondGenesis, Unknown, BegunTwice, WrongCorrelation,
     WrongEnvironment, NotTheNode, NotAPerson, PolicyUnresolved, PolicyUnknownMember(PersonId(0)), PolicyIrreplaceable,
     OtherPolicy, NotBootstrap, UnknownPerson, EnrolledTwice, ClaimedTwice, ClaimedByAnother, CredentialInUse, WrongWindow,
-    NotACode, NoRule, NotARequester, ConsentNotNeeded, Unsatisfiable, SelfApproval, NotAnApprover, AlreadyVoted,
+    NotACode, WrongCount, NoRule, NotARequester, ConsentNotNeeded, Unsatisfiable, SelfApproval, NotAnApprover, AlreadyVoted,
     AlreadyApproved, NotTheRequester, AlreadyConsumed, OtherPermit, OtherAction, OtherParameters, OtherRules,
     OtherRequirement, PolicyChanged, QuorumNotMet, NotAnExecutor, ApprovalRequired, NotTheExecutor, WrongState, UseRotation,
     TooLate, TooEarly, WrongDeadline, WrongOutcome, NotGoverned, OtherSecret, SecretBusy, WrongVersion, OtherRotation,
@@ -227,6 +229,7 @@ impl Breach {
             Self::CredentialInUse => ("credential_in_use", "two people hold the same credential"),
             Self::WrongWindow => ("wrong_window", "the window in which refusals were counted ends before it begins, or after the event"),
             Self::NotACode => ("not_a_code", "it does not read like the code of a refusal"),
+            Self::WrongCount => ("wrong_count", "it counts more subjects than entries, or no more entries than the count before"),
             Self::NoRule => ("no_rule", "no rule of the policy in force governs the action"),
             Self::NotARequester => ("not_a_requester", "the person is in no group that may ask"),
             Self::ConsentNotNeeded => ("consent_not_needed", "the rules demand nobody's consent"),
