@@ -2,6 +2,7 @@
 //! people were shown held against the digest they agreed to.
 
 use countersign_core::Fact;
+use countersign_core::audit::{Auditor, Violation};
 use countersign_core::digest::Digest;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::json;
@@ -12,8 +13,27 @@ use super::subjects::Subjects;
 use super::{Check, Lie, count};
 
 pub(super) fn check(case: &Case<'_>, subjects: &Subjects, checks: &mut Vec<Check>) -> Result<(), Lie> {
-    let audited = case.entries.iter().filter(|entry| subjects.contains(&entry.event.fact.subject()));
-    checks.push(Check::holds("meaning", format!("{} followed", count(audited.count(), "event"))));
+    let mut auditor = Auditor::default();
+    let mut followed = 0;
+    let lie = |entry: &Read<'_>, violation: &Violation| {
+        Lie::at(entry.view.index, format!("meaning_{}", violation.code()), violation)
+    };
+    let mut last = None;
+    for entry in case.entries.iter().filter(|entry| subjects.contains(&entry.event.fact.subject())) {
+        let judged = auditor.follow_numbered(&entry.event, entry.view.subject_seq);
+        judged.map_err(|violation| lie(entry, &violation))?;
+        followed += 1;
+        last = Some(entry);
+    }
+    auditor.finish().map_err(|violation| match last {
+        Some(last) => lie(last, &violation),
+        None => Lie::new(format!("meaning_{}", violation.code()), violation),
+    })?;
+    let events = count(followed, "event");
+    checks.push(Check::holds(
+        "meaning",
+        format!("{events} followed: each was allowed by the policy then in force"),
+    ));
     checks.push(parameters(case)?);
     Ok(())
 }

@@ -15,17 +15,21 @@ use countersign_core::rotation::{self, Rotation, Stage, Step, Task, TaskState};
 use countersign_core::secret::SecretKey;
 use countersign_core::time::Time;
 use countersign_core::{Actor, Command, Event, Fact, Item, permit};
+use countersign_evidence::bundle;
+use countersign_evidence::scope::Scope;
+use countersign_evidence::verify::{self, Trust};
 use countersign_ledger::note::Ed25519Signer;
 use countersign_server::clock::{Clock, ClockJumped, SystemClock};
 use countersign_server::config::Endpoint;
 use countersign_server::engine::{Engine, Options, Submission, codec};
+use countersign_server::evidence::{self, Limits};
 use countersign_server::genesis::{self, Genesis, NewPerson};
 use countersign_server::runner::{Outside, Runner};
 use countersign_server::secrets::{
     LocalSecrets, SealingKey, SecretRef, SecretStore, SecretValue, Stage as Kept,
 };
-use countersign_server::store::RecordQuery;
 use countersign_server::store::sqlite::SqliteStore;
+use countersign_server::store::{Reader, RecordQuery};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -120,12 +124,14 @@ impl World {
         self.clock.ahead_ms.fetch_add(rotation::TASK_TIMEOUT_MS + 1_000, Ordering::SeqCst);
     }
 
-    /// In good order.
+    /// In good order. Whatever happened, the log of it convinces its auditor.
     pub(super) async fn stop(&mut self) {
         let Running { engine, stop, runner, .. } = self.running.take().expect("it runs");
         stop.send(()).expect("the runner listens");
         runner.await.expect("the runner ends");
         engine.stop().await;
+        let mut reader = SqliteStore::open_read_only(self.folder.path().join("ledger.db")).expect("a reader");
+        every_case_verifies(reader.as_mut(), &log_signer());
     }
 
     fn endpoints(&self) -> BTreeMap<countersign_core::text::Name, Endpoint> {
@@ -155,7 +161,10 @@ impl World {
             secrets: vec![(secret(), SecretValue::new(OLD.into()))],
         };
         let Running { engine, secrets, .. } = self.running();
-        genesis::write(engine, secrets.as_ref(), genesis).await.expect("genesis");
+        let claims = genesis::write(engine, secrets.as_ref(), genesis).await.expect("genesis");
+        for claim in claims {
+            crate::engine::fixture::replace(engine, &claim).await;
+        }
     }
 
     fn running(&self) -> &Running {
@@ -270,6 +279,21 @@ impl World {
             seen.push(std::fs::read(self.folder.path().join(file)).expect("the file is there"));
         }
         seen
+    }
+}
+
+/// Exports the case of each subject alone, without any leaf that it does not rest on, and verifies it.
+fn every_case_verifies(reader: &mut dyn Reader, signer: &Ed25519Signer) {
+    let alone = Limits { whole: 0, since_census: 0 };
+    let keys = [signer.verifier()];
+    let size = reader.head().expect("a head").size();
+    for row in reader.subjects(size, "", 1_000).expect("subjects") {
+        let subject = Some(row.subject.parse().expect("a subject"));
+        let bundle =
+            evidence::collect(reader, &Scope { subject, ..Scope::default() }, alone).expect("a bundle");
+        let file = bundle::print(&bundle).expect("a page");
+        let verified = verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys });
+        assert!(verified.is_ok(), "{}: {verified:?}", row.subject);
     }
 }
 

@@ -119,7 +119,7 @@ const FORGERIES: [Forgery; 5] = [
     },
     Forgery {
         title: "whoever holds the log's own key rewrites history into self-approval: the meaning is named",
-        code: "meaning_self_vote",
+        code: "meaning_self_approval",
         kind: Some(VOTE),
         bend: |places, bundle| {
             change_vote(bundle)?;
