@@ -55,6 +55,8 @@ pub(super) struct Content {
     /// Entries that are only here to show that nothing was left out.
     pub others: usize,
     pub policies: Vec<Policy>,
+    /// Names and whose they are.
+    pub people: Vec<(String, String)>,
 }
 
 impl Content {
@@ -86,7 +88,9 @@ impl Content {
             let item = state.item(subject)?;
             card(subject, &item, (&people, &bound))
         });
-        Ok(Self { cards: cards.collect(), selected, rests_on, others, policies: policies(case, &people) })
+        let (cards, policies) = (cards.collect(), policies(case, &people));
+        let people = people.0.iter().map(|(id, name)| (visible(name), id.to_string())).collect();
+        Ok(Self { cards, selected, rests_on, others, policies, people })
     }
 }
 
@@ -94,6 +98,15 @@ impl Content {
 struct People(BTreeMap<PersonId, String>);
 
 impl People {
+    /// The name alone, where nobody else has it: the page lists whose it is.
+    fn short(&self, actor: Actor) -> String {
+        let name = actor.person().and_then(|person| self.0.get(&person));
+        match name {
+            Some(name) if self.0.values().filter(|other| *other == name).count() == 1 => visible(name),
+            _ => self.actor(actor),
+        }
+    }
+
     fn person(&self, id: PersonId) -> String {
         match self.0.get(&id) {
             Some(name) => format!("{} ({id})", visible(name)),
@@ -127,7 +140,7 @@ fn row(entry: &Read<'_>, people: &People, redacted: Option<&u64>) -> Row {
         index: entry.view.index,
         time: entry.view.time.to_owned(),
         kind: entry.view.kind.to_owned(),
-        actor: people.actor(entry.event.actor),
+        actor: people.short(entry.event.actor),
         subject: entry.view.subject.to_owned(),
         data: visible(entry.view.data),
         details,

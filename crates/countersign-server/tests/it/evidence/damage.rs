@@ -222,7 +222,7 @@ async fn policies_and_pages() {
     let lie = forgery.found(|bundle| drop(bundle.policies.insert(Hash([0; 32]), "{}".to_owned())));
     is(&lie, "policy", None);
     // The evidence is genuine, the page is not.
-    let page = forgery.page.replace("Chloe (per_", "Clara (per_");
+    let page = forgery.page.replacen("Chloe", "Clara", 1);
     is(&verify(&page).expect_err("a lie").lie, "report", None);
     let longer = format!("{}<p>approved by everybody</p>", forgery.page);
     is(&verify(&longer).expect_err("a lie").lie, "report", None);
