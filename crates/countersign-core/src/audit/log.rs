@@ -12,7 +12,8 @@ impl Auditor {
             Fact::LogCensusTaken(_, taken) => {
                 by_node(event)?;
                 is_of_none(event)?;
-                must(taken.size > self.counted && taken.subjects <= taken.size, Breach::WrongCount)?;
+                must(taken.size > self.counted, Breach::CensusNotNewer)?;
+                must((1..=taken.size).contains(&taken.subjects), Breach::WrongCount)?;
                 self.counted = taken.size;
                 Ok(())
             }
