@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 
-use super::fence::{self, NodeSpan};
+use super::fence;
 use super::{
     Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
     StoredCheckpoint, StoredEntry,
@@ -130,10 +130,6 @@ impl Contents {
     fn entry(&self, index: u64) -> Option<&StoredEntry> {
         self.entries.get(usize::try_from(index).ok()?)
     }
-
-    fn hash_at(&self, level: u8, index: u64) -> Option<Hash> {
-        if level == 0 { Some(self.entry(index)?.leaf_hash) } else { self.nodes.get(&(level, index)).copied() }
-    }
 }
 
 impl Reader for MemoryStore {
@@ -216,13 +212,13 @@ impl Reader for MemoryStore {
         Ok(self.read().checkpoints.values().next_back().cloned())
     }
 
-    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        let span = NodeSpan::of(level, index)?;
+    fn hashes(&mut self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreError> {
         let contents = self.read();
-        let end = span.first.saturating_add(span.count);
-        let hashes: Option<Vec<Hash>> =
-            (span.first..end).map(|at| contents.hash_at(span.level, at)).collect();
-        hashes.and_then(fence::fold).ok_or_else(|| fence::missing_node(level, index))
+        if level == 0 {
+            let (from, until) = (range.start.min(contents.head.size()), range.end.min(contents.head.size()));
+            return Ok((from..until).filter_map(|index| Some(contents.entry(index)?.leaf_hash)).collect());
+        }
+        Ok(contents.nodes.range((level, range.start)..(level, range.end)).map(|(_, hash)| *hash).collect())
     }
 }
 

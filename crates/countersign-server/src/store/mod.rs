@@ -238,8 +238,18 @@ pub trait Reader: Send {
     fn checkpoints(&mut self, after: u64, limit: usize) -> Result<Vec<StoredCheckpoint>, StoreError>;
     /// The checkpoint with the largest size.
     fn latest_checkpoint(&mut self) -> Result<Option<StoredCheckpoint>, StoreError>;
+    /// Hashes of consecutive perfect subtrees of a stored level (0, 8, 16, …): those of a range of indices, in order, as far as they
+    /// exist. One question, whatever the range, so that a tile costs one.
+    fn hashes(&mut self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreError>;
     /// The hash of the perfect subtree at (`level`, `index`), all of whose leaves exist.
-    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError>;
+    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        let span = fence::NodeSpan::of(level, index)?;
+        let hashes = self.hashes(span.level, span.first..span.first.saturating_add(span.count))?;
+        if u64::try_from(hashes.len()) != Ok(span.count) {
+            return Err(fence::missing_node(level, index));
+        }
+        fence::fold(hashes).ok_or_else(|| fence::missing_node(level, index))
+    }
 }
 
 /// Writing: one writer, which also reads.

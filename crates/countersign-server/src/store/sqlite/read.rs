@@ -13,7 +13,6 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use super::Sqlite;
 use super::append::integer;
 use super::errors::unreadable;
-use crate::store::fence::{self, NodeSpan};
 use crate::store::{
     Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, StoreError, StoredCheckpoint,
     StoredEntry,
@@ -27,6 +26,8 @@ const ENTRIES_OF: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM
 const SUBJECTS: &str = "SELECT subject, count(*), max(idx) FROM entries \
      WHERE subject > ?1 AND idx < ?2 GROUP BY subject ORDER BY subject LIMIT ?3";
 const DETAILS_IN: &str = "SELECT idx, salt, body FROM details WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
+const LEAF_HASHES: &str = "SELECT leaf_hash FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
+const NODE_HASHES: &str = "SELECT hash FROM nodes WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx";
 const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
      WHERE actor = ?1 AND key = ?2";
 const RECORD: &str = "SELECT id, seq, status, body FROM records WHERE kind = ?1 AND id = ?2";
@@ -158,21 +159,14 @@ impl<Role: Send> Reader for Sqlite<Role> {
         )
     }
 
-    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        let span = NodeSpan::of(level, index)?;
-        let range = (integer(span.first)?, integer(span.first.saturating_add(span.count))?);
+    fn hashes(&mut self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreError> {
+        let (from, until) = (integer(range.start)?, integer(range.end)?);
         let decode = |row: &Row<'_>| Ok(Hash(row.get(0)?));
-        let hashes = if span.level == 0 {
-            let sql = "SELECT leaf_hash FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
-            self.all(sql, params![range.0, range.1], decode)?
+        if level == 0 {
+            self.all(LEAF_HASHES, params![from, until], decode)
         } else {
-            let sql = "SELECT hash FROM nodes WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx";
-            self.all(sql, params![range.0, range.1, span.level], decode)?
-        };
-        if u64::try_from(hashes.len()).ok() != Some(span.count) {
-            return Err(fence::missing_node(level, index));
+            self.all(NODE_HASHES, params![from, until, level], decode)
         }
-        fence::fold(hashes).ok_or_else(|| fence::missing_node(level, index))
     }
 }
 

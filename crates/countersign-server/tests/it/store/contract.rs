@@ -256,6 +256,14 @@ fn nodes_are_those_of_the_naive_tree(store: &mut dyn Store) {
             "node {beyond} at level {level}"
         );
     }
+    // 1,200 leaves: the last tile of level 0 is partial, level 8 holds four nodes, and no level has more than the tree.
+    assert_eq!(store.hashes(0, 1_024..1_280).unwrap(), leaves[1_024..]);
+    assert_eq!(store.hashes(0, 3..5).unwrap(), leaves[3..5]);
+    let above: Vec<Hash> = leaves.chunks_exact(256).map(naive_root).collect();
+    assert_eq!(store.hashes(8, 0..256).unwrap(), above);
+    for (level, range) in [(0, 1_200..1_456), (8, 4..260), (16, 0..256), (0, 7..7)] {
+        assert_eq!(store.hashes(level, range.clone()).unwrap(), [], "{range:?} at level {level}");
+    }
     assert!(matches!(store.node(63, u64::MAX), Err(StoreError::Corrupt(_))));
     assert!(matches!(store.node(255, 1), Err(StoreError::Corrupt(_))));
 }

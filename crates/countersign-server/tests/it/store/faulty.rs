@@ -153,7 +153,7 @@ impl<S: Store> Reader for FaultyStore<S> {
         self.inner.latest_checkpoint()
     }
 
-    fn node(&mut self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        self.inner.node(level, index)
+    fn hashes(&mut self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreError> {
+        self.inner.hashes(level, range)
     }
 }
