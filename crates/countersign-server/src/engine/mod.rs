@@ -13,7 +13,7 @@
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `anchor`: the last signed checkpoint, kept in a file beside the key
 //! - `census`: entries counted per subject, from time to time
-//! - `readers`: a small pool of readers for everybody else
+//! - `readers`: a small pool of readers for people, and one for the public
 
 use std::fmt;
 use std::path::PathBuf;
@@ -305,6 +305,18 @@ impl Engine {
         F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         self.readers.read(read).await
+    }
+
+    /// Reads committed data for somebody unknown, on readers that nobody else waits for.
+    ///
+    /// # Errors
+    /// The store does not answer, or too many of the public are waiting already.
+    pub async fn read_public<T, F>(&self, read: F) -> Result<T, EngineError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.read_public(read).await
     }
 
     /// The last checkpoint that was signed and kept.

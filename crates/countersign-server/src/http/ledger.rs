@@ -154,7 +154,8 @@ pub(super) async fn inclusion(
     Asked(InclusionQuery { index, size }): Asked<InclusionQuery>,
 ) -> Result<Json<InclusionProof>, Rejected> {
     within(&app, size)?;
-    let proof = app.engine.read(move |reader| proved(inclusion_proof(&Tree::over(reader), index, size)));
+    let proof =
+        app.engine.read_public(move |reader| proved(inclusion_proof(&Tree::over(reader), index, size)));
     let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(InclusionProof { index, size, hashes }))
 }
@@ -166,7 +167,8 @@ pub(super) async fn consistency(
     Asked(ConsistencyQuery { old, new }): Asked<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, Rejected> {
     within(&app, new)?;
-    let proof = app.engine.read(move |reader| proved(consistency_proof(&Tree::over(reader), old, new)));
+    let proof =
+        app.engine.read_public(move |reader| proved(consistency_proof(&Tree::over(reader), old, new)));
     let hashes = proof.await?.map_err(Rejected::malformed)?.iter().map(Hash::to_string).collect();
     Ok(Json(ConsistencyProof { old, new, hashes }))
 }
