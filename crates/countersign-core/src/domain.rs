@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
-use crate::log::census;
+use crate::log::{census, witness};
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
@@ -53,6 +53,8 @@ pub enum Command {
     AttemptTask(rotation::Attempt),
     /// The runner says how a task went.
     ReportTask(rotation::Report),
+    /// The node says how a witness fares.
+    ReportWitness(witness::ReportWitness),
     /// A deadline passed or a dwell ended: write down what follows.
     Elapse(Subject),
 }
@@ -135,6 +137,8 @@ macro_rules! facts {
 facts! {
     "log.created" => LogCreated(LogSubject, log::Created),
     "log.census_taken" => LogCensusTaken(LogSubject, census::Taken),
+    "log.witness_lost" => LogWitnessLost(LogSubject, witness::Lost),
+    "log.witness_regained" => LogWitnessRegained(LogSubject, witness::Regained),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
@@ -251,6 +255,8 @@ pub enum Refusal {
     Permit(permit::Refusal),
     /// About rotations.
     Rotation(rotation::Refusal),
+    /// About witnesses.
+    Witness(witness::Refusal),
 }
 
 macro_rules! refusals {
@@ -298,7 +304,9 @@ macro_rules! refusals {
     };
 }
 
-refusals! { Log(log), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), }
+refusals! {
+    Log(log), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+}
 
 impl core::error::Error for Refusal {}
 
@@ -325,6 +333,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::AbortRotation(id) => rotation::abort(state, cx, *id).map_err(Into::into),
         Command::AttemptTask(attempt) => rotation::attempt(state, cx, attempt).map_err(Into::into),
         Command::ReportTask(report) => rotation::report(state, cx, report).map_err(Into::into),
+        Command::ReportWitness(report) => witness::report(state, cx, report),
         Command::Elapse(subject) => Ok(elapse(state, cx, subject)),
     }
 }
@@ -345,9 +354,11 @@ fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
 pub fn apply(state: &mut State, event: &Event) {
     state.count(&event.fact.subject());
     match &event.fact {
-        Fact::LogCreated(..) | Fact::LogCensusTaken(..) | Fact::PolicyActivated(..) => {
-            log::apply(state, event);
-        }
+        Fact::LogCreated(..)
+        | Fact::LogCensusTaken(..)
+        | Fact::PolicyActivated(..)
+        | Fact::LogWitnessLost(..)
+        | Fact::LogWitnessRegained(..) => log::apply(state, event),
         Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
             person::apply(state, event);
         }
@@ -419,6 +430,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
+        | Command::ReportWitness(_)
         | Command::Elapse(_) => None,
     }
 }
@@ -442,6 +454,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::TakeCensus(_)
         | Command::ClaimCredential(_)
         | Command::NoteRefusals(_)
+        | Command::ReportWitness(_)
         | Command::RequestApproval(_) => None,
     };
     named.into_iter().flat_map(|subject| state.absent(subject)).collect()

@@ -19,6 +19,8 @@ pub enum Cause {
     RotationStuck,
     /// A rotation turned back by itself.
     RotationTurnedBack,
+    /// A witness has not cosigned for longer than the node allows.
+    WitnessLost,
 }
 
 impl Cause {
@@ -29,6 +31,7 @@ impl Cause {
             Self::PermitUnknown => "permit-unknown",
             Self::RotationStuck => "rotation-stuck",
             Self::RotationTurnedBack => "rotation-turned-back",
+            Self::WitnessLost => "witness-lost",
         }
     }
 }
@@ -68,15 +71,15 @@ impl Incident {
     }
 }
 
-/// Where an incident belongs: the correlation and environment of what it is about.
+/// Where an incident belongs: the correlation and, if it has one, the environment of what it is about.
 pub(crate) struct Setting<'a> {
     pub correlation: CorrelationId,
-    pub environment: &'a Name,
+    pub environment: Option<&'a Name>,
 }
 
 pub(crate) fn open(cx: &Context, setting: &Setting<'_>, cause: Cause, about: Subject) -> Event {
     let fact = Fact::IncidentOpened(IncidentId(cx.second()), Opened { cause, about });
-    Event::new(cx, setting.correlation, Some(setting.environment), fact)
+    Event::new(cx, setting.correlation, setting.environment, fact)
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {

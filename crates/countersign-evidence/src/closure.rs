@@ -42,6 +42,8 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         Fact::IncidentOpened(_, opened) => BTreeSet::from([opened.about.clone()]),
         Fact::LogCreated(..)
         | Fact::LogCensusTaken(..)
+        | Fact::LogWitnessLost(..)
+        | Fact::LogWitnessRegained(..)
         | Fact::PersonEnrolled(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)

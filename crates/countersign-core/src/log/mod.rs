@@ -1,9 +1,9 @@
 //! The log's own beginning, and the policy in force.
 //!
 //! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
-//! the policy it replaces. `census` counts entries per subject.
+//! the policy it replaces. `census` counts entries per subject; `witness` says when a witness was lost and when it is back.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -26,6 +26,7 @@ use crate::text::Name;
 use crate::time::Time;
 
 pub mod census;
+pub mod witness;
 
 /// Writes genesis.
 #[derive(Clone, Debug)]
@@ -91,6 +92,9 @@ pub struct Log {
     pub created_at: Time,
     /// The last census, if one was taken.
     pub census: Option<census::LastCensus>,
+    /// Witnesses that were lost and are not back, with the time at which the log says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_witnesses: BTreeMap<Name, Time>,
 }
 
 /// The policy in force and where it comes from.
@@ -269,8 +273,8 @@ fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> 
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::LogCreated(_, Created { origin, log_key }) => {
-            let (origin, log_key) = (origin.clone(), log_key.clone());
-            state.set_log(Log { origin, log_key, created_at: event.at, census: None });
+            let (origin, log_key, lost_witnesses) = (origin.clone(), log_key.clone(), BTreeMap::new());
+            state.set_log(Log { origin, log_key, created_at: event.at, census: None, lost_witnesses });
         }
         Fact::LogCensusTaken(_, taken) => census::apply(state, *taken),
         // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
@@ -286,6 +290,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 activated_at: event.at,
             });
         }
+        Fact::LogWitnessLost(..) | Fact::LogWitnessRegained(..) => witness::apply(state, event),
         _ => {}
     }
 }

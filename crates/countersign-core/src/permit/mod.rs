@@ -369,7 +369,7 @@ fn overdue(permit: &Permit, cx: &Context) -> Vec<Event> {
         }
         (Status::Started, Status::Unknown) => {
             let setting =
-                Setting { correlation: permit.correlation, environment: &permit.action.environment };
+                Setting { correlation: permit.correlation, environment: Some(&permit.action.environment) };
             Vec::from([
                 permit.event(cx, Fact::PermitUnknown(permit.id, Ended {})),
                 incident::open(cx, &setting, Cause::PermitUnknown, Subject::Permit(permit.id)),

@@ -50,7 +50,7 @@ impl Rotation {
     }
 
     fn incident(&self, cx: &Context, cause: Cause) -> Event {
-        let setting = Setting { correlation: self.correlation, environment: &self.secret.environment };
+        let setting = Setting { correlation: self.correlation, environment: Some(&self.secret.environment) };
         incident::open(cx, &setting, cause, Subject::Rotation(self.id))
     }
 }

@@ -10,6 +10,7 @@ use countersign_core::action::Action;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
+use countersign_core::log::witness::Standing;
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::rotation::{Attempt, Due, Failure, FailureCode, Parameters, Report, Start};
@@ -21,7 +22,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
-use crate::script;
+use crate::script::{self, witness};
 use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE};
 
 /// Who acts: usually somebody who may.
@@ -84,6 +85,8 @@ enum Move {
     Note(PersonId),
     /// Somebody writes a census down.
     Census(Actor),
+    /// The node says that the witness was lost, or that it is back.
+    Witness(Actor, bool),
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
@@ -97,7 +100,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (1..=7_u128).prop_map(|number| Move::Claim(PersonId(number))),
         4 => (who(), action()).prop_map(|(who, action)| Move::Request(who, action)),
         8 => (who(), index()).prop_map(|(who, nth)| Move::Approve(who, nth)),
-        1 => (who(), index()).prop_map(|(who, nth)| Move::Deny(who, nth)),
+        2 => (who(), index()).prop_map(|(who, nth)| Move::Deny(who, nth)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::Withdraw(who, nth)),
         6 => (who(), prop::option::weighted(0.9, index()), prop::option::weighted(0.1, action()), prop::bool::weighted(0.9))
             .prop_map(|(who, approval, action, own)| Move::Reserve(who, approval, action, own)),
@@ -115,6 +118,8 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
         1 => prop_oneof![Just(Actor::Node), who()].prop_map(Move::Census),
+        1 => (prop_oneof![9 => Just(Actor::Node), 1 => who()], any::<bool>())
+            .prop_map(|(who, is_lost)| Move::Witness(who, is_lost)),
     ]
 }
 
@@ -198,6 +203,10 @@ impl Play {
             Move::Activate(who, index, policy) => (*who, approval(index).map(|id| activate(id, *policy))),
             Move::Census(who) => (*who, Some(script::census(&self.book))),
             Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
+            Move::Witness(who, true) => {
+                (*who, Some(witness(Standing::Lost { cosigned: 3, since: stage::BEGINNING })))
+            }
+            Move::Witness(who, false) => (*who, Some(witness(Standing::Regained { cosigned: 5 }))),
             _ => (Actor::Node, None),
         }
     }

@@ -4,6 +4,7 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::census::TakeCensus;
+use countersign_core::log::witness::{ReportWitness, Standing};
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::policy::Policy;
@@ -25,6 +26,7 @@ pub(crate) fn everything() -> Book {
     another_policy(&mut book);
     let census = census(&book);
     book.must(Actor::Node, &census);
+    a_witness_that_goes_and_comes(&mut book);
     book.commit();
     book
 }
@@ -136,6 +138,19 @@ fn another_policy(book: &mut Book) {
 pub(crate) fn census(book: &Book) -> Command {
     let size = book.events.len().try_into().unwrap();
     Command::TakeCensus(TakeCensus { size, subjects: 1, root_sha256: Digest::of(b"rows") })
+}
+
+fn a_witness_that_goes_and_comes(book: &mut Book) {
+    let since = book.now;
+    book.now = book.now.plus_seconds(300);
+    book.must(Actor::Node, &witness(Standing::Lost { cosigned: 17, since }));
+    book.now = book.now.plus_seconds(60);
+    book.must(Actor::Node, &witness(Standing::Regained { cosigned: 42 }));
+}
+
+/// How the stage's witness fares.
+pub(crate) fn witness(standing: Standing) -> Command {
+    Command::ReportWitness(ReportWitness { witness: "harbour".parse().unwrap(), standing })
 }
 
 pub(crate) fn activation(policy: Policy, approval: ApprovalId) -> Command {

@@ -1,7 +1,7 @@
 //! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
 
 use axum::http::StatusCode;
-use countersign_core::log::census;
+use countersign_core::log::{census, witness};
 use countersign_core::{Refusal, approval, log, permit, person, rotation};
 
 /// The status of a refusal.
@@ -20,6 +20,12 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
         Refusal::Approval(refusal) => of_approval(refusal),
         Refusal::Permit(refusal) => of_permit(refusal),
         Refusal::Rotation(refusal) => of_rotation(refusal),
+        Refusal::Witness(refusal) => match refusal {
+            witness::Refusal::NotTheNode => StatusCode::FORBIDDEN,
+            witness::Refusal::NotYet | witness::Refusal::AlreadyLost | witness::Refusal::NotLost => {
+                StatusCode::CONFLICT
+            }
+        },
     }
 }
 
