@@ -7,6 +7,7 @@
 //! - `codec`: events to leaves and back, items to records and back
 //! - `stage`: decides a batch and builds what one commit writes
 //! - `writer`: the thread: batches, commits, conflicts, checkpoints
+//! - `cosignatures`: what witnesses say, merged into the note it is about
 //! - `snapshots`: when one is due, and its encoding on a thread of its own
 //! - `entropy`: randomness for ids and salts
 //! - `refusals`: what people were refused, counted until it is written down
@@ -33,6 +34,7 @@ use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 mod anchor;
 pub mod census;
 pub mod codec;
+mod cosignatures;
 mod entropy;
 mod readers;
 mod recover;
@@ -40,6 +42,8 @@ mod refusals;
 mod snapshots;
 mod stage;
 mod writer;
+
+pub use cosignatures::Cosignature;
 
 use readers::Readers;
 
@@ -198,11 +202,20 @@ struct Request {
     reply: oneshot::Sender<Result<Committed, EngineError>>,
 }
 
+/// What the writer is told to do.
+enum Order {
+    /// Decide a command.
+    Decide(Request),
+    /// Keep what a witness said.
+    Keep(Cosignature, oneshot::Sender<Result<Arc<StoredCheckpoint>, EngineError>>),
+}
+
 /// What the writer shows to everybody else.
 struct Shared {
     state: ArcSwap<State>,
     checkpoint: ArcSwapOption<StoredCheckpoint>,
     size: watch::Sender<u64>,
+    signed: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -211,7 +224,7 @@ struct Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
-    queue: Arc<Mutex<Option<mpsc::Sender<Request>>>>,
+    queue: Arc<Mutex<Option<mpsc::Sender<Order>>>>,
     places: Arc<Semaphore>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -234,6 +247,7 @@ impl Engine {
             state: ArcSwap::from_pointee(recovered.state.clone()),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
+            signed: watch::Sender::new(recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
             clock: Arc::clone(&options.clock),
         });
         let (sender, receiver) = mpsc::channel();
@@ -256,11 +270,24 @@ impl Engine {
     pub async fn submit(&self, submission: Submission) -> Result<Committed, EngineError> {
         let _place = self.places.acquire().await.map_err(|_| EngineError::Stopped)?;
         let (reply, answer) = oneshot::channel();
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or(EngineError::Stopped)?;
-        queue.send(Request { submission, reply }).map_err(|_| EngineError::Stopped)?;
-        drop(queue);
+        self.order(Order::Decide(Request { submission, reply }))?;
         answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    /// Adds a cosignature to the checkpoint it is about, where it is kept and, if it is the latest, where it is shown; gives back the
+    /// note as it is then.
+    ///
+    /// # Errors
+    /// The cosignature does not hold, its checkpoint is not kept, or the store does not take it.
+    pub async fn keep(&self, cosignature: Cosignature) -> Result<Arc<StoredCheckpoint>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::Keep(cosignature, reply))?;
+        answer.await.map_err(|_| EngineError::Stopped)?
+    }
+
+    fn order(&self, order: Order) -> Result<(), EngineError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.ok_or(EngineError::Stopped)?.send(order).map_err(|_| EngineError::Stopped)
     }
 
     /// The latest committed state.
@@ -323,6 +350,12 @@ impl Engine {
     #[must_use]
     pub fn checkpoint(&self) -> Option<Arc<StoredCheckpoint>> {
         self.shared.checkpoint.load_full()
+    }
+
+    /// Tells of every new checkpoint: the size it signs.
+    #[must_use]
+    pub fn signatures(&self) -> watch::Receiver<u64> {
+        self.shared.signed.subscribe()
     }
 
     /// Tells of every commit: the log's size after it.

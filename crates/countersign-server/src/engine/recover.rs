@@ -3,7 +3,7 @@
 use countersign_core::State;
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::hash::Hash;
-use countersign_ledger::note::VerifierKey;
+use countersign_ledger::note::{VerifierKey, unverified_text};
 use countersign_ledger::tree::CompactRange;
 
 use super::codec::{self, Decoded};
@@ -130,5 +130,7 @@ fn check_anchor(
             signed.size
         )));
     }
-    Ok(Some(StoredCheckpoint { size: signed.size, note }))
+    // The database's copy of the same checkpoint may carry cosignatures, which arrived later.
+    let same = |kept: &StoredCheckpoint| unverified_text(&kept.note).ok() == unverified_text(&note).ok();
+    Ok(stored.filter(same).or(Some(StoredCheckpoint { size: signed.size, note })))
 }

@@ -15,7 +15,7 @@ use super::recover::{Recovered, replay};
 use super::refusals::Refusals;
 use super::snapshots::Snapshots;
 use super::stage::{Stage, Staged, World};
-use super::{EngineError, Options, Request, Shared, Submission, anchor};
+use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission, anchor};
 use crate::clock::TOLERANCE_MS;
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
@@ -70,12 +70,12 @@ impl Writer {
     }
 
     /// Works until every handle is gone.
-    pub(super) fn run(mut self, queue: &Receiver<Request>) {
+    pub(super) fn run(mut self, queue: &Receiver<Order>) {
         loop {
             match queue.recv_timeout(CHECKPOINT_EVERY) {
                 Ok(first) => {
-                    let requests = std::iter::once(first).chain(queue.try_iter()).take(BATCH).collect();
-                    if self.commit(requests).is_err() {
+                    let orders = std::iter::once(first).chain(queue.try_iter()).take(BATCH);
+                    if self.obey(orders).is_err() {
                         tracing::error!("the engine stops: a damaged ledger must not go on");
                         return;
                     }
@@ -96,6 +96,33 @@ impl Writer {
         }
         self.sign();
         self.snapshots.finish(self.store.as_mut(), (&self.state, &self.head));
+    }
+
+    /// Commands first: what a witness said can wait for a commit, never a commit for it.
+    fn obey(&mut self, orders: impl Iterator<Item = Order>) -> Result<(), Fatal> {
+        let (mut requests, mut kept) = (Vec::new(), Vec::new());
+        for order in orders {
+            match order {
+                Order::Decide(request) => requests.push(request),
+                Order::Keep(cosignature, reply) => kept.push((cosignature, reply)),
+            }
+        }
+        self.commit(requests)?;
+        for (cosignature, reply) in kept {
+            // Whoever asked may have gone; what is kept is kept.
+            drop(reply.send(self.keep(&cosignature)));
+        }
+        Ok(())
+    }
+
+    /// Adds a cosignature to its checkpoint: kept before it is shown.
+    fn keep(&mut self, cosignature: &Cosignature) -> Result<Arc<StoredCheckpoint>, EngineError> {
+        let kept = Arc::new(cosignature.merged(self.store.as_mut())?);
+        self.store.save_checkpoint(&kept)?;
+        if kept.size == self.signed_size {
+            self.shared.checkpoint.store(Some(Arc::clone(&kept)));
+        }
+        Ok(kept)
     }
 
     /// Decides, appends, publishes and answers; again from the start when the store says so.
@@ -223,6 +250,7 @@ impl Writer {
             Ok(Some(checkpoint)) => {
                 self.signed_size = checkpoint.size;
                 self.shared.checkpoint.store(Some(Arc::new(checkpoint)));
+                self.shared.signed.send_replace(self.signed_size);
             }
             Ok(None) => {}
             Err(why) => tracing::error!(%why, "the checkpoint could not be signed and kept"),
