@@ -3,6 +3,8 @@
 //! # Layout
 //! - `config`: the node's file and the policy's file, read strictly
 //! - `clock`: the only clock
+//! - `durable`: small files that must not be lost
+//! - `outgoing`: HTTP clients for calling out
 //! - `engine`: the only write path: load → decide → append → apply → publish
 //! - `genesis`: the first entries of a log
 //! - `store`: where the ledger lives: memory, SQLite
@@ -15,11 +17,13 @@
 
 pub mod clock;
 pub mod config;
+mod durable;
 pub mod engine;
 pub mod evidence;
 pub mod genesis;
 pub mod http;
 pub mod node;
+mod outgoing;
 pub mod runner;
 pub mod secrets;
 pub mod store;

@@ -12,7 +12,6 @@
 //! - `entropy`: randomness for ids and salts
 //! - `refusals`: what people were refused, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
-//! - `anchor`: the last signed checkpoint, kept in a file beside the key
 //! - `census`: entries counted per subject, from time to time
 //! - `readers`: a small pool of readers for people, and one for the public
 
@@ -31,7 +30,6 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::clock::Clock;
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
-mod anchor;
 pub mod census;
 pub mod codec;
 mod cosignatures;

@@ -7,7 +7,8 @@ use countersign_ledger::note::{VerifierKey, unverified_text};
 use countersign_ledger::tree::CompactRange;
 
 use super::codec::{self, Decoded};
-use super::{Options, StartError, anchor};
+use super::{Options, StartError};
+use crate::durable;
 use crate::store::{Head, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 
 /// Entries read at once.
@@ -110,7 +111,7 @@ fn check_anchor(
     let stored = store.latest_checkpoint()?;
     let Some(path) = &options.anchor else { return Ok(stored) };
     let unreadable = |why: String| StartError::Anchor(format!("`{}`: {why}", path.display()));
-    let Some(note) = anchor::load(path).map_err(|error| unreadable(error.to_string()))? else {
+    let Some(note) = durable::load(path).map_err(|error| unreadable(error.to_string()))? else {
         return Ok(stored);
     };
     let log =

@@ -15,8 +15,9 @@ use super::recover::{Recovered, replay};
 use super::refusals::Refusals;
 use super::snapshots::Snapshots;
 use super::stage::{Stage, Staged, World};
-use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission, anchor};
+use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
 use crate::clock::TOLERANCE_MS;
+use crate::durable;
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
@@ -271,7 +272,7 @@ impl Writer {
         };
         let note = checkpoint.sign(&[self.options.signer.as_ref()]).map_err(|error| error.to_string())?;
         if let Some(path) = &self.options.anchor {
-            anchor::save(path, &note).map_err(|error| format!("`{}`: {error}", path.display()))?;
+            durable::save(path, &note).map_err(|error| format!("`{}`: {error}", path.display()))?;
         }
         let stored = StoredCheckpoint { size: checkpoint.size, note };
         self.store.save_checkpoint(&stored).map_err(|error| error.to_string())?;

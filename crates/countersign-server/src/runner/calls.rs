@@ -1,25 +1,16 @@
 //! How the runner calls out: one HTTP client with a bound on everything, and HMAC-SHA256 for what it signs.
-//!
-//! Redirects are never followed and no proxy is used, so a body goes to the configured address or nowhere.
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use countersign_core::rotation::{Failure, FailureCode};
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{Client, ClientBuilder, Response, Url, redirect};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Client, Response, Url};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Outside;
 use crate::config::Endpoint;
-
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(3);
+use crate::outgoing;
 
 /// The most that is read of any answer, bytes.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -52,17 +43,10 @@ pub(super) struct Answer(Response);
 pub(super) struct Calls(Client);
 
 impl Calls {
-    pub(super) fn new(outside: &Outside) -> Result<Self, RunnerError> {
-        let urls = |endpoint: &Endpoint| [Some(endpoint.hook_url.clone()), endpoint.probe_url.clone()];
-        let encrypted =
-            outside.endpoints.values().flat_map(urls).flatten().any(|url| url.scheme() == "https");
-        let builder = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(outside.patience);
-        let client = trust(builder, encrypted)?.build();
-        client.map(Self).map_err(|error| RunnerError::Client(format!("{error:?}")))
+    pub(super) fn new<'a>(outside: &'a Outside) -> Result<Self, RunnerError> {
+        let urls = |endpoint: &'a Endpoint| [Some(&endpoint.hook_url), endpoint.probe_url.as_ref()];
+        let urls = outside.endpoints.values().flat_map(urls).flatten();
+        outgoing::client(urls, outside.patience).map(Self).map_err(RunnerError::Client)
     }
 
     /// Sends a request. The failure never quotes what was sent.
@@ -77,36 +61,14 @@ impl Calls {
     }
 }
 
-/// The machine's certificate authorities where they are needed; without them a machine that has none can still rotate on loopback.
-fn trust(builder: ClientBuilder, encrypted: bool) -> Result<ClientBuilder, RunnerError> {
-    if encrypted {
-        // Somebody else in this process may have chosen already; any provider will do.
-        let _ = ring::default_provider().install_default();
-        return Ok(builder);
-    }
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| RunnerError::Client(error.to_string()))?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(builder.tls_backend_preconfigured(tls))
-}
-
 impl Answer {
     pub(super) fn status(&self) -> StatusCode {
         self.0.status()
     }
 
     /// The first 16 KiB of the body; what does not arrive is not there.
-    pub(super) async fn body(mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = self.0.chunk().await {
-            body.extend(chunk.iter().take(MAX_ANSWER - body.len()));
-            if body.len() == MAX_ANSWER {
-                break;
-            }
-        }
-        body
+    pub(super) async fn body(self) -> Vec<u8> {
+        outgoing::beginning(self.0, MAX_ANSWER).await
     }
 }
 
