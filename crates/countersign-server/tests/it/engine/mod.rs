@@ -7,3 +7,4 @@ mod faults;
 pub(crate) mod fixture;
 mod journeys;
 pub(crate) mod overlay;
+mod readers;
