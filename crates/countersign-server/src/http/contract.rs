@@ -14,12 +14,15 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 11] = [
     "/admin/people/claim",
     "/healthz",
     "/ledger/checkpoint",
     "/ledger/consistency",
     "/ledger/inclusion",
+    "/ledger/proof/{index}",
+    "/ledger/tile/entries/{index}",
+    "/ledger/tile/{level}/{index}",
     "/metrics",
     "/openapi.json",
     "/readyz",
@@ -55,6 +58,9 @@ static JSON: LazyLock<String> = LazyLock::new(|| contract().to_pretty_json().unw
 #[must_use]
 pub fn contract() -> utoipa::openapi::OpenApi {
     let mut contract = super::routes().split_for_parts().1;
+    // The router marks a parameter that spans several segments; `OpenAPI` cannot say so.
+    let paths = std::mem::take(&mut contract.paths.paths);
+    contract.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     contract.components.get_or_insert_with(Components::new).add_security_scheme(SCHEME, scheme);
     for (path, item) in &mut contract.paths.paths {

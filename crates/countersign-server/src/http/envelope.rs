@@ -32,14 +32,16 @@ pub(super) async fn wrap(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let private = request.uri().path().starts_with("/admin");
+    let path = request.uri().path();
+    let (private, is_log) = (path.starts_with("/admin"), path.starts_with("/ledger"));
     let id = draw_id();
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
     let mut response = span.in_scope(|| tell(response, (&method, &id)));
     label(response.headers_mut(), &id);
-    if private {
+    // A tile that is not there yet will be: nobody may remember that it was not.
+    if private || is_log && !response.status().is_success() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     meter::answered(route, (&method, response.status()), begun.elapsed());

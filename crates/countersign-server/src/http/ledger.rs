@@ -174,7 +174,7 @@ pub(super) async fn consistency(
 }
 
 /// What the store cannot answer is the node's fault; every other complaint is about what was asked.
-fn proved(
+pub(super) fn proved(
     proof: Result<Vec<Hash>, ProofError<StoreError>>,
 ) -> Result<Result<Vec<Hash>, ProofError<StoreError>>, StoreError> {
     match proof {

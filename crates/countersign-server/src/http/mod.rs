@@ -8,7 +8,8 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `ledger` `evidence` `health`: one capability each
+//! - `approvals` `permits` `rotations` `people` `policy` `ledger` `tiles` `proofs` `evidence` `health`: one
+//!   capability each
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::engine::{Committed, Engine, Submission};
@@ -40,7 +41,9 @@ mod people;
 mod permits;
 mod policy;
 mod problem;
+mod proofs;
 mod rotations;
+mod tiles;
 
 pub use body::MAX_BODY;
 pub use contract::contract;
@@ -99,6 +102,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ledger::entry))
         .routes(routes!(evidence::export))
         .routes(routes!(ledger::checkpoint))
+        .routes(routes!(proofs::file))
+        .routes(routes!(tiles::hashes))
+        .routes(routes!(tiles::bundle).layer(tiles::compressed()))
         .routes(routes!(ledger::inclusion))
         .routes(routes!(ledger::consistency))
         .routes(routes!(health::alive))

@@ -9,4 +9,5 @@ mod idempotency;
 mod journeys;
 mod node;
 mod pages;
+mod tiles;
 mod transcript;
