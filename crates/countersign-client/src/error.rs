@@ -63,6 +63,15 @@ impl ClientError {
         }
     }
 
+    /// Whether the server says that there is no such thing, in whichever form.
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.status == 404,
+            Self::Unexpected { status, .. } => *status == Some(404),
+            Self::Unreachable { .. } | Self::Unusable(_) => false,
+        }
+    }
+
     /// The stable code, where the server gave one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {

@@ -7,6 +7,7 @@
 //! - `client`: the routes
 //! - `transport`: one call: repetition, limits, problems
 //! - `pages`: lists longer than a page
+//! - `follow`: a log, followed from its public routes alone
 //! - `credential`: the secret its holder draws
 //! - `error`: what can go wrong, by what the caller would do about it
 #![deny(missing_docs)]
@@ -14,6 +15,7 @@
 mod client;
 mod credential;
 mod error;
+pub mod follow;
 mod pages;
 mod transport;
 

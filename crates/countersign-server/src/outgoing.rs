@@ -20,6 +20,7 @@ pub(crate) fn client<'a>(
     let encrypted = urls.any(|url| url.scheme() == "https");
     let builder = Client::builder()
         .no_proxy()
+        .no_gzip()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)
         .timeout(patience);

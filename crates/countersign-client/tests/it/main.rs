@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod scripted;

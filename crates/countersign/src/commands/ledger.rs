@@ -15,7 +15,7 @@ use countersign_server::verification;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::Session;
+use super::{Session, follow};
 use crate::failure::{Failure, Kind};
 use crate::output::fields;
 
@@ -35,6 +35,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         pinned: Pinned,
     },
+    /// Follow a log from outside: each checkpoint must continue the last one that was seen.
+    Follow(follow::Follow),
     /// Copy a database, also that of a running server, as of one moment.
     Copy { database: PathBuf, target: PathBuf },
 }
@@ -73,6 +75,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             session.output.show(&json!({ "checkpoint": note }), |_| note.clone())
         }
         Verb::Prove { index, pinned } => prove(session, index, &pinned).await,
+        Verb::Follow(arguments) => follow::run(session, &arguments).await,
         Verb::Copy { database, target } => {
             SqliteStore::copy(&database, &target)?;
             let copied = json!({ "copy": target.display().to_string() });

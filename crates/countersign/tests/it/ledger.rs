@@ -70,3 +70,50 @@ fn an_entry_is_proved_against_the_pinned_key_only() {
             .starts_with("test.example/log\n")
     );
 }
+
+fn follow(stage: &Stage, url: &str, more: &[&str]) -> (i32, String) {
+    let (prefix, key) = (format!("{url}/ledger"), format!("@{}", stage.text("node/log.vkey")));
+    let mut arguments = vec!["--json", "ledger", "follow", &prefix, "--key", &key, "--once"];
+    arguments.extend(more);
+    said(&run(&arguments))
+}
+
+#[test]
+fn a_log_is_followed_from_outside_and_an_old_copy_of_it_is_refused() {
+    let stage = Stage::new();
+    let old = stage.text("old.db");
+    json(&run(&["--json", "ledger", "copy", &stage.text("node/data/ledger.db"), &old]));
+    let (state, checkpoint) = (stage.text("seen"), stage.text("node/checkpoint"));
+    std::fs::copy(&checkpoint, stage.path("old.checkpoint")).unwrap();
+    let served = stage.serve();
+    let (code, first) = follow(&stage, &served.url, &["--state", &state, "--entries"]);
+    assert!(code == 0 && first.contains(r#""event":"first""#), "{first}");
+    stage.claim_all(&served.url);
+    let url = served.url.clone();
+    served.stop();
+    let (code, gone) = follow(&stage, &url, &["--state", &state]);
+    assert!(code == 5 && gone.contains("cannot reach"), "{gone}");
+
+    let served = stage.serve();
+    let (code, grown) = follow(&stage, &served.url, &["--state", &state, "--entries"]);
+    assert!(code == 0 && grown.contains(r#""event":"grown""#), "{grown}");
+    let (code, same) = follow(&stage, &served.url, &["--state", &state]);
+    assert!(code == 0 && same.contains(r#""event":"unchanged""#), "{same}");
+    served.stop();
+
+    // Whoever restores an old copy together with its checkpoint gets past the node itself, but not past those who remember.
+    for (from, to) in [("old.db", "node/data/ledger.db"), ("old.checkpoint", "node/checkpoint")] {
+        std::fs::copy(stage.path(from), stage.path(to)).unwrap();
+    }
+    for ending in ["-wal", "-shm"] {
+        drop(std::fs::remove_file(stage.path(&format!("node/data/ledger.db{ending}"))));
+    }
+    let served = stage.serve();
+    let (code, back) = follow(&stage, &served.url, &["--state", &state]);
+    assert!(code == 6 && back.contains("went back"), "{back}");
+    let proof = std::fs::read_to_string(stage.path("seen.fork.json")).unwrap();
+    let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
+    assert_eq!(proof["contradiction"], "went-back");
+    assert_eq!(proof["seen"].as_str(), Some(std::fs::read_to_string(&state).unwrap().as_str()));
+    drop(served);
+}
