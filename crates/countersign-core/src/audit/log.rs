@@ -1,10 +1,14 @@
-//! What the log says of itself after genesis: counts of its entries.
+//! What the log says of itself after genesis: counts of its entries, and who watches it.
 //!
-//! Whether a count is true is for whoever has all entries to say; here it must come from the node and go forward.
+//! Whether a count is true is for whoever has all entries to say; here it must come from the node and go forward. Whether a witness was
+//! gone nobody can tell from the log; here it is gone once, in nobody's silence, before it is back.
 
+use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, is_of_none, must};
 use crate::domain::{Event, Fact};
+use crate::incident::Cause;
+use crate::state::Subject;
 
 impl Auditor {
     pub(super) fn log(&mut self, event: &Event) -> Verdict {
@@ -16,6 +20,22 @@ impl Auditor {
                 must((1..=taken.size).contains(&taken.subjects), Breach::WrongCount)?;
                 self.counted = taken.size;
                 Ok(())
+            }
+            Fact::LogWitnessLost(_, lost) => {
+                self.owed.push(Owed::Incident {
+                    cause: Cause::WitnessLost,
+                    about: Subject::Log,
+                    environment: None,
+                });
+                by_node(event)?;
+                is_of_none(event)?;
+                must(self.lost_witnesses.insert(lost.witness.clone()), Breach::BegunTwice)?;
+                must(lost.since <= event.at, Breach::TooEarly)
+            }
+            Fact::LogWitnessRegained(_, regained) => {
+                by_node(event)?;
+                is_of_none(event)?;
+                must(self.lost_witnesses.remove(&regained.witness), Breach::Unknown)
             }
             _ => Err(Breach::Unprompted),
         }

@@ -20,7 +20,7 @@
 //! - `demand` `quorum`: what the policy's text demands for an action
 //! - `genesis` `log` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -67,6 +67,8 @@ pub struct Auditor {
     owed: Vec<Owed>,
     /// Whether genesis may still adopt secrets.
     adopting: bool,
+    /// Witnesses that were lost and are not back.
+    lost_witnesses: BTreeSet<Name>,
     policy: Option<InForce>,
     /// How many entries the last census counted.
     counted: u64,
@@ -165,7 +167,9 @@ impl Auditor {
     fn judge(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match &event.fact {
             Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
-            Fact::LogCensusTaken(..) => self.log(event),
+            Fact::LogCensusTaken(..) | Fact::LogWitnessLost(..) | Fact::LogWitnessRegained(..) => {
+                self.log(event)
+            }
             Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
                 self.person(event, owed)
             }
@@ -224,7 +228,10 @@ impl Auditor {
 /// Incidents only ever come with what caused them.
 fn incident(event: &Event, owed: Option<&Owed>) -> Verdict {
     let Some(Owed::Incident { environment, .. }) = owed else { return Err(Breach::Unprompted) };
-    is_of(event, environment)
+    match environment {
+        Some(environment) => is_of(event, environment),
+        None => is_of_none(event),
+    }
 }
 
 /// Whether the event begins what it is about.

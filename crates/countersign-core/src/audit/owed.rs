@@ -31,7 +31,7 @@ pub(super) enum Owed {
     /// The version was taken.
     Rotation { rotation: RotationId, secret: SecretKey, permit: PermitId },
     /// Something went wrong that must not end in silence.
-    Incident { cause: Cause, about: Subject, environment: Name },
+    Incident { cause: Cause, about: Subject, environment: Option<Name> },
     /// The last attempt of a task failed, and there is a way back.
     TurnedBack { rotation: RotationId, task: TaskKey },
     /// The last task of the stage is done.

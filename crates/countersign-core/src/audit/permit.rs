@@ -206,7 +206,11 @@ impl Auditor {
         permit.state = State::Unknown;
         let environment = permit.action.environment.clone();
         self.owed.extend(report.map(|outcome| Owed::ReportedLate { permit: id, outcome }));
-        self.owed.push(Owed::Incident { cause: Cause::PermitUnknown, about: id.into(), environment });
+        self.owed.push(Owed::Incident {
+            cause: Cause::PermitUnknown,
+            about: id.into(),
+            environment: Some(environment),
+        });
         Ok(())
     }
 

@@ -172,7 +172,11 @@ impl Auditor {
                 by_node(event)?;
                 if let Some(cause) = rotation.failed(event, failed)? {
                     let environment = rotation.terms.secret.environment.clone();
-                    self.owed.push(Owed::Incident { cause, about: id.into(), environment });
+                    self.owed.push(Owed::Incident {
+                        cause,
+                        about: id.into(),
+                        environment: Some(environment),
+                    });
                     if cause == Cause::RotationTurnedBack {
                         self.owed.push(Owed::TurnedBack { rotation: id, task: failed.task.clone() });
                     }

@@ -48,6 +48,9 @@ const FREE: &[Free] = &[
     ("rotation.task_succeeded", "/data/latency_us", "a measurement"),
     ("rotation.turned_back", "/actor", "another executor might have ordered it"),
     ("incident.opened", "/subject", "any id that is new will do"),
+    ("log.witness_lost", "/data/cosigned", "what the node remembers of its witness; the cosigned checkpoint itself proves it"),
+    ("log.witness_lost", "/data/since", "as above, within the times that are possible"),
+    ("log.witness_regained", "/data/cosigned", "as above"),
 ];
 
 /// Everything a change could put there: what stands at places of this name anywhere in the history, and its neighbours.
@@ -167,6 +170,7 @@ fn every_field_means_something_or_is_on_the_list() {
 #[rustfmt::skip]
 const DROPPED: &[(&str, &str)] = &[
     ("log.census_taken", "changes nothing"),
+    ("log.witness_regained", "of a witness that is never lost again"),
     ("person.claimed", "of somebody who never acts"),
     ("person.refused", "changes nothing"),
     ("approval.denied", "last of its subject"),
@@ -258,7 +262,7 @@ fn nothing_that_waited_could_have_come_at_once() {
             noticed += 1;
         }
     });
-    // The runner may come later than it must.
-    assert_eq!(hurried, BTreeSet::from(["rotation.task_attempted"]));
+    // The runner may come later than it must; a witness is back when it is back.
+    assert_eq!(hurried, BTreeSet::from(["log.witness_regained", "rotation.task_attempted"]));
     assert!(noticed > 20, "{noticed}");
 }
