@@ -1,7 +1,41 @@
 //! Entries, proofs and incidents.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which entries, and which part of them. All filters must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct EntryListing {
+    /// Begin at this index; `next` of the page before.
+    pub from: Option<u64>,
+    /// Entries on the page, 1 to 200; 50 unless told otherwise.
+    pub limit: Option<usize>,
+    /// `oldest` first unless told otherwise, or `newest` first.
+    pub order: Option<String>,
+    /// Who acted: `per_…` or `node`.
+    pub actor: Option<String>,
+    /// What the entry belongs to: `cor_…`.
+    pub correlation: Option<String>,
+    /// The environment it concerns.
+    pub environment: Option<String>,
+    /// The kind of event, as `approval.granted`, or a family, as `approval.*`.
+    pub kind: Option<String>,
+    /// What it is about: `apr_…`, `secret:type/name@environment`, `log`, ….
+    pub subject: Option<String>,
+    /// The resource of the action, or the secret, that the entry or its subject is about: `webhook-signing/stripe`.
+    pub resource: Option<String>,
+    /// The verb of the action that the entry or its subject is about: `rotate`.
+    pub verb: Option<String>,
+    /// At or after this RFC 3339 time.
+    pub from_time: Option<String>,
+    /// Before this RFC 3339 time.
+    pub until_time: Option<String>,
+    /// Words in the values of the details, in any order, whatever their case and accents; `word*` stands for any ending. What is joined
+    /// by punctuation, as `stripe.com`, must stand together.
+    pub text: Option<String>,
+}
 
 /// An entry of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,7 +1,7 @@
 //! The routes of the API, one method each.
 
 use countersign_api::approval::{Approval, RequestApproval};
-use countersign_api::ledger::{ConsistencyProof, Entry, Incident, InclusionProof};
+use countersign_api::ledger::{ConsistencyProof, Entry, EntryListing, Incident, InclusionProof};
 use countersign_api::permit::{FinishPermit, Permit, ReservePermit};
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
@@ -10,9 +10,9 @@ use countersign_api::{Page, Reason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::pages::ListRoute;
+use crate::pages::{self, ListRoute};
 use crate::transport::{Call, Transport};
-use crate::{ClientError, Credential, EntryListing, EvidenceScope, Listing, Pages, Patience};
+use crate::{ClientError, Credential, EvidenceScope, Listing, Pages, Patience};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
 const INCIDENTS: &[&str] = &["admin", "incidents"];
@@ -215,15 +215,15 @@ impl Client {
 
 /// The ledger and incidents.
 impl Client {
-    /// One page of entries, in order.
+    /// One page of entries that fit, in the order asked for.
     pub async fn entries(&self, listing: &EntryListing) -> Answer<Page<Entry>> {
-        self.page(&listing.route()).await
+        self.page(&pages::entries(listing)).await
     }
 
-    /// All pages of entries, in order.
+    /// All pages of entries that fit, in the order asked for.
     #[must_use]
     pub fn all_entries(&self, listing: &EntryListing) -> Pages<'_, Entry> {
-        Pages::new(self, listing.route())
+        Pages::new(self, pages::entries(listing))
     }
 
     /// One entry.

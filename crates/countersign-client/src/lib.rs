@@ -20,7 +20,8 @@ mod pages;
 mod transport;
 
 pub use client::Client;
+pub use countersign_api::ledger::EntryListing;
 pub use credential::Credential;
 pub use error::{ClientError, ErrorKind};
-pub use pages::{EntryListing, EvidenceScope, Listing, Pages};
+pub use pages::{EvidenceScope, Listing, Pages};
 pub use transport::{MAX_ANSWER, Patience};

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use countersign_api::Page;
+use countersign_api::ledger::EntryListing;
 use serde::de::DeserializeOwned;
 
 use crate::{Client, ClientError};
@@ -16,17 +17,6 @@ pub struct Listing {
     pub limit: Option<usize>,
     /// `next` of the page before.
     pub after: Option<String>,
-}
-
-/// Which entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EntryListing {
-    /// From this index on, or, with a subject, after this number among its entries.
-    pub from: Option<u64>,
-    /// Entries on a page, 1 to 200; the server's choice unless told otherwise.
-    pub limit: Option<usize>,
-    /// Only entries about this subject.
-    pub subject: Option<String>,
 }
 
 /// Which entries an evidence bundle is about: every filter that is set must match. As typed; the server reads it strictly.
@@ -90,15 +80,25 @@ impl Listing {
     }
 }
 
-impl EntryListing {
-    pub(crate) fn route(&self) -> ListRoute {
-        let given = [
-            ("from", self.from.map(|from| from.to_string())),
-            ("limit", self.limit.map(|limit| limit.to_string())),
-            ("subject", self.subject.clone()),
-        ];
-        ListRoute { path: &["admin", "entries"], cursor: "from", query: present(given) }
-    }
+/// The route of entries, with every filter that is set.
+pub(crate) fn entries(asked: &EntryListing) -> ListRoute {
+    let asked = asked.clone();
+    let given = [
+        ("from", asked.from.map(|from| from.to_string())),
+        ("limit", asked.limit.map(|limit| limit.to_string())),
+        ("order", asked.order),
+        ("actor", asked.actor),
+        ("correlation", asked.correlation),
+        ("environment", asked.environment),
+        ("kind", asked.kind),
+        ("subject", asked.subject),
+        ("resource", asked.resource),
+        ("verb", asked.verb),
+        ("from_time", asked.from_time),
+        ("until_time", asked.until_time),
+        ("text", asked.text),
+    ];
+    ListRoute { path: &["admin", "entries"], cursor: "from", query: present(given) }
 }
 
 fn present<const N: usize>(given: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {

@@ -53,6 +53,25 @@ impl Time {
     }
 }
 
+impl Time {
+    /// Reads any RFC 3339 time, whatever its offset. A part of a millisecond counts as a whole one: the result is the first time of
+    /// ours that is not before the one given, so that asking for what happened since then, or before it, asks for the same.
+    ///
+    /// # Errors
+    /// It is not an RFC 3339 time of the years 1970 to 9999.
+    pub fn parse_rfc3339(text: &str) -> Result<Self, TimeError> {
+        let error = || TimeError(text.to_string());
+        // The parser also takes other forms of ISO 8601.
+        let form =
+            text.as_bytes().get(10).is_some_and(|byte| matches!(byte, b'T' | b't')) && !text.contains('[');
+        let timestamp: Timestamp = text.parse().map_err(|_| error())?;
+        let nanoseconds = timestamp.as_nanosecond();
+        let millis = nanoseconds.div_euclid(1_000_000) + i128::from(nanoseconds.rem_euclid(1_000_000) > 0);
+        let millis = i64::try_from(millis).map_err(|_| error())?;
+        if form && (0..=LAST).contains(&millis) { Ok(Self(millis)) } else { Err(error()) }
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let timestamp = Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
@@ -114,6 +133,29 @@ mod tests {
             ["2026-11-23T10:00:00.12Z", "2026-11-23T11:00:00.120+01:00", "2026-11-23 10:00:00.120Z", ""]
         {
             assert!(odd.parse::<Time>().is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn any_rfc_3339_time_names_the_next_millisecond() {
+        let time = Time::from_millis(1_795_428_000_120);
+        for same in [
+            "2026-11-23T10:00:00.12Z",
+            "2026-11-23T11:00:00.120+01:00",
+            "2026-11-23t10:00:00.1191z",
+            "2026-11-23T10:00:00.120Z",
+        ] {
+            assert_eq!(Time::parse_rfc3339(same), Ok(time), "{same}");
+        }
+        for odd in [
+            "",
+            "2026-11-23",
+            "2026-11-23 10:00:00Z",
+            "2026-11-23T10:00:00",
+            "2026-11-23T10:00:00Z[UTC]",
+            "1969-12-31T23:59:59Z",
+        ] {
+            assert!(Time::parse_rfc3339(odd).is_err(), "{odd}");
         }
     }
 }

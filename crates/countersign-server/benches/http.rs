@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use countersign_server::http;
+use countersign_server::search::{Place, Search};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,7 +41,9 @@ async fn main() {
     let engine = ground::begin(folder.path()).await;
     let bare = Router::new().route(PATH, post(echo));
     let bare = row("bare axum handler", serve(bare).await).await;
-    let permits = serve(http::router(engine.clone(), http::recorder())).await;
+    let permits =
+        serve(http::router((engine.clone(), Search::start(&engine, Place::memory())), http::recorder()))
+            .await;
     let permits = row("POST /admin/permits, durable", permits).await;
     println!(r#"{{"what":"share of the bare handler","share":{:.2}}}"#, permits / bare);
     engine.stop().await;

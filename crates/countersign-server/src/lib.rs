@@ -9,6 +9,7 @@
 //! - `genesis`: the first entries of a log
 //! - `store`: where the ledger lives: memory, SQLite
 //! - `secrets`: values of governed secrets, sealed
+//! - `search`: finding entries: an index derived from the log
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
 //! - `evidence`: collects bundles for auditors
 //! - `http`: the API, one file per capability
@@ -25,6 +26,7 @@ pub mod http;
 pub mod node;
 mod outgoing;
 pub mod runner;
+pub mod search;
 pub mod secrets;
 pub mod store;
 pub mod verification;

@@ -31,7 +31,22 @@ async fn every_method_asks_its_route() {
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None };
     let activation = ActivatePolicy { policy: serde_json::json!({}), approval: "apr_1".into() };
-    let entries = EntryListing { from: Some(3), limit: None, subject: Some("apr_1".into()) };
+    let text = |text: &str| Some(text.to_owned());
+    let entries = EntryListing {
+        from: Some(3),
+        limit: None,
+        order: text("newest"),
+        actor: text("node"),
+        correlation: text("cor_1"),
+        environment: text("production"),
+        kind: text("approval.*"),
+        subject: text("apr_1"),
+        resource: text("webhook-signing/stripe"),
+        verb: text("rotate"),
+        from_time: text("2026-11-23T11:00:00+01:00"),
+        until_time: text("2026-11-24T00:00:00Z"),
+        text: text("quarter end"),
+    };
 
     let failed = [
         c.me().await.is_err(),
@@ -99,7 +114,7 @@ GET /admin/rotations/rot_1
 POST /admin/rotations/rot_1/abort {}
 GET /admin/secrets?status=pending&limit=2&after=x
 GET /admin/incidents?status=pending&limit=2&after=x
-GET /admin/entries?from=3&subject=apr_1
+GET /admin/entries?from=3&order=newest&actor=node&correlation=cor_1&environment=production&kind=approval.*&subject=apr_1&resource=webhook-signing%2Fstripe&verb=rotate&from_time=2026-11-23T11%3A00%3A00%2B01%3A00&until_time=2026-11-24T00%3A00%3A00Z&text=quarter+end
 GET /admin/entries/7
 GET /admin/evidence?case=rot_1
 GET /ledger/checkpoint

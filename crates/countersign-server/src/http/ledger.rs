@@ -1,98 +1,22 @@
-//! Entries and incidents for readers; checkpoint and proofs for everybody.
+//! Incidents for readers; checkpoint and proofs for everybody.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_api::Page;
-use countersign_api::ledger::{ConsistencyProof, Entry, Incident, InclusionProof};
-use countersign_core::{Item, Subject};
+use countersign_api::ledger::{ConsistencyProof, Incident, InclusionProof};
+use countersign_core::Item;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::proof::{ProofError, consistency_proof, inclusion_proof};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::address::{Asked, Named};
+use super::address::Asked;
 use super::gate::Viewer;
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::store::{Reader, StoreError, StoredEntry, Tree};
-
-/// Which entries.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EntriesQuery {
-    /// From this index on, or, with a subject, after this number among its entries.
-    pub from: Option<u64>,
-    /// Entries on the page, 1 to 200; 50 unless told otherwise.
-    pub limit: Option<usize>,
-    /// Only entries about this subject.
-    pub subject: Option<String>,
-}
-
-/// Entries in order.
-#[utoipa::path(get, path = "/admin/entries", tag = "ledger", params(EntriesQuery), responses((status = 200, body = Page<Entry>)))]
-pub(super) async fn entries(
-    State(app): State<App>,
-    _: Viewer,
-    Asked(query): Asked<EntriesQuery>,
-) -> Result<Json<Page<Entry>>, Rejected> {
-    let limit = lists::limit(query.limit)?;
-    let subject = query.subject.as_deref().map(str::parse::<Subject>).transpose();
-    let subject = subject.map_err(Rejected::malformed)?;
-    let from = query.from.unwrap_or(0);
-    let mut items = app.engine.read(move |reader| page(reader, subject, (from, limit + 1))).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = u64::try_from(items.len()).unwrap_or(0).saturating_add(from);
-    Ok(Json(Page { items, next: more.then(|| next.to_string()) }))
-}
-
-fn page(
-    reader: &mut dyn Reader,
-    subject: Option<Subject>,
-    (from, limit): (u64, usize),
-) -> Result<Vec<Entry>, StoreError> {
-    let entries = match subject {
-        Some(subject) => {
-            reader.entries_of(&subject.to_string(), u32::try_from(from).unwrap_or(u32::MAX), limit)?
-        }
-        None => reader.entries(from, limit)?,
-    };
-    entries.into_iter().map(|entry| show(reader, &entry)).collect()
-}
-
-/// One entry.
-#[utoipa::path(get, path = "/admin/entries/{index}", tag = "ledger", params(("index" = u64, Path)), responses((status = 200, body = Entry)))]
-pub(super) async fn entry(
-    State(app): State<App>,
-    _: Viewer,
-    Named(index): Named<u64>,
-) -> Result<Json<Entry>, Rejected> {
-    let found = app
-        .engine
-        .read(move |reader| {
-            let entries = reader.entries(index, 1)?;
-            entries.first().map(|entry| show(reader, entry)).transpose()
-        })
-        .await?;
-    found.map(Json).ok_or_else(|| Rejected::not_found("entry", &index.to_string()))
-}
-
-fn show(reader: &mut dyn Reader, entry: &StoredEntry) -> Result<Entry, StoreError> {
-    let damaged = |error: serde_json::Error| StoreError::Corrupt(format!("entry {}: {error}", entry.index));
-    let details = reader.details(entry.index)?;
-    let details =
-        details.map(|details| serde_json::from_slice(&details.body)).transpose().map_err(damaged)?;
-    Ok(Entry {
-        index: entry.index,
-        leaf: serde_json::from_slice(&entry.leaf).map_err(damaged)?,
-        leaf_text: String::from_utf8_lossy(&entry.leaf).into_owned(),
-        leaf_hash: entry.leaf_hash.to_string(),
-        details,
-    })
-}
+use crate::store::Tree;
 
 const INCIDENTS: lists::Kind = lists::Kind { name: "incident", states: &["open"] };
 

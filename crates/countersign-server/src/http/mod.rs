@@ -8,8 +8,7 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `ledger` `tiles` `proofs` `evidence` `health`: one
-//!   capability each
+//! - `approvals` `permits` `rotations` `people` `policy` `entries` `ledger` `tiles` `proofs` `evidence` `health`: one capability each
 
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::engine::{Committed, Engine, Submission};
+use crate::search::Search;
 use names::Known;
 use problem::Rejected;
 
@@ -28,6 +28,7 @@ mod address;
 mod approvals;
 mod body;
 mod contract;
+mod entries;
 mod envelope;
 mod evidence;
 mod gate;
@@ -53,6 +54,7 @@ pub use meter::recorder;
 #[derive(Clone)]
 struct App {
     engine: Engine,
+    search: Search,
     names: Arc<names::Names>,
     metrics: PrometheusHandle,
     /// Bounds how many evidence bundles are made at once.
@@ -98,8 +100,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rotations::abort))
         .routes(routes!(rotations::secrets))
         .routes(routes!(ledger::incidents))
-        .routes(routes!(ledger::entries))
-        .routes(routes!(ledger::entry))
+        .routes(routes!(entries::list))
+        .routes(routes!(entries::show_one))
         .routes(routes!(evidence::export))
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(proofs::file))
@@ -114,8 +116,8 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// The whole API over an engine.
-pub fn router(engine: Engine, metrics: PrometheusHandle) -> Router {
-    let app = App { engine, names: Arc::default(), metrics, exports: evidence::places() };
+pub fn router((engine, search): (Engine, Search), metrics: PrometheusHandle) -> Router {
+    let app = App { engine, search, names: Arc::default(), metrics, exports: evidence::places() };
     let (router, _) = routes().split_for_parts();
     router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
 }

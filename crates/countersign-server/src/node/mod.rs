@@ -29,6 +29,7 @@ use crate::config::NodeConfig;
 use crate::engine::{Engine, Options, census, codec};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::runner::{Outside, Runner};
+use crate::search::{Place, Search};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Reader, StoreError};
@@ -54,6 +55,7 @@ pub struct Beginning {
 #[derive(Debug)]
 pub struct Node {
     engine: Engine,
+    search: Search,
     runner: Runner,
     listener: TcpListener,
     address: SocketAddr,
@@ -64,6 +66,12 @@ impl NodeConfig {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data.join("ledger.db")
+    }
+
+    /// The search index: derived, so it needs no backup and can be removed while nothing is served.
+    #[must_use]
+    pub fn search_index(&self) -> PathBuf {
+        self.data.join("search.db")
     }
 }
 
@@ -90,7 +98,10 @@ impl Node {
         let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
         warn_of_missing_endpoints(&engine, config);
         match Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config)) {
-            Ok(runner) => Ok(Self { engine, runner, listener, address }),
+            Ok(runner) => {
+                let search = Search::start(&engine, Place::File(config.search_index()));
+                Ok(Self { engine, search, runner, listener, address })
+            }
             Err(error) => {
                 engine.stop().await;
                 Err(error.into())
@@ -109,17 +120,19 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, runner, listener, address } = self;
+        let Self { engine, search, runner, listener, address } = self;
         let (running, watched) = watch::channel(());
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
         let upkeep = tokio::spawn(serving::upkeep());
         let census = tokio::spawn(census::run(engine.clone()));
-        let served = serving::serve((listener, engine.clone()), stop, running).await;
+        let parts = (engine.clone(), search.clone());
+        let served = serving::serve((listener, parts), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
         }
         upkeep.abort();
         census.abort();
+        search.stop().await;
         engine.stop().await;
         served.map_err(|cause| NodeError::Listen { address, cause })
     }

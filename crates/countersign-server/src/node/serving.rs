@@ -10,6 +10,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::engine::Engine;
 use crate::http;
+use crate::search::Search;
 
 /// How long a body may pause.
 const BODY_PAUSE: Duration = Duration::from_secs(10);
@@ -31,11 +32,11 @@ pub(super) async fn upkeep() {
 
 /// Serves until `stop` is ready, then drops `running`, lets requests under way finish and returns.
 pub(super) async fn serve(
-    (listener, engine): (TcpListener, Engine),
+    (listener, served): (TcpListener, (Engine, Search)),
     stop: impl Future<Output = ()> + Send + 'static,
     running: watch::Sender<()>,
 ) -> io::Result<()> {
-    let router = http::router(engine, http::recorder()).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    let router = http::router(served, http::recorder()).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
     let mut watched = running.subscribe();
     let told = async move {
         stop.await;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use countersign_api::Page;
 use countersign_api::ledger::{Entry, Incident};
-use countersign_client::EntryListing;
+use countersign_client::{Client, EntryListing};
 use serde_json::Value;
 
 use super::{Session, more};
@@ -12,24 +12,83 @@ use crate::output::{Table, fields};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Entries in order.
-    List(Range),
+    /// Entries that pass every filter, in order.
+    List(Box<List>),
     /// One entry with its details.
     Show { index: u64 },
 }
 
-/// Which entries.
+/// Which entries, and how many of them.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Range {
-    /// From this index on, or, with a subject, after this number among its entries.
+pub(crate) struct List {
+    #[command(flatten)]
+    filters: Filters,
+    /// Begin at this index.
     #[arg(long)]
     from: Option<u64>,
-    /// How many to show, 1 to 200.
+    /// How many to show, 1 to 200; with `--all`, how many to ask for at once.
     #[arg(long)]
     limit: Option<usize>,
-    /// Only entries about this subject.
+    /// The newest first.
+    #[arg(long)]
+    newest: bool,
+    /// Go through all pages. With `--json`, one document per line.
+    #[arg(long)]
+    all: bool,
+}
+
+/// What entries must have in common. All filters must hold.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Filters {
+    /// Who acted: a person's id, or `node`.
+    #[arg(long, value_name = "ID")]
+    actor: Option<String>,
+    /// What the entry belongs to.
+    #[arg(long, value_name = "ID")]
+    correlation: Option<String>,
+    /// The environment it concerns.
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// The kind of event, as `approval.granted`, or a family, as `approval.*`.
+    #[arg(long)]
+    kind: Option<String>,
+    /// What it is about.
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
+    /// The resource of the action, or the secret, that the entry or its subject is about.
+    #[arg(long, value_name = "TYPE/NAME")]
+    resource: Option<String>,
+    /// The verb of that action.
+    #[arg(long)]
+    verb: Option<String>,
+    /// At or after this time, as `2026-11-23T10:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    from_time: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    until_time: Option<String>,
+    /// Words in the values of the details; `word*` stands for any ending.
+    #[arg(long, value_name = "WORDS")]
+    text: Option<String>,
+}
+
+impl Filters {
+    pub(crate) fn listing(&self) -> EntryListing {
+        let asked = self.clone();
+        EntryListing {
+            actor: asked.actor,
+            correlation: asked.correlation,
+            environment: asked.environment,
+            kind: asked.kind,
+            subject: asked.subject,
+            resource: asked.resource,
+            verb: asked.verb,
+            from_time: asked.from_time,
+            until_time: asked.until_time,
+            text: asked.text,
+            ..EntryListing::default()
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,12 +100,26 @@ pub(crate) enum IncidentVerb {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     let client = session.client()?;
     match verb {
-        Verb::List(Range { from, limit, subject }) => {
-            let page = client.entries(&EntryListing { from, limit, subject }).await?;
-            session.output.show(&page, table)
-        }
+        Verb::List(list) => show_list(session, &client, &list).await,
         Verb::Show { index } => session.output.show(&client.entry(index).await?, show),
     }
+}
+
+async fn show_list(session: &Session, client: &Client, list: &List) -> anyhow::Result<()> {
+    let order = list.newest.then(|| "newest".to_owned());
+    let listing = EntryListing { from: list.from, limit: list.limit, order, ..list.filters.listing() };
+    if !list.all {
+        return session.output.show(&client.entries(&listing).await?, table);
+    }
+    let mut pages = client.all_entries(&listing);
+    while let Some(items) = pages.next().await? {
+        if session.output.is_json() {
+            items.iter().try_for_each(|entry| session.output.show(entry, show))?;
+        } else {
+            session.output.show(&Page { items, next: None }, table)?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) async fn incidents(session: &Session, verb: IncidentVerb) -> anyhow::Result<()> {

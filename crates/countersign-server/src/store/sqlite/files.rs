@@ -47,7 +47,7 @@ impl WriteLock {
 ///
 /// SQLite gives its `-wal` and `-shm` the mode of the database. It does not sync the folder for a new database, so we do:
 /// otherwise a power cut could take the file away after its content was acknowledged.
-pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_private(path: &Path) -> Result<(), StoreError> {
     match private().create_new(true).open(path) {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),

@@ -19,7 +19,7 @@ use super::{Batch, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 
 mod append;
 mod errors;
-mod files;
+pub(crate) mod files;
 mod read;
 pub(crate) mod schema;
 

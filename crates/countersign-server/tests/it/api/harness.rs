@@ -13,6 +13,7 @@ use countersign_server::clock::{Clock, ClockJumped};
 use countersign_server::engine::Engine;
 use countersign_server::genesis::Claim;
 use countersign_server::http;
+use countersign_server::search::{Place, Search};
 use countersign_server::store::Store;
 use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -190,7 +191,8 @@ impl Api {
         setup.people.push((EVE, "Eve"));
         setup.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let (engine, claims) = fixture::begun(store, setup).await;
-        let router = http::router(engine.clone(), http::recorder());
+        let router =
+            http::router((engine.clone(), Search::start(&engine, Place::memory())), http::recorder());
         Self { engine, clock, claims, router, keys: AtomicU64::new(0) }
     }
 

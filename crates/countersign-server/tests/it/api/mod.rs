@@ -9,5 +9,6 @@ mod idempotency;
 mod journeys;
 mod node;
 mod pages;
+mod search;
 mod tiles;
 mod transcript;

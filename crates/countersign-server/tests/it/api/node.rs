@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_server::engine::Engine;
 use countersign_server::http;
+use countersign_server::search::{Place, Search};
 use countersign_server::store::memory::MemoryStore;
 use tower::ServiceExt as _;
 
@@ -40,7 +41,8 @@ async fn a_node_that_cannot_decide_says_so_and_why() {
 async fn a_node_without_genesis_is_not_ready() {
     let engine = Engine::start(Box::new(MemoryStore::new()), fixture::options()).expect("it starts");
     let request = axum::http::Request::get("/readyz").body(axum::body::Body::empty()).expect("a request");
-    let answer = http::router(engine, http::recorder()).oneshot(request).await.expect("an answer");
+    let search = Search::start(&engine, Place::memory());
+    let answer = http::router((engine, search), http::recorder()).oneshot(request).await.expect("an answer");
     assert_eq!(answer.status(), 503);
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
     assert!(String::from_utf8_lossy(&body).contains("the log has no genesis yet"));
