@@ -397,7 +397,8 @@ fn redacted_words_leave_the_disk() {
 
 #[test]
 fn what_cannot_be_used_is_made_again() {
-    let ruin: [(&str, fn(&Path)); 4] = [
+    type Ruin = fn(&Path);
+    let ruin: [(&str, Ruin); 4] = [
         ("missing", |file| std::fs::remove_file(file).unwrap()),
         ("no database", |file| std::fs::write(file, b"something else, long enough to be looked at").unwrap()),
         ("cut off", |path| std::fs::File::options().write(true).open(path).unwrap().set_len(8192).unwrap()),
