@@ -154,7 +154,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     }
 }
 
-fn kind(error: &anyhow::Error) -> Kind {
+/// The kind of an error, whatever context it was given.
+pub(crate) fn kind(error: &anyhow::Error) -> Kind {
     for cause in error.chain() {
         if let Some(Failure { kind, .. }) = cause.downcast_ref() {
             return *kind;

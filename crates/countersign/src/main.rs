@@ -8,6 +8,7 @@
 //! - `output`: tables, JSON, and text from elsewhere made visible
 //! - `failure`: errors, their hints and exit codes
 //! - `credentials` `people` `parameters`: files and arguments read strictly
+//! - `export`: entries on their way to a file, an endpoint or standard output
 //! - `demo`: everything at once, on this machine
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ mod commands;
 mod credentials;
 #[cfg(feature = "demo")]
 mod demo;
+mod export;
 mod failure;
 mod output;
 mod parameters;

@@ -80,7 +80,8 @@ impl HookKey {
     }
 
     /// The value of `webhook-signature`. `seconds` counts from 1970.
-    fn sign(&self, (id, seconds): (&str, &str), body: &[u8]) -> String {
+    #[must_use]
+    pub fn sign(&self, (id, seconds): (&str, &str), body: &[u8]) -> String {
         let tag = calls::mac(&self.0, &[id.as_bytes(), b".", seconds.as_bytes(), b".", body]);
         format!("v1,{}", STANDARD.encode(tag))
     }

@@ -1,4 +1,4 @@
-//! `countersign entry …` and `incident …`
+//! `countersign entry …` and `incident …`; `entry export` stands in a file of its own.
 
 use clap::{Args, Subcommand};
 use countersign_api::Page;
@@ -10,12 +10,16 @@ use super::{Session, more};
 use crate::cli::Listed;
 use crate::output::{Table, fields};
 
+mod export;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Entries that pass every filter, in order.
     List(Box<List>),
     /// One entry with its details.
     Show { index: u64 },
+    /// Export entries as CloudEvents, CSV or JSON to a file, an HTTP endpoint or standard output.
+    Export(Box<export::Export>),
 }
 
 /// Which entries, and how many of them.
@@ -98,10 +102,10 @@ pub(crate) enum IncidentVerb {
 }
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
-    let client = session.client()?;
     match verb {
-        Verb::List(list) => show_list(session, &client, &list).await,
-        Verb::Show { index } => session.output.show(&client.entry(index).await?, show),
+        Verb::List(list) => show_list(session, &session.client()?, &list).await,
+        Verb::Export(export) => export::run(session, *export).await,
+        Verb::Show { index } => session.output.show(&session.client()?.entry(index).await?, show),
     }
 }
 

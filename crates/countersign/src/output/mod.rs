@@ -52,6 +52,12 @@ impl fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
+impl From<std::io::Error> for Unwritable {
+    fn from(error: std::io::Error) -> Self {
+        Self(error)
+    }
+}
+
 impl Unwritable {
     pub(crate) fn is_closed(&self) -> bool {
         self.0.kind() == std::io::ErrorKind::BrokenPipe
