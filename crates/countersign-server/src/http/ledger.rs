@@ -16,7 +16,7 @@ use super::address::Asked;
 use super::gate::Viewer;
 use super::problem::Rejected;
 use super::{App, lists};
-use crate::store::Tree;
+use crate::store::{StoreError, Tree};
 
 const INCIDENTS: lists::Kind = lists::Kind { name: "incident", states: &["open"] };
 

@@ -9,6 +9,7 @@ use countersign_ledger::hash::leaf_hash;
 use countersign_ledger::proof::ProofFile;
 use countersign_server::engine::Engine;
 use countersign_server::http;
+use countersign_server::search::{Place, Search};
 use countersign_server::store::memory::MemoryStore;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
@@ -46,7 +47,8 @@ impl Served {
         let engine = fixture::started(Box::new(MemoryStore::new())).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let router = http::router(engine.clone(), http::recorder());
+        let search = Search::start(&engine, Place::memory());
+        let router = http::router((engine.clone(), search), http::recorder());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let tls =
             rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
