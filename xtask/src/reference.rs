@@ -21,6 +21,11 @@ const MEANINGS: &[(&str, &str)] = &[
         "log.census_taken",
         "Entries were counted: below `size`, of how many subjects, and the root over how many each has.",
     ),
+    (
+        "log.witness_lost",
+        "A witness has not cosigned for longer than the node bears; an incident is opened with it.",
+    ),
+    ("log.witness_regained", "A witness that was lost cosigns again."),
     ("policy.activated", "A policy is in force from here on. The policy itself is a blob of this digest."),
     ("person.enrolled", "Somebody belongs to the people of this log, with a one-time claim."),
     (

@@ -56,7 +56,8 @@ impl Served {
                 .expect("versions")
                 .with_root_certificates(rustls::RootCertStore::empty())
                 .with_no_client_auth();
-        let client = Client::builder().no_proxy().tls_backend_preconfigured(tls).build().expect("a client");
+        let client =
+            Client::builder().no_proxy().no_gzip().tls_backend_preconfigured(tls).build().expect("a client");
         Self { engine, address, client }
     }
 
