@@ -5,7 +5,7 @@
 
 use super::owed::Owed;
 use super::violation::Breach;
-use super::{Auditor, Verdict, by_node, is_of_none, must};
+use super::{Auditor, Verdict, by_node, is_of_none, is_part_of, must};
 use crate::domain::{Event, Fact};
 use crate::incident::Cause;
 use crate::state::Subject;
@@ -29,13 +29,15 @@ impl Auditor {
                 });
                 by_node(event)?;
                 is_of_none(event)?;
-                must(self.lost_witnesses.insert(lost.witness.clone()), Breach::BegunTwice)?;
+                let before = self.lost_witnesses.insert(lost.witness.clone(), event.correlation);
+                must(before.is_none(), Breach::BegunTwice)?;
                 must(lost.since <= event.at, Breach::TooEarly)
             }
             Fact::LogWitnessRegained(_, regained) => {
                 by_node(event)?;
                 is_of_none(event)?;
-                must(self.lost_witnesses.remove(&regained.witness), Breach::Unknown)
+                let correlation = self.lost_witnesses.remove(&regained.witness).ok_or(Breach::Unknown)?;
+                is_part_of(event, correlation)
             }
             _ => Err(Breach::Unprompted),
         }

@@ -20,7 +20,7 @@
 //! - `demand` `quorum`: what the policy's text demands for an action
 //! - `genesis` `log` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -67,8 +67,8 @@ pub struct Auditor {
     owed: Vec<Owed>,
     /// Whether genesis may still adopt secrets.
     adopting: bool,
-    /// Witnesses that were lost and are not back.
-    lost_witnesses: BTreeSet<Name>,
+    /// Witnesses that were lost and are not back, and the correlation of their loss.
+    lost_witnesses: BTreeMap<Name, CorrelationId>,
     policy: Option<InForce>,
     /// How many entries the last census counted.
     counted: u64,

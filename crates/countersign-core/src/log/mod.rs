@@ -92,9 +92,9 @@ pub struct Log {
     pub created_at: Time,
     /// The last census, if one was taken.
     pub census: Option<census::LastCensus>,
-    /// Witnesses that were lost and are not back, with the time at which the log says so.
+    /// Witnesses that were lost and are not back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub lost_witnesses: BTreeMap<Name, Time>,
+    pub lost_witnesses: BTreeMap<Name, witness::Missing>,
 }
 
 /// The policy in force and where it comes from.

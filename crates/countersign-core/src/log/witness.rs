@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::listed;
 use crate::context::{Actor, Context};
 use crate::domain::{self, Event, Fact};
+use crate::id::CorrelationId;
 use crate::incident::{self, Cause, Setting};
 use crate::log;
 use crate::state::{LogSubject, State, Subject};
@@ -61,6 +62,15 @@ pub struct Regained {
     pub witness: Name,
     /// Size of the checkpoint it cosigned.
     pub cosigned: u64,
+}
+
+/// A witness that was lost and is not back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// When the log said so.
+    pub lost_at: Time,
+    /// What it belongs to; that it is back belongs there too.
+    pub correlation: CorrelationId,
 }
 
 /// Why a report is refused, in order of precedence.
@@ -123,19 +133,20 @@ pub(crate) fn report(
     }
     let log = state.log().ok_or(log::Refusal::NotInitialised)?;
     let witness = command.witness.clone();
-    let is_lost = log.lost_witnesses.contains_key(&witness);
-    let event = |fact| Event::new(cx, cx.correlation, None, fact);
-    match command.standing {
-        Standing::Lost { since, .. } if since > cx.now => Err(Refusal::NotYet.into()),
-        Standing::Lost { .. } if is_lost => Err(Refusal::AlreadyLost.into()),
-        Standing::Lost { cosigned, since } => {
+    let missing = log.lost_witnesses.get(&witness);
+    match (command.standing, missing) {
+        (Standing::Lost { since, .. }, _) if since > cx.now => Err(Refusal::NotYet.into()),
+        (Standing::Lost { .. }, Some(_)) => Err(Refusal::AlreadyLost.into()),
+        (Standing::Lost { cosigned, since }, None) => {
             let setting = Setting { correlation: cx.correlation, environment: None };
-            let lost = event(Fact::LogWitnessLost(LogSubject, Lost { witness, cosigned, since }));
+            let lost = Fact::LogWitnessLost(LogSubject, Lost { witness, cosigned, since });
+            let lost = Event::new(cx, cx.correlation, None, lost);
             Ok(Vec::from([lost, incident::open(cx, &setting, Cause::WitnessLost, Subject::Log)]))
         }
-        Standing::Regained { .. } if !is_lost => Err(Refusal::NotLost.into()),
-        Standing::Regained { cosigned } => {
-            Ok(Vec::from([event(Fact::LogWitnessRegained(LogSubject, Regained { witness, cosigned }))]))
+        (Standing::Regained { .. }, None) => Err(Refusal::NotLost.into()),
+        (Standing::Regained { cosigned }, Some(missing)) => {
+            let regained = Fact::LogWitnessRegained(LogSubject, Regained { witness, cosigned });
+            Ok(Vec::from([Event::new(cx, missing.correlation, None, regained)]))
         }
     }
 }
@@ -144,7 +155,8 @@ pub(super) fn apply(state: &mut State, event: &Event) {
     let Some(mut log) = state.log().cloned() else { return };
     match &event.fact {
         Fact::LogWitnessLost(_, lost) => {
-            log.lost_witnesses.insert(lost.witness.clone(), event.at);
+            let missing = Missing { lost_at: event.at, correlation: event.correlation };
+            log.lost_witnesses.insert(lost.witness.clone(), missing);
         }
         Fact::LogWitnessRegained(_, regained) => {
             log.lost_witnesses.remove(&regained.witness);

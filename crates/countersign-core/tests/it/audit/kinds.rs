@@ -55,6 +55,7 @@ const FORGERIES: &[Forgery] = &[
     ("log.witness_regained", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
     ("log.witness_regained", 0, &[(0, Set("/data/witness", "another"))], "unknown"),
     ("log.witness_regained", 0, &[(0, Double)], "unknown"),
+    ("log.witness_regained", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
     ("policy.activated", 0, &[(0, Set("/data/bootstrap", "false"))], "not_bootstrap"),
     ("policy.activated", 0, &[(0, Set("/data/approval", APPROVAL))], "not_bootstrap"),
     ("policy.activated", 0, &[(0, Set("/environment", "control"))], "wrong_environment"),
