@@ -14,6 +14,7 @@
 //! - `evidence`: collects bundles for auditors
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
+//! - `witness`: a witness of our own, which cosigns other logs' checkpoints
 //! - `node`: puts the parts together into one running server
 
 pub mod clock;
@@ -30,3 +31,4 @@ pub mod search;
 pub mod secrets;
 pub mod store;
 pub mod verification;
+pub mod witness;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, completions, entry, evidence, ledger, node, permit, person, policy, rotation,
+    approval, completions, entry, evidence, ledger, node, permit, person, policy, rotation, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -76,6 +76,9 @@ pub(crate) enum Noun {
     /// Proofs: checkpoint, inclusion, and verification of a whole log.
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    /// A witness of one's own: cosigns other logs' checkpoints.
+    #[command(subcommand)]
+    Witness(witness::Verb),
     /// Print completions for a shell.
     Completions(completions::Completions),
     /// Print this reference as Markdown.

@@ -11,6 +11,7 @@ use countersign_server::evidence::ExportError;
 use countersign_server::node::NodeError;
 use countersign_server::store::StoreError;
 use countersign_server::verification::VerificationError;
+use countersign_server::witness::WitnessError;
 use serde_json::json;
 
 use crate::output::{Unwritable, visible};
@@ -188,6 +189,12 @@ pub(crate) fn kind(error: &anyhow::Error) -> Kind {
         }
         if let Some(error) = cause.downcast_ref::<NodeError>() {
             return of_node(error);
+        }
+        if let Some(error) = cause.downcast_ref::<WitnessError>() {
+            return match error {
+                WitnessError::Folder { .. } | WitnessError::Listen { .. } => Kind::Unavailable,
+                WitnessError::Reference(_) | WitnessError::Key(_) => Kind::Malformed,
+            };
         }
     }
     Kind::Unexpected

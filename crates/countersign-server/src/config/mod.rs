@@ -1,4 +1,4 @@
-//! The node's file (`countersign.toml`) and the policy's file (`policy.toml`), read strictly.
+//! The node's file (`countersign.toml`), the policy's (`policy.toml`) and a witness' (`witness.toml`), read strictly.
 //!
 //! What is not understood is rejected with the file, the line and, for an unknown key, the nearest known one. Secrets stand in
 //! neither file, only references to them.
@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 mod node;
 mod policy;
+mod witness;
 
 pub use node::{Endpoint, NodeConfig};
 pub use policy::{canonical_policy, load_policy, parse_policy};
+pub use witness::WitnessConfig;
 
 /// What is wrong with a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

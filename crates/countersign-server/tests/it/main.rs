@@ -24,3 +24,5 @@ mod secrets;
 mod store;
 #[cfg(test)]
 mod verification;
+#[cfg(test)]
+mod witness;

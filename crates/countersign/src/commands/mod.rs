@@ -21,6 +21,7 @@ pub(crate) mod person;
 pub(crate) mod policy;
 mod reference;
 pub(crate) mod rotation;
+pub(crate) mod witness;
 
 /// What commands work with.
 pub(crate) struct Session {
@@ -68,6 +69,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Entry(verb) => entry::run(session, verb).await,
         Noun::Evidence(verb) => evidence::run(session, verb).await,
         Noun::Ledger(verb) => ledger::run(session, verb).await,
+        Noun::Witness(verb) => witness::run(session, verb).await,
         Noun::Completions(completions) => completions::run(&completions),
         Noun::Reference => reference::run(),
         #[cfg(feature = "demo")]

@@ -195,7 +195,7 @@ pub(crate) async fn serve(arguments: &Serve) -> anyhow::Result<()> {
 }
 
 /// Ready when the server should stop.
-fn stopped(with_parent: bool) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn stopped(with_parent: bool) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminated = signal(SignalKind::terminate()).context("listening for signals")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("listening for signals")?;
     let (orphaned, parent_gone) = tokio::sync::oneshot::channel::<()>();
@@ -220,7 +220,7 @@ fn stopped(with_parent: bool) -> anyhow::Result<impl Future<Output = ()> + Send 
 }
 
 /// Lines for people on a terminal, JSON elsewhere; `RUST_LOG` chooses what is told.
-fn log_to_standard_error() {
+pub(super) fn log_to_standard_error() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() { builder.init() } else { builder.json().init() }

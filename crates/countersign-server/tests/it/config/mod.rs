@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use countersign_server::config::{NodeConfig, parse_policy};
+use countersign_ledger::note::{Cosigner, Ed25519Signer};
+use countersign_server::config::{NodeConfig, WitnessConfig, parse_policy};
 
 const POLICY: &str = r#"
 name = "test"
@@ -169,4 +170,33 @@ fn secrets_do_not_travel_in_clear() {
     let complaint = node_complaint("https://pay.example", "http://pay.example");
     assert!(complaint.contains("endpoints.nudgepay-a.probe_url"), "{complaint}");
     assert!(complaint.contains("use https"), "{complaint}");
+}
+
+#[test]
+fn a_witness_knows_its_logs_by_their_keys() {
+    let log = Ed25519Signer::from_seed("ledger.example/log", [1; 32]).expect("a signer").vkey();
+    let cosigner =
+        Cosigner::from_seed("witness.example/other", [2; 32]).expect("a cosigner").verifier().to_string();
+    let parse = |logs: &str| {
+        let head =
+            "listen = \"127.0.0.1:0\"\ndata = \"data\"\nname = \"witness.example/w\"\nkey = \"env:KEY\"\n";
+        WitnessConfig::parse(Path::new("/etc/witness.toml"), &format!("{head}{logs}"))
+    };
+    let config =
+        parse(&format!("[[logs]]\nkeys = [\"{log}\"]\n[[logs]]\norigin = \"o\"\nkeys = [\"{log}\"]"))
+            .expect("fine");
+    assert_eq!(config.data, Path::new("/etc/data"));
+    let origins: Vec<&str> = config.logs.iter().map(|log| log.origin.as_str()).collect();
+    assert_eq!(origins, ["ledger.example/log", "o"]);
+    for (odd, told) in [
+        ("[[logs]]\nkeys = []".to_owned(), "a log needs at least one of `keys`"),
+        (format!("[[logs]]\nkeys = [\"{cosigner}\"]"), "is a witness' key, not a log's"),
+        ("[[logs]]\nkeys = [\"x\"]".to_owned(), "`x`: not a verifier key"),
+        (format!("[[logs]]\nkeys = [\"{log}\"]\n[[logs]]\nkeys = [\"{log}\"]"), "is listed twice"),
+        (format!("[[logs]]\norigin = \"\"\nkeys = [\"{log}\"]"), "is no origin"),
+        ("[[log]]\nkeys = []".to_owned(), "unknown key `log`; did you mean `logs`?"),
+    ] {
+        let complaint = parse(&odd).expect_err("refused").to_string();
+        assert!(complaint.contains(told), "{complaint}");
+    }
 }
