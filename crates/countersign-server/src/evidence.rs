@@ -14,7 +14,7 @@ use countersign_ledger::hash::Hash;
 use countersign_ledger::proof::{ProofError, batch_proof};
 
 use crate::engine::{census, codec};
-use crate::store::{Reader, StoreError, StoredEntry, Tree};
+use crate::store::{Reader, StoreError, StoredCheckpoint, StoredEntry, Tree};
 
 /// Entries read at once.
 const CHUNK: usize = 2_048;
@@ -37,6 +37,9 @@ impl Default for Limits {
         Self { whole: 10_000, since_census: 40_000 }
     }
 }
+
+/// Entries before the latest checkpoint among which one that witnesses cosigned is looked for; they are asked all the time.
+const RECENT: u64 = 5_000;
 
 /// Entries after a permit's or rotation's in which an incident about it stands, if there is one: it is of the same decision.
 const DECISION: usize = 8;
@@ -76,19 +79,21 @@ pub fn correlation_of(
 /// # Errors
 /// Nothing or too much matches, nothing was signed, or the store fails.
 pub fn collect(reader: &mut dyn Reader, scope: &Scope, limits: Limits) -> Result<Bundle, ExportError> {
-    let signed = reader.latest_checkpoint()?.ok_or(ExportError::Unsigned)?;
+    let latest = reader.latest_checkpoint()?.ok_or(ExportError::Unsigned)?;
     let mut collection = Collection {
         reader,
         scope,
-        size: signed.size,
+        size: latest.size,
         subjects: BTreeSet::new(),
         chosen: BTreeMap::new(),
         policies: BTreeMap::new(),
     };
-    let selected = collection.select()?;
+    let (selected, last) = collection.select()?;
     if selected.is_empty() {
         return Err(ExportError::Nothing(scope.to_string()));
     }
+    let signed = collection.cosigned_after(last)?.unwrap_or(latest);
+    collection.size = signed.size;
     collection.follow(selected)?;
     let completeness = collection.complete(limits)?;
     let Collection { reader, chosen, policies, .. } = collection;
@@ -122,32 +127,40 @@ struct Collection<'a> {
 }
 
 impl Collection<'_> {
-    /// The subjects of the entries that the scope asks for.
-    fn select(&mut self) -> Result<BTreeSet<Subject>, ExportError> {
+    /// The subjects of the entries that the scope asks for, and the index of the last of them.
+    fn select(&mut self) -> Result<(BTreeSet<Subject>, u64), ExportError> {
         let mut resources = Resources::default();
-        let (mut subjects, mut count) = (BTreeSet::new(), 0);
+        let (mut subjects, mut count, mut last) = (BTreeSet::new(), 0, 0);
         let scope = self.scope;
-        let mut one = |event: &Event| {
+        let mut one = |index: u64, event: &Event| {
             resources.see(event);
             if scope.holds(event, &resources) {
                 subjects.insert(event.fact.subject());
                 count += 1;
+                last = index;
             }
             if count > MOST { Err(ExportError::TooMuch) } else { Ok(()) }
         };
         if let Some(subject) = &scope.subject {
-            self.about(subject, &mut |_, event| one(event))?;
+            self.about(subject, &mut |entry, event| one(entry.index, event))?;
         } else {
             let mut entries = self.below(0)?;
             while let Some(last) = entries.last() {
                 let next = last.index + 1;
                 for entry in &entries {
-                    one(&codec::decode(entry.index, &entry.leaf, self.reader)?.event)?;
+                    one(entry.index, &codec::decode(entry.index, &entry.leaf, self.reader)?.event)?;
                 }
                 entries = self.below(next)?;
             }
         }
-        Ok(subjects)
+        Ok((subjects, last))
+    }
+
+    /// The newest checkpoint that vouches for the entry and was cosigned: it says more than a newer one that only the log signed.
+    fn cosigned_after(&mut self, index: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
+        let after = index.max(self.size.saturating_sub(RECENT));
+        let recent = self.reader.checkpoints(after, usize::MAX)?;
+        Ok(recent.into_iter().rev().find(|checkpoint| is_cosigned(&checkpoint.note)))
     }
 
     /// Chooses all entries of these subjects and of all they rest on.
@@ -293,6 +306,11 @@ impl Collection<'_> {
         self.policies.insert(digest, blob);
         Ok(())
     }
+}
+
+/// Whether somebody besides the log signed.
+fn is_cosigned(note: &str) -> bool {
+    note.rsplit_once("\n\n").is_some_and(|(_, signatures)| signatures.lines().count() > 1)
 }
 
 /// Whether an incident about the subject may stand right after the entry.

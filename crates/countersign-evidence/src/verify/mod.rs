@@ -6,6 +6,7 @@
 //! # Layout
 //! - `case`: the bundle read into events, with everything that follows from the bytes alone
 //! - `subjects`: which subjects matter, whether their entries are all there
+//! - `witnesses`: whether others saw the checkpoint too
 //! - `meaning`: whether what happened was allowed, and whether the parameters shown are those that were approved
 
 use std::fmt;
@@ -13,12 +14,14 @@ use std::fmt;
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::note::VerifierKey;
+use countersign_ledger::witness::Policy;
 
 use crate::bundle::{self, Bundle};
 
 mod case;
 mod meaning;
 mod subjects;
+mod witnesses;
 
 pub use case::{Case, Read};
 pub(crate) use subjects::closure;
@@ -30,6 +33,8 @@ pub struct Trust<'a> {
     pub origin: &'a str,
     /// The keys that sign its checkpoints.
     pub keys: &'a [VerifierKey],
+    /// How many of which witnesses must have cosigned the checkpoint, if that is demanded.
+    pub witnesses: Option<&'a Policy>,
 }
 
 /// One thing that was looked at.
@@ -143,6 +148,7 @@ fn steps(file: &[u8], trust: &Trust<'_>, checks: &mut Vec<Check>) -> Result<(Che
         "signature",
         format!("checkpoint of `{origin}` with {size} entries, signed by the pinned key"),
     ));
+    checks.push(witnesses::check(&bundle, trust.keys, trust.witnesses)?);
     let case = Case::read(&bundle, &checkpoint, checks)?;
     let subjects = subjects::check(&case, &checkpoint, checks)?;
     meaning::check(&case, &subjects, checks)?;

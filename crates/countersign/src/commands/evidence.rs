@@ -9,6 +9,7 @@ use countersign_client::EvidenceScope;
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Check, Trust, Verdict, Verified};
 use countersign_evidence::{bundle, text};
+use countersign_ledger::witness::Policy;
 use countersign_server::evidence;
 use countersign_server::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -26,6 +27,9 @@ pub(crate) enum Verb {
         file: PathBuf,
         #[command(flatten)]
         pinned: Pinned,
+        /// Demand cosignatures: a policy file of the C2SP tlog-policy form, which names witnesses and a quorum.
+        #[arg(long, value_name = "FILE")]
+        witnesses: Option<PathBuf>,
     },
 }
 
@@ -69,7 +73,7 @@ pub(crate) struct Export {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Export(export) => write(session, &export).await,
-        Verb::Verify { file, pinned } => check(session, &file, &pinned),
+        Verb::Verify { file, pinned, witnesses } => check(session, &file, (&pinned, witnesses.as_deref())),
     }
 }
 
@@ -139,10 +143,16 @@ fn collected(database: &Path, export: &Export) -> anyhow::Result<String> {
     Ok(bundle::print(&evidence::collect(reader.as_mut(), &scope, evidence::Limits::default())?)?)
 }
 
-fn check(session: &Session, file: &Path, pinned: &Pinned) -> anyhow::Result<()> {
+fn check(
+    session: &Session,
+    file: &Path,
+    (pinned, witnesses): (&Pinned, Option<&Path>),
+) -> anyhow::Result<()> {
     let key = pinned.key()?;
+    let policy = witnesses.map(policy).transpose()?;
     let bytes = std::fs::read(file).with_context(|| format!("reading `{}`", file.display()))?;
-    let trust = Trust { origin: pinned.origin(&key), keys: std::slice::from_ref(&key) };
+    let keys = std::slice::from_ref(&key);
+    let trust = Trust { origin: pinned.origin(&key), keys, witnesses: policy.as_ref() };
     match verify::verify(&bytes, &trust) {
         Ok(verified) => session.output.show(&document(&verified), |_| told(&verified)),
         Err(unverified) => {
@@ -150,6 +160,12 @@ fn check(session: &Session, file: &Path, pinned: &Pinned) -> anyhow::Result<()> 
             Err(unverified.into())
         }
     }
+}
+
+fn policy(file: &Path) -> anyhow::Result<Policy> {
+    let path = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading `{path}`"))?;
+    Ok(Policy::parse(&text).map_err(|error| Failure::new(Kind::Malformed, format!("`{path}`: {error}")))?)
 }
 
 fn document(verified: &Verified) -> Value {

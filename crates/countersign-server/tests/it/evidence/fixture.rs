@@ -6,9 +6,10 @@ use countersign_core::permit::{Finish, Outcome};
 use countersign_core::{Actor, Command, Fact, Subject, approval, permit};
 use countersign_evidence::bundle::{self, Bundle};
 use countersign_evidence::scope::Scope;
-use countersign_evidence::verify::{self, Trust, Unverified, Verified};
+use countersign_evidence::verify::{self, Check, Trust, Unverified, Verdict, Verified};
 use countersign_ledger::json;
 use countersign_ledger::note::VerifierKey;
+use countersign_ledger::witness::Policy;
 use countersign_server::engine::{Committed, Engine, Submission, census};
 use countersign_server::evidence::{self, Limits};
 use countersign_server::store::Store;
@@ -101,8 +102,19 @@ fn first(committed: &Committed) -> Fact {
 
 /// Verifies a file as the auditor would, with the pinned key.
 pub(crate) fn verify(file: &str) -> Result<Verified, Unverified> {
+    verify_witnessed(file, None)
+}
+
+/// The same, with cosignatures.
+pub(crate) fn verify_witnessed(file: &str, witnesses: Option<&Policy>) -> Result<Verified, Unverified> {
     let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
-    verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys })
+    verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys, witnesses })
+}
+
+/// What a verification could not show.
+pub(crate) fn not_shown(verified: &Verified) -> Vec<&str> {
+    let open = |check: &&Check| matches!(check.verdict, Verdict::NotShown(_));
+    verified.checks.iter().filter(open).map(|check| check.what).collect()
 }
 
 /// The file of a bundle.

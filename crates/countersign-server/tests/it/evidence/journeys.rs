@@ -3,12 +3,13 @@
 use countersign_core::{Actor, Subject};
 use countersign_evidence::bundle::{self, Completeness};
 use countersign_evidence::scope::Scope;
-use countersign_evidence::verify::Verdict;
+use countersign_ledger::note::{self, Cosigner};
+use countersign_ledger::witness::Policy;
 
 use countersign_server::evidence::Limits;
 
-use super::fixture::{Cases, print, verify};
-use crate::engine::fixture::ANA;
+use super::fixture::{Cases, not_shown, print, verify, verify_witnessed};
+use crate::engine::fixture::{ANA, signer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_case_verifies_offline_and_says_what_was_checked() {
@@ -24,6 +25,7 @@ async fn a_case_verifies_offline_and_says_what_was_checked() {
     let expected = [
         "form",
         "signature",
+        "witnesses",
         "leaves",
         "proof",
         "details",
@@ -36,11 +38,7 @@ async fn a_case_verifies_offline_and_says_what_was_checked() {
         "report",
     ];
     assert_eq!(checks, expected);
-    assert!(
-        verified.checks.iter().all(|check| matches!(check.verdict, Verdict::Holds(_))),
-        "{:?}",
-        verified.checks
-    );
+    assert_eq!(not_shown(&verified), ["witnesses"], "nobody but the log signed");
     assert_eq!(bundle::parse(file.as_bytes()).expect("the same"), bundle);
 }
 
@@ -90,13 +88,11 @@ async fn in_a_large_log_a_census_stands_for_the_leaves_before_it() {
         u64::try_from(verified.entries).expect("a number") < verified.checkpoint.size,
         "leaves before {size} are spared"
     );
-    let completeness = verified.checks.iter().find(|check| check.what == "completeness").expect("said");
-    assert!(matches!(completeness.verdict, Verdict::Holds(_)), "{completeness:?}");
+    assert_eq!(not_shown(&verified), ["witnesses"]);
     // A count per subject says nothing about which further subjects an actor touched.
     let actor = Scope { actor: Some(Actor::Person(ANA)), ..Scope::default() };
     let verified = verify(&print(&cases.collect_within(&actor, LARGE))).expect("no lie");
-    let completeness = verified.checks.iter().find(|check| check.what == "completeness").expect("said");
-    assert!(matches!(completeness.verdict, Verdict::NotShown(_)), "{completeness:?}");
+    assert_eq!(not_shown(&verified), ["witnesses", "completeness"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,11 +100,33 @@ async fn without_a_census_completeness_is_not_shown_and_said_so() {
     let cases = Cases::played().await;
     let bundle = cases.collect_within(&cases.scope(), LARGE);
     let verified = verify(&print(&bundle)).expect("no lie");
-    let open: Vec<&str> = verified
-        .checks
-        .iter()
-        .filter(|check| matches!(check.verdict, Verdict::NotShown(_)))
-        .map(|check| check.what)
-        .collect();
-    assert_eq!(open, ["completeness"]);
+    assert_eq!(not_shown(&verified), ["witnesses", "completeness"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_of_witnesses_is_shown_if_it_is_demanded_and_missed_if_it_is_not_met() {
+    let mut bundle = Cases::played().await.bundle();
+    let [first, second] = ["first.example", "second.example"].map(|name| {
+        Cosigner::from_seed(name, [u8::try_from(name.len()).expect("short"); 32]).expect("a witness")
+    });
+    let demand = |quorum: &str| {
+        let (first, second, log) = (first.verifier(), second.verifier(), signer().vkey());
+        let text = format!(
+            "log {log}\nwitness one {first}\nwitness two {second}\ngroup most {quorum} one two\nquorum most\n"
+        );
+        Policy::parse(&text).expect("a policy")
+    };
+    let unmet = verify_witnessed(&print(&bundle), Some(&demand("any"))).expect_err("nobody cosigned").lie;
+    assert_eq!(unmet.code, "witnesses");
+    let text = note::unverified_text(&bundle.checkpoint).expect("a note").to_owned();
+    let line = note::signature_line(&text, &first.at(1_795_600_000).expect("a time")).expect("a cosignature");
+    bundle.checkpoint.push_str(&line);
+    let file = print(&bundle);
+    let verified = verify_witnessed(&file, Some(&demand("any"))).expect("one is enough");
+    assert_eq!(not_shown(&verified), [""; 0]);
+    assert_eq!(
+        verify_witnessed(&file, Some(&demand("all"))).expect_err("one is not enough").lie.code,
+        "witnesses"
+    );
+    assert!(verify(&file).is_ok(), "who demands no witness ignores them");
 }

@@ -46,7 +46,7 @@ pub(super) async fn verify(places: &Places, told: &mut Told, file: &Path) -> any
     let verified = run(places, file).await?;
     told.same(
         "with the server stopped the case verifies: bytes, proofs, completeness, meaning",
-        "ends with 0, everything shown",
+        "ends with 0, not shown: witnesses",
         format!("{}, {}", said(&verified), open(&verified.stdout)?),
     )?;
     let genuine = std::fs::read(file).context("reading the case")?;
