@@ -15,7 +15,7 @@ use countersign_core::time::Time;
 use countersign_core::{Actor, Fact, Subject};
 use countersign_ledger::entry::EntryView;
 
-use super::terms::Field;
+use super::terms::{self, Field};
 use crate::store::{Reader, StoreError};
 
 /// The longest text that is looked for, in characters.
@@ -147,9 +147,9 @@ fn time(name: &str, text: &str) -> Result<Time, CriteriaError> {
 
 /// A kind of event, or a family of them: `approval.granted`, `approval.*`.
 fn kind(text: &str) -> Result<String, CriteriaError> {
-    if let Some(family) = text.strip_suffix('*').filter(|family| family.ends_with('.')) {
-        if Fact::KINDS.iter().any(|kind| kind.starts_with(family)) {
-            return Ok(format!("terms:\"{}\"*", Field::Kind.term(family)));
+    if let Some(family) = text.strip_suffix(".*") {
+        if Fact::KINDS.iter().any(|kind| terms::family(kind) == Some(family)) {
+            return Ok(format!("terms:\"{}\"", Field::Family.term(family)));
         }
     } else if Fact::KINDS.contains(&text) {
         return Ok(format!("terms:\"{}\"", Field::Kind.term(text)));
@@ -237,7 +237,7 @@ mod tests {
             asked.kind = Some("approval.*".into());
             asked.text = Some("limit".into());
         });
-        assert_eq!(both.unwrap().expression(), Some("terms:\"kapprovalz2e\"* words:\"limit\""));
+        assert_eq!(both.unwrap().expression(), Some("terms:\"fapproval\" words:\"limit\""));
         assert_eq!(asked(|_| ()).unwrap().expression(), None);
     }
 }
