@@ -6,9 +6,8 @@ use countersign_api::ledger::{Entry, EntryListing};
 use countersign_client::Client;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::proof::{ProofError, consistency_proof};
-use countersign_ledger::tree::Nodes;
 use countersign_server::search::Scan;
-use countersign_server::store::{Details, Reader, StoreError, StoredEntry};
+use countersign_server::store::{Details, Reader, StoreError, StoredEntry, Tree};
 
 use crate::failure::{Failure, Kind};
 
@@ -60,7 +59,7 @@ impl Source {
                 Ok(parsed.map_err(|error| Failure::new(Kind::Unverified, format!("the proof: {error}")))?)
             }
             Self::Database(database) => {
-                let nodes = Stored(std::cell::RefCell::new(database.reader.as_mut()));
+                let nodes = Tree::over(database.reader.as_mut());
                 consistency_proof(&nodes, old, new).map_err(|error| match error {
                     ProofError::Nodes(error) => error.into(),
                     other => Failure::new(Kind::Unverified, other.to_string()).into(),
@@ -128,15 +127,4 @@ fn show(entry: StoredEntry, details: Option<Details>) -> Result<Entry, StoreErro
         leaf_hash: entry.leaf_hash.to_string(),
         leaf_text: String::from_utf8(entry.leaf).map_err(|error| damaged(error.to_string()))?,
     })
-}
-
-/// The stored tree, for proofs.
-struct Stored<'a>(std::cell::RefCell<&'a mut dyn Reader>);
-
-impl Nodes for Stored<'_> {
-    type Error = StoreError;
-
-    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        self.0.borrow_mut().node(level, index)
-    }
 }
