@@ -22,11 +22,11 @@ use countersign_core::{Command as Ask, Subject};
 use countersign_ledger::hash::leaf_hash;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::tree::CompactRange;
-use countersign_ledger::verify::{Redactions, Trust};
+use countersign_ledger::verify::{Redactions, Trust, Verified};
 use countersign_server::engine::{Engine, Submission, census};
 use countersign_server::store::sqlite::SqliteStore;
 use countersign_server::store::{Reader, Snapshot, Store};
-use countersign_server::verification;
+use countersign_server::verification::{self, VerificationError};
 use tempfile::TempDir;
 
 #[path = "fixture/ground.rs"]
@@ -45,6 +45,10 @@ const PER_PERMIT: u64 = 3;
 /// Entries the baseline reads at once.
 const CHUNK: usize = 2_048;
 
+/// One of the two ways to verify a log.
+type Verification =
+    fn(&mut dyn Reader, &Trust<'_>, &mut dyn FnMut(u64)) -> Result<Verified, VerificationError>;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     // `cargo test --benches` runs this binary too; it has nothing to check.
@@ -55,7 +59,7 @@ fn main() {
         return part_of(part, Path::new(folder));
     }
     let folder = TempDir::new_in(std::env::current_dir().expect("a folder")).expect("a folder");
-    for part in ["build", "rehash", "census", "verify", "start", "forget-snapshot", "start"] {
+    for part in ["build", "rehash", "census", "verify-bytes", "verify", "start", "forget-snapshot", "start"] {
         let program = std::env::current_exe().expect("this program");
         let status = Command::new(program).arg(part).arg(folder.path()).status().expect("a process");
         assert!(status.success(), "{part}: {status}");
@@ -68,7 +72,10 @@ fn part_of(part: &str, folder: &Path) {
         "build" => runtime.block_on(build(folder)),
         "rehash" => rehash(folder),
         "census" => count(folder),
-        "verify" => verify(folder),
+        "verify-bytes" => {
+            verify(folder, "ledger verify without the meaning, one core", verification::verify_bytes);
+        }
+        "verify" => verify(folder, "ledger verify, one core", verification::verify),
         "start" => start(folder),
         _ => forget_snapshot(folder),
     }
@@ -127,21 +134,22 @@ fn count(folder: &Path) {
     println!(r#"{{"what":"memory a census adds","subjects":{},"mib":{grown}}}"#, census.subjects);
 }
 
-fn verify(folder: &Path) {
+/// Verifies the log, with or without what it means.
+fn verify(folder: &Path, what: &str, verification: Verification) {
     let mut reader = reader(folder);
     let keys = [VerifierKey::parse(&ground::signer().vkey()).expect("a key")];
     let trust = Trust { origin: ground::ORIGIN, keys: &keys, redactions: Redactions::None };
     let (before, mut most) = (resident_kib(), 0);
     let begun = Instant::now();
-    let verified = verification::verify(reader.as_mut(), &trust, &mut |done| {
+    let verified = verification(reader.as_mut(), &trust, &mut |done| {
         if done % 65_536 == 0 {
             most = most.max(resident_kib());
         }
     })
     .expect("nothing is wrong with the log");
-    told("ledger verify, one core", verified.size, begun);
+    told(what, verified.size, begun);
     let grown = most.saturating_sub(before) / 1_024;
-    println!(r#"{{"what":"memory verify adds","subjects":{},"mib":{grown}}}"#, verified.subjects);
+    println!(r#"{{"what":"memory it adds","subjects":{},"mib":{grown}}}"#, verified.subjects);
 }
 
 fn start(folder: &Path) {

@@ -3,10 +3,13 @@
 //! It only reads, and its memory does not grow with the number of entries (it does with that of subjects and checkpoints). What it shows
 //! and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
 //! compared with the leaves, and every census is counted again from those columns. The counting reads the database's index of them; that
-//! the index agrees with its table is what `ledger fsck` checks.
+//! the index agrees with its table is what `ledger fsck` checks. Every event is read and followed by the core's auditor, so what must never
+//! be on record does not pass because it was hashed and signed.
 
-use countersign_core::Fact;
+use std::borrow::Cow;
+
 use countersign_core::log::census::Taken;
+use countersign_core::{Auditor, Fact, Violation};
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
 
@@ -54,6 +57,14 @@ pub enum VerificationError {
         /// How it is wrong.
         what: String,
     },
+    /// An entry is genuine, but must never be on record.
+    #[error("entry {index}: {violation}")]
+    Meaning {
+        /// The entry at which it is noticed.
+        index: u64,
+        /// What is wrong.
+        violation: Violation,
+    },
     /// The store's own head contradicts the entries.
     #[error("the stored head has {stored} entries, the log has {found}, or another root")]
     Head {
@@ -79,17 +90,26 @@ impl VerificationError {
     pub fn index(&self) -> Option<u64> {
         match self {
             Self::Damage(damage) => Some(damage.index),
-            Self::Entry { index, .. } | Self::Subject { index, .. } | Self::Census { index, .. } => {
-                Some(*index)
-            }
+            Self::Entry { index, .. }
+            | Self::Subject { index, .. }
+            | Self::Census { index, .. }
+            | Self::Meaning { index, .. } => Some(*index),
             _ => None,
         }
     }
 
-    /// What is wrong, as a stable word.
+    /// What is wrong, as a stable word; that of the meaning is `meaning_` and the violation's.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Cow<'static, str> {
+        if let Self::Meaning { violation, .. } = self {
+            return format!("meaning_{}", violation.code()).into();
+        }
+        Cow::Borrowed(self.word())
+    }
+
+    fn word(&self) -> &'static str {
         match self {
+            Self::Meaning { .. } => "meaning",
             Self::Damage(damage) => damage.what.code(),
             Self::Entry { .. } => "entry",
             Self::Subject { .. } => "subject_column",
@@ -103,13 +123,34 @@ impl VerificationError {
     }
 }
 
-/// Verifies the whole log; `progress` is told how many entries are done.
+/// Verifies the whole log, bytes and meaning; `progress` is told how many entries are done.
 ///
 /// # Errors
-/// The first damage, or that nothing could be shown.
+/// The first damage or violation, or that nothing could be shown.
 pub fn verify(
     reader: &mut dyn Reader,
     trust: &Trust<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, VerificationError> {
+    walk(reader, (trust, Some(Auditor::default())), progress)
+}
+
+/// Verifies the whole log but for what it means: that nothing was changed, not that it was allowed. For comparison, and to look at a log
+/// whose meaning is known to be wrong.
+///
+/// # Errors
+/// The first damage, or that nothing could be shown.
+pub fn verify_bytes(
+    reader: &mut dyn Reader,
+    trust: &Trust<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, VerificationError> {
+    walk(reader, (trust, None), progress)
+}
+
+fn walk(
+    reader: &mut dyn Reader,
+    (trust, auditor): (&Trust<'_>, Option<Auditor>),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, VerificationError> {
     // Checkpoints before the head: on a log that grows meanwhile, none then vouches for more than the head holds, and one that
@@ -123,7 +164,7 @@ pub fn verify(
     if notes.is_empty() {
         return Err(VerificationError::Unsigned);
     }
-    let mut walk = Walk { reader, verifier: LogVerifier::new(trust, &notes)?, counted: 0 };
+    let mut walk = Walk { reader, verifier: LogVerifier::new(trust, &notes)?, auditor, counted: 0 };
     let mut next = 0;
     loop {
         // A running server appends meanwhile; what came after the head was read is left for another time.
@@ -136,6 +177,10 @@ pub fn verify(
         next += u64::try_from(entries.len()).unwrap_or(u64::MAX);
         progress(next);
     }
+    if let Some(auditor) = &walk.auditor {
+        let meaning = |violation| VerificationError::Meaning { index: next.saturating_sub(1), violation };
+        auditor.finish().map_err(meaning)?;
+    }
     let verified = walk.verifier.finish()?;
     if verified.size != head.size() || verified.root != head.tree.root() {
         return Err(VerificationError::Head { stored: head.size(), found: verified.size });
@@ -147,6 +192,8 @@ pub fn verify(
 struct Walk<'r> {
     reader: &'r mut dyn Reader,
     verifier: LogVerifier,
+    /// Follows what the entries mean, unless that is left out.
+    auditor: Option<Auditor>,
     /// The size of the last census.
     counted: u64,
 }
@@ -181,15 +228,19 @@ impl Walk<'_> {
             let (stored, stored_seq) = (entry.subject.clone(), entry.subject_seq);
             return Err(VerificationError::Subject { index, stored, stored_seq });
         }
-        if view.kind != WITH_A_BLOB && view.kind != CENSUS {
+        if self.auditor.is_none() && view.kind != WITH_A_BLOB && view.kind != CENSUS {
             return Ok(());
         }
-        let decoded = codec::decode(index, &entry.leaf, self.reader);
-        let decoded = decoded.map_err(|error| VerificationError::Entry { index, what: error.to_string() })?;
-        match decoded.event.fact {
-            Fact::LogCensusTaken(_, taken) => self.census(index, taken),
-            _ => Ok(()),
+        let event = codec::event(view, self.reader);
+        let event = event.map_err(|error| match error {
+            StoreError::Corrupt(_) => VerificationError::Entry { index, what: error.to_string() },
+            other => other.into(),
+        })?;
+        if let Fact::LogCensusTaken(_, taken) = event.fact {
+            self.census(index, taken)?;
         }
+        let followed = self.auditor.as_mut().map(|auditor| auditor.follow_numbered(&event, view.subject_seq));
+        followed.unwrap_or(Ok(())).map_err(|violation| VerificationError::Meaning { index, violation })
     }
 
     /// Counts again. All entries it counts were found good before, because it comes after them.

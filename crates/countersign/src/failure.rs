@@ -1,5 +1,6 @@
 //! Errors as people and scripts meet them: what went wrong, why, what to do, and an exit code by kind.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -108,16 +109,16 @@ fn as_json(error: &anyhow::Error) -> std::io::Result<()> {
     if let Some(ClientError::Problem(problem)) = error.downcast_ref() {
         return writeln!(out, "{}", serde_json::to_string(problem)?);
     }
-    let (code, index) = named(error).unwrap_or((kind(error).word(), None));
+    let (code, index) = named(error).unwrap_or((kind(error).word().into(), None));
     let document =
         json!({ "code": code, "detail": format!("{error:#}"), "hint": hint(error), "index": index });
     writeln!(out, "{document}")
 }
 
 /// The stable code of what a verification found, and the entry it is about.
-fn named(error: &anyhow::Error) -> Option<(&str, Option<u64>)> {
+fn named(error: &anyhow::Error) -> Option<(Cow<'_, str>, Option<u64>)> {
     if let Some(Unverified { lie, .. }) = error.downcast_ref() {
-        return Some((&lie.code, lie.entry));
+        return Some((lie.code.as_str().into(), lie.entry));
     }
     error.downcast_ref().map(|error: &VerificationError| (error.code(), error.index()))
 }

@@ -55,13 +55,21 @@ pub fn leaf(event: &Event, position: Position, details_sha256: Option<Hash>) -> 
 /// The leaf does not parse, its kind is unknown to this version, or a blob it needs is missing or altered.
 pub fn decode(index: u64, leaf: &[u8], reader: &mut dyn Reader) -> Result<Decoded, StoreError> {
     let view = EntryView::parse(leaf).map_err(|error| corrupt(index, error))?;
-    let mut event = countersign_evidence::decode::event(&view).map_err(|error| corrupt(index, error))?;
+    Ok(Decoded { event: event(&view, reader)?, subject_seq: view.subject_seq })
+}
+
+/// The event of an entry that is parsed already, with its policy resolved from the blobs.
+///
+/// # Errors
+/// As [`decode`].
+pub fn event(view: &EntryView<'_>, reader: &mut dyn Reader) -> Result<Event, StoreError> {
+    let unfit = |error| corrupt(view.index, error);
+    let mut event = countersign_evidence::decode::event(view).map_err(unfit)?;
     if let Some(digest) = event.unresolved() {
         let blob = reader.blob(&Hash(digest.0))?;
-        let resolved = countersign_evidence::decode::resolve(&mut event, blob.as_deref());
-        resolved.map_err(|error| corrupt(index, error))?;
+        countersign_evidence::decode::resolve(&mut event, blob.as_deref()).map_err(unfit)?;
     }
-    Ok(Decoded { event, subject_seq: view.subject_seq })
+    Ok(event)
 }
 
 /// The record of a subject.

@@ -114,7 +114,7 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
     let document = json!({
         "verified": true, "entries": verified.size, "signed_entries": verified.signed_size, "unsigned_entries": unsigned,
         "subjects": verified.subjects, "root": verified.root.to_string(), "last_time": verified.last_time,
-        "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "meaning": "followed", "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     });
     session.output.show(&document, |_| {
         let facts = fields(&[
@@ -130,8 +130,10 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
             count => format!("\nThe last {count} entries are not signed yet: until a checkpoint vouches for them they could be replaced.\n"),
         };
         format!(
-            "The log is intact: every leaf, every detail, every subject without a gap, every checkpoint.\n\n{facts}{tail}\n\
-             Not checked: whether what happened was allowed, and whether times are true; they are the server's claim."
+            "The log is intact: every leaf, every detail, every subject without a gap, every checkpoint, every census.\n\
+             What it says was allowed: every entry was followed under the policy then in force.\n\n{facts}{tail}\n\
+             Not checked: whether reported outcomes are true, who sat behind a credential, and whether times are true; they are\n\
+             the server's claim."
         )
     })
 }

@@ -22,6 +22,7 @@ fn a_log_is_verified_while_it_is_served_and_damage_is_named() {
     let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
     // Whoever asks a running server may come before its next checkpoint; genesis was signed when it was written.
     let live = json(&run(&["--json", "ledger", "verify", &database, "--key", &key]));
+    assert_eq!(live["meaning"], "followed");
     assert!(live["verified"] == true && live["signed_entries"].as_u64() > Some(0), "{live}");
 
     let copy = stage.text("copy.db");
