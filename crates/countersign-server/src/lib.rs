@@ -22,6 +22,7 @@ pub mod config;
 mod durable;
 pub mod engine;
 pub mod evidence;
+pub mod fsck;
 pub mod genesis;
 pub mod http;
 pub mod node;

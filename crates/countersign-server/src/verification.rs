@@ -50,7 +50,7 @@ pub enum VerificationError {
         stored_seq: u32,
     },
     /// A census does not count the entries that are there.
-    #[error("entry {index}: {what}")]
+    #[error("entry {index}: the census is wrong: {what}")]
     Census {
         /// The census's entry.
         index: u64,
@@ -237,35 +237,38 @@ impl Walk<'_> {
             other => other.into(),
         })?;
         if let Fact::LogCensusTaken(_, taken) = event.fact {
-            self.census(index, taken)?;
+            let fault = census_fault(self.reader, (index, self.counted), &taken)?;
+            self.counted = taken.size;
+            if let Some(what) = fault {
+                return Err(VerificationError::Census { index, what });
+            }
         }
         let followed = self.auditor.as_mut().map(|auditor| auditor.follow_numbered(&event, view.subject_seq));
         followed.unwrap_or(Ok(())).map_err(|violation| VerificationError::Meaning { index, violation })
     }
+}
 
-    /// Counts again. All entries it counts were found good before, because it comes after them.
-    fn census(&mut self, index: u64, taken: Taken) -> Result<(), VerificationError> {
-        let wrong = |what| Err(VerificationError::Census { index, what });
-        if taken.size > index {
-            return wrong(format!(
-                "the census counts {} entries, but only {index} are before it",
-                taken.size
-            ));
-        }
-        if taken.size <= self.counted {
-            return wrong(format!("the census counts no more than the one before: {} entries", taken.size));
-        }
-        self.counted = taken.size;
-        let found = census::count(self.reader, taken.size)?;
-        if found.subjects == taken.subjects && found.root_sha256.0 == taken.root_sha256.0 {
-            return Ok(());
-        }
-        wrong(format!(
-            "the census does not count the first {} entries as they are: it says {} subjects, there are {}{}",
-            taken.size,
-            taken.subjects,
-            found.subjects,
-            if found.subjects == taken.subjects { " with other counts" } else { "" },
-        ))
+/// What is wrong with the census at `index`, the one before it being of `counted` entries. It counts again; all entries counted come before
+/// the census itself.
+pub(crate) fn census_fault(
+    reader: &mut dyn Reader,
+    (index, counted): (u64, u64),
+    taken: &Taken,
+) -> Result<Option<String>, StoreError> {
+    let Taken { size, subjects, root_sha256 } = taken;
+    if *size > index {
+        return Ok(Some(format!("it counts {size} entries, but only {index} are before it")));
     }
+    if *size <= counted {
+        return Ok(Some(format!("it counts {size} entries, no more than the one before it")));
+    }
+    let found = census::count(reader, *size)?;
+    if found.subjects == *subjects && found.root_sha256.0 == root_sha256.0 {
+        return Ok(None);
+    }
+    let found = match found.subjects {
+        same if same == *subjects => "they have other counts".to_owned(),
+        others => format!("there are {others}"),
+    };
+    Ok(Some(format!("it says that the first {size} entries are about {subjects} subjects, but {found}")))
 }

@@ -13,6 +13,8 @@ mod engine;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod fsck;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod power;

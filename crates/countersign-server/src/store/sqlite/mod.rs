@@ -9,6 +9,7 @@
 //! - `schema`: tables, format version, settings of a connection
 //! - `append`: the one transaction that writes a batch
 //! - `read`: every question
+//! - `inspect`: every row as it is stored, for `fsck`
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ use super::{Batch, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 mod append;
 mod errors;
 pub(crate) mod files;
+pub(crate) mod inspect;
 mod read;
 pub(crate) mod schema;
 
@@ -68,6 +70,17 @@ impl SqliteStore {
     /// As [`SqliteStore::open`], except that a running writer does not disturb.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(SqliteReader::open(path.as_ref())?))
+    }
+
+    /// Opens the database at `path` for looking at every row, as `fsck` does.
+    pub(crate) fn look(path: &Path) -> Result<SqliteReader, StoreError> {
+        SqliteReader::open(path)
+    }
+
+    /// Opens the database at `path` for writing if there is one.
+    pub(crate) fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        Self::look(path)?;
+        Self::open(path)
     }
 
     /// Copies a database, also that of a running server, as of one moment and without what was deleted from it. The target must not
