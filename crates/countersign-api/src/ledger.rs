@@ -80,7 +80,7 @@ pub struct ConsistencyProof {
 pub struct Incident {
     /// `inc_…`
     pub id: String,
-    /// `permit-unknown`, `rotation-stuck` or `rotation-turned-back`.
+    /// `permit-unknown`, `rotation-stuck`, `rotation-turned-back` or `witness-lost`.
     pub cause: String,
     /// The subject it is about.
     pub about: String,

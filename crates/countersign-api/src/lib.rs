@@ -14,6 +14,7 @@ pub mod person;
 pub mod policy;
 pub mod problem;
 pub mod rotation;
+pub mod witness;
 
 /// What is to be done, to what, where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

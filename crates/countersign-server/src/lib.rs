@@ -14,6 +14,7 @@
 //! - `evidence`: collects bundles for auditors
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
+//! - `witnessing`: asks the log's witnesses to cosign its checkpoints
 //! - `witness`: a witness of our own, which cosigns other logs' checkpoints
 //! - `node`: puts the parts together into one running server
 
@@ -33,3 +34,4 @@ pub mod secrets;
 pub mod store;
 pub mod verification;
 pub mod witness;
+pub mod witnessing;

@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 mod node;
 mod policy;
 mod witness;
+mod witnesses;
 
 pub use node::{Endpoint, NodeConfig};
 pub use policy::{canonical_policy, load_policy, parse_policy};
 pub use witness::WitnessConfig;
+pub use witnesses::{WitnessEndpoint, Witnesses};
 
 /// What is wrong with a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,5 @@
-//! `countersign.toml`: where the node listens, where its data are, where its keys come from, which endpoints it may call.
+//! `countersign.toml`: where the node listens, where its data are, where its keys come from, which endpoints it may call,
+//! and who witnesses its log.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -8,6 +9,7 @@ use countersign_core::text::Name;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::witnesses::{self, WitnessFile, Witnesses};
 use super::{ConfigError, parse, read};
 use crate::secrets::SecretRef;
 
@@ -28,6 +30,8 @@ pub struct NodeConfig {
     pub checkpoint: PathBuf,
     /// Endpoints the policy names.
     pub endpoints: BTreeMap<Name, Endpoint>,
+    /// Who is asked to cosign checkpoints.
+    pub witnesses: Witnesses,
 }
 
 /// An endpoint that rotations call.
@@ -52,6 +56,10 @@ struct NodeFile {
     checkpoint: PathBuf,
     #[serde(default)]
     endpoints: BTreeMap<Name, EndpointFile>,
+    #[serde(default)]
+    witnesses: Vec<WitnessFile>,
+    witness_policy: Option<String>,
+    witness_lost_after_seconds: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +93,13 @@ impl NodeConfig {
             let key = reference(file, (&format!("{place}.key"), &raw.key))?;
             Ok((name, Endpoint { hook_url, probe_url: probe.transpose()?, key }))
         };
+        let witnesses =
+            witnesses::read(file, raw.witnesses, (raw.witness_policy, raw.witness_lost_after_seconds))?;
+        // The log's own signature line would look like the witness'.
+        if let Some(witness) = witnesses.each.iter().find(|witness| witness.key.name() == raw.origin) {
+            let what = format!("witnesses.{}.vkey: its key has the name of this log", witness.name);
+            return Err(ConfigError::new(file, what));
+        }
         Ok(Self {
             listen: raw.listen,
             data: folder.join(raw.data),
@@ -93,6 +108,7 @@ impl NodeConfig {
             sealing_key: reference(file, ("sealing_key", &raw.sealing_key))?,
             checkpoint: folder.join(raw.checkpoint),
             endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,
+            witnesses,
         })
     }
 }
@@ -102,7 +118,7 @@ fn reference(file: &Path, (place, text): (&str, &str)) -> Result<SecretRef, Conf
 }
 
 /// An absolute link that a secret may travel to: `https`, or `http` to this machine.
-fn url(file: &Path, (place, text): (&str, &str)) -> Result<Url, ConfigError> {
+pub(super) fn url(file: &Path, (place, text): (&str, &str)) -> Result<Url, ConfigError> {
     let wrong = |why: String| ConfigError::new(file, format!("{place}: `{text}` {why}"));
     let url = Url::parse(text).map_err(|error| wrong(format!("is not a link: {error}")))?;
     match url.scheme() {

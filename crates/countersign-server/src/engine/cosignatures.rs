@@ -1,9 +1,17 @@
 //! What a witness says of a checkpoint, merged into the note the log keeps of it. It asks nobody: `witnessing` does.
 
+use std::path::{Path, PathBuf};
+
 use countersign_ledger::note::{self, VerifierKey, unverified_text};
 
 use super::EngineError;
+use crate::durable;
 use crate::store::{Store, StoredCheckpoint};
+
+/// The file beside the last signed checkpoint that keeps the latest one which enough witnesses have cosigned.
+pub(crate) fn witnessed_beside(checkpoint: &Path) -> PathBuf {
+    durable::beside(checkpoint, "witnessed")
+}
 
 /// A witness' answer.
 #[derive(Clone, Debug)]

@@ -42,6 +42,7 @@ mod stage;
 mod writer;
 
 pub use cosignatures::Cosignature;
+pub(crate) use cosignatures::witnessed_beside;
 
 use readers::Readers;
 

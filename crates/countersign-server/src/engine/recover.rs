@@ -1,5 +1,7 @@
 //! Start-up: the snapshot, the tail after it, and the proof that this is the log we last signed.
 
+use std::path::Path;
+
 use countersign_core::State;
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::hash::Hash;
@@ -7,6 +9,7 @@ use countersign_ledger::note::{VerifierKey, unverified_text};
 use countersign_ledger::tree::CompactRange;
 
 use super::codec::{self, Decoded};
+use super::cosignatures::witnessed_beside;
 use super::{Options, StartError};
 use crate::durable;
 use crate::store::{Head, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
@@ -102,7 +105,7 @@ fn tree_at(reader: &mut (impl Reader + ?Sized), size: u64) -> Result<CompactRang
     CompactRange::from_parts(size, hashes).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-/// The log must contain the tree that was last signed.
+/// The log must contain the trees in the files beside the key: what was last signed, and what was last witnessed.
 fn check_anchor(
     store: &mut dyn Store,
     options: &Options,
@@ -110,9 +113,23 @@ fn check_anchor(
 ) -> Result<Option<StoredCheckpoint>, StartError> {
     let stored = store.latest_checkpoint()?;
     let Some(path) = &options.anchor else { return Ok(stored) };
+    contained(store, (state, head), &witnessed_beside(path))?;
+    let Some(anchored) = contained(store, (state, head), path)? else { return Ok(stored) };
+    // The database's copy of the same checkpoint may carry cosignatures, which arrived later.
+    let same =
+        |kept: &StoredCheckpoint| unverified_text(&kept.note).ok() == unverified_text(&anchored.note).ok();
+    Ok(stored.filter(same).or(Some(anchored)))
+}
+
+/// The checkpoint in the file, if there is one, of which the log must be a continuation.
+fn contained(
+    store: &mut dyn Store,
+    (state, head): (&State, &Head),
+    path: &Path,
+) -> Result<Option<StoredCheckpoint>, StartError> {
     let unreadable = |why: String| StartError::Anchor(format!("`{}`: {why}", path.display()));
     let Some(note) = durable::load(path).map_err(|error| unreadable(error.to_string()))? else {
-        return Ok(stored);
+        return Ok(None);
     };
     let log =
         state.log().ok_or_else(|| unreadable("a checkpoint was signed, but the log is empty".into()))?;
@@ -131,7 +148,5 @@ fn check_anchor(
             signed.size
         )));
     }
-    // The database's copy of the same checkpoint may carry cosignatures, which arrived later.
-    let same = |kept: &StoredCheckpoint| unverified_text(&kept.note).ok() == unverified_text(&note).ok();
-    Ok(stored.filter(same).or(Some(StoredCheckpoint { size: signed.size, note })))
+    Ok(Some(StoredCheckpoint { size: signed.size, note }))
 }

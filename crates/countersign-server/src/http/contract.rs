@@ -14,10 +14,11 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 12] = [
     "/admin/people/claim",
     "/healthz",
     "/ledger/checkpoint",
+    "/ledger/checkpoint/witnessed",
     "/ledger/consistency",
     "/ledger/inclusion",
     "/ledger/proof/{index}",

@@ -8,7 +8,8 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `entries` `ledger` `tiles` `proofs` `evidence` `health`: one capability each
+//! - `approvals` `permits` `rotations` `people` `policy` `entries` `ledger` `tiles` `proofs` `witnesses` `evidence` `health`: one
+//!   capability each
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use utoipa_axum::routes;
 
 use crate::engine::{Committed, Engine, Submission};
 use crate::search::Search;
+use crate::witnessing::Board;
 use names::Known;
 use problem::Rejected;
 
@@ -45,6 +47,7 @@ mod problem;
 mod proofs;
 mod rotations;
 mod tiles;
+mod witnesses;
 
 pub use body::MAX_BODY;
 pub use contract::contract;
@@ -57,6 +60,7 @@ struct App {
     search: Search,
     names: Arc<names::Names>,
     metrics: PrometheusHandle,
+    witnesses: Arc<Board>,
     /// Bounds how many evidence bundles are made at once.
     exports: Arc<Semaphore>,
 }
@@ -104,6 +108,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(entries::show_one))
         .routes(routes!(evidence::export))
         .routes(routes!(ledger::checkpoint))
+        .routes(routes!(witnesses::checkpoint))
+        .routes(routes!(witnesses::list))
         .routes(routes!(proofs::file))
         .routes(routes!(tiles::hashes))
         .routes(routes!(tiles::bundle).layer(tiles::compressed()))
@@ -115,9 +121,18 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(contract::show))
 }
 
-/// The whole API over an engine.
-pub fn router((engine, search): (Engine, Search), metrics: PrometheusHandle) -> Router {
-    let app = App { engine, search, names: Arc::default(), metrics, exports: evidence::places() };
+/// The whole API over an engine without witnesses.
+pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
+    router_with(over, metrics, Arc::default())
+}
+
+/// The whole API over an engine and what is known of its witnesses.
+pub fn router_with(
+    (engine, search): (Engine, Search),
+    metrics: PrometheusHandle,
+    witnesses: Arc<Board>,
+) -> Router {
+    let app = App { engine, search, names: Arc::default(), metrics, witnesses, exports: evidence::places() };
     let (router, _) = routes().split_for_parts();
     router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
 }

@@ -1,5 +1,7 @@
 //! Proof files for everybody: what one keeps to show, years later and without the log, that an entry is in it.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +11,7 @@ use super::App;
 use super::address::Named;
 use super::ledger::proved;
 use super::problem::Rejected;
-use crate::store::Tree;
+use crate::store::{StoredCheckpoint, Tree};
 
 /// That an entry is in the log, as a C2SP tlog-proof: its inclusion proof and the signed checkpoint that it leads to.
 #[utoipa::path(
@@ -17,7 +19,10 @@ use crate::store::Tree;
     responses((status = 200, body = String, content_type = "text/plain"))
 )]
 pub(super) async fn file(State(app): State<App>, Named(index): Named<u64>) -> Result<Response, Rejected> {
-    let covering = app.engine.checkpoint().filter(|checkpoint| index < checkpoint.size);
+    // A checkpoint that witnesses have cosigned convinces more people than a later one that they have not.
+    let covers = |checkpoint: &Arc<StoredCheckpoint>| index < checkpoint.size;
+    let witnessed = app.witnesses.witnessed().filter(covers);
+    let covering = witnessed.or_else(|| app.engine.checkpoint().filter(covers));
     let checkpoint = covering.ok_or_else(|| Rejected::not_found("proof", &index.to_string()))?;
     let size = checkpoint.size;
     let proof =

@@ -87,6 +87,9 @@ pub enum NodeError {
     /// Genesis is refused.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// The witnesses cannot be asked.
+    #[error("witnesses: {0}")]
+    Witnesses(String),
     /// The runner cannot call anybody.
     #[error(transparent)]
     Runner(#[from] RunnerError),

@@ -26,13 +26,14 @@ use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::config::NodeConfig;
-use crate::engine::{Engine, Options, census, codec};
+use crate::engine::{Engine, Options, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Reader, StoreError};
+use crate::witnessing::{Pace, Witnessing};
 
 mod error;
 mod keys;
@@ -57,6 +58,7 @@ pub struct Node {
     engine: Engine,
     search: Search,
     runner: Runner,
+    witnessing: Witnessing,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -97,14 +99,15 @@ impl Node {
         crate::http::recorder();
         let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
         warn_of_missing_endpoints(&engine, config);
-        match Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config)) {
-            Ok(runner) => {
+        let runner = Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config));
+        match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
+            Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
-                Ok(Self { engine, search, runner, listener, address })
+                Ok(Self { engine, search, runner, witnessing, listener, address })
             }
             Err(error) => {
                 engine.stop().await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -120,15 +123,22 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, listener, address } = self;
+        let Self { engine, search, runner, witnessing, listener, address } = self;
         let (running, watched) = watch::channel(());
+        let board = witnessing.board();
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
+        let witnessing = tokio::spawn(witnessing.run(ended(watched.clone())));
         let upkeep = tokio::spawn(serving::upkeep());
         let census = tokio::spawn(census::run(engine.clone()));
         let parts = (engine.clone(), search.clone());
-        let served = serving::serve((listener, parts), stop, running).await;
+        let served = serving::serve((listener, parts, board), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
+        }
+        if witnessing.await.is_err() {
+            tracing::error!(
+                "asking the witnesses ended with a panic; they are asked again at the next start"
+            );
         }
         upkeep.abort();
         census.abort();
@@ -136,6 +146,12 @@ impl Node {
         engine.stop().await;
         served.map_err(|cause| NodeError::Listen { address, cause })
     }
+}
+
+/// Whoever asks the witnesses; nobody is asked yet.
+fn witnessing(engine: &Engine, config: &NodeConfig) -> Result<Witnessing, NodeError> {
+    let kept = Some(witnessed_beside(&config.checkpoint));
+    Witnessing::new(engine.clone(), &config.witnesses, (kept, Pace::default())).map_err(NodeError::Witnesses)
 }
 
 /// The store. Under a sabotage it is one that does not wait for the disk.

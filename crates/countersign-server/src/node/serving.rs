@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,6 +12,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::engine::Engine;
 use crate::http;
 use crate::search::Search;
+use crate::witnessing::Board;
 
 /// How long a body may pause.
 const BODY_PAUSE: Duration = Duration::from_secs(10);
@@ -32,11 +34,12 @@ pub(super) async fn upkeep() {
 
 /// Serves until `stop` is ready, then drops `running`, lets requests under way finish and returns.
 pub(super) async fn serve(
-    (listener, served): (TcpListener, (Engine, Search)),
+    (listener, served, witnesses): (TcpListener, (Engine, Search), Arc<Board>),
     stop: impl Future<Output = ()> + Send + 'static,
     running: watch::Sender<()>,
 ) -> io::Result<()> {
-    let router = http::router(served, http::recorder()).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    let router = http::router_with(served, http::recorder(), witnesses)
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
     let mut watched = running.subscribe();
     let told = async move {
         stop.await;

@@ -28,3 +28,5 @@ mod store;
 mod verification;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod witnessing;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::id::PersonId;
-use countersign_server::config::{Endpoint, NodeConfig};
+use countersign_server::config::{Endpoint, NodeConfig, Witnesses};
 use countersign_server::genesis::NewPerson;
 use countersign_server::node::{Beginning, Node, NodeError, initialise};
 use countersign_server::secrets::SecretRef;
@@ -27,6 +27,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         sealing_key: key(folder.path(), "sealing.key", &STANDARD.encode([8; 32])),
         checkpoint: folder.path().join("checkpoint"),
         endpoints: BTreeMap::new(),
+        witnesses: Witnesses::default(),
     };
     (folder, config)
 }

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::harness::{Api, Call, payout, ping, rotate, successor};
 
 /// Routes that answer anybody, and why that is right.
-const EXEMPT: [(&str, &str); 11] = [
+const EXEMPT: [(&str, &str); 12] = [
     ("GET /healthz", "for whoever watches the process"),
     ("GET /ledger/checkpoint", "the log is public by choice"),
+    ("GET /ledger/checkpoint/witnessed", "the log is public by choice"),
     ("GET /ledger/consistency", "the log is public by choice"),
     ("GET /ledger/inclusion", "the log is public by choice"),
     ("GET /ledger/proof/{index}", "the log is public by choice"),
@@ -117,6 +118,7 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         }
         "/admin/incidents" => read("/admin/incidents"),
         "/admin/people" => read("/admin/people"),
+        "/admin/witnesses" => read("/admin/witnesses"),
         // Anybody with a credential may ask who they are; the wrong role is having none.
         "/admin/people/me" => row(Call::get("/admin/people/me"), "Eve", ("Mallory", 401, "unauthenticated")),
         "/admin/permits" => read("/admin/permits"),
