@@ -6,6 +6,7 @@ use countersign_api::permit::{FinishPermit, Permit, ReservePermit};
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
+use countersign_api::witness::Witnesses;
 use countersign_api::{Page, Reason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -251,6 +252,16 @@ impl Client {
     /// The last signed checkpoint, a C2SP signed note. Unverified: open it with the key you trust.
     pub async fn checkpoint(&self) -> Answer<String> {
         self.text(&["ledger", "checkpoint"]).await
+    }
+
+    /// The latest checkpoint that enough witnesses have cosigned: a signed note. Unverified.
+    pub async fn witnessed_checkpoint(&self) -> Answer<String> {
+        self.text(&["ledger", "checkpoint", "witnessed"]).await
+    }
+
+    /// How the log's witnesses fare.
+    pub async fn witnesses(&self) -> Answer<Witnesses> {
+        self.get(&["admin", "witnesses"]).await
     }
 
     /// That an entry is in the tree of a size. Unverified.

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{Session, follow};
 use crate::failure::{Failure, Kind};
-use crate::output::fields;
+use crate::output::{Table, fields};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -28,7 +28,13 @@ pub(crate) enum Verb {
         pinned: Pinned,
     },
     /// The last signed checkpoint.
-    Checkpoint,
+    Checkpoint {
+        /// The latest one that enough witnesses have cosigned, instead.
+        #[arg(long)]
+        witnessed: bool,
+    },
+    /// How the log's witnesses fare.
+    Witnesses,
     /// Prove that an entry is in the log: leaf, inclusion proof and signature are checked here.
     Prove {
         index: u64,
@@ -70,11 +76,14 @@ impl Pinned {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Verify { database, pinned } => verify(session, &database, &pinned),
-        Verb::Checkpoint => {
-            let note = session.client()?.checkpoint().await?;
+        Verb::Checkpoint { witnessed } => {
+            let client = session.client()?;
+            let note =
+                if witnessed { client.witnessed_checkpoint().await? } else { client.checkpoint().await? };
             session.output.show(&json!({ "checkpoint": note }), |_| note.clone())
         }
         Verb::Prove { index, pinned } => prove(session, index, &pinned).await,
+        Verb::Witnesses => witnesses(session).await,
         Verb::Follow(arguments) => follow::run(session, &arguments).await,
         Verb::Copy { database, target } => {
             SqliteStore::copy(&database, &target)?;
@@ -82,6 +91,35 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             session.output.show(&copied, |_| format!("copied to `{}`", target.display()))
         }
     }
+}
+
+async fn witnesses(session: &Session) -> anyhow::Result<()> {
+    let witnesses = session.client()?.witnesses().await?;
+    session.output.show(&witnesses, |witnesses| {
+        let mut table =
+            Table::new(["witness", "cosigned", "behind", "at", "trouble"], "The log has no witnesses.");
+        for witness in &witnesses.witnesses {
+            let trouble = match (&witness.lost_since, &witness.failing_since, &witness.last_error) {
+                (Some(since), _, error) => format!("lost since {since}: {}", error.as_deref().unwrap_or("-")),
+                (None, Some(since), error) => format!("since {since}: {}", error.as_deref().unwrap_or("-")),
+                (None, None, _) => String::new(),
+            };
+            table.row([
+                witness.name.as_str(),
+                &witness.cosigned_size.map_or_else(|| "never".to_owned(), |size| size.to_string()),
+                &witness.lag.to_string(),
+                witness.cosigned_at.as_deref().unwrap_or_default(),
+                &trouble,
+            ]);
+        }
+        let witnessed = witnesses.witnessed_size.map_or_else(|| "none".to_owned(), |size| size.to_string());
+        let facts = fields(&[
+            ("signed entries", witnesses.signed_size.to_string()),
+            ("witnessed entries", witnessed),
+            ("policy", witnesses.policy.clone()),
+        ]);
+        format!("{facts}\n{}", table.render())
+    })
 }
 
 fn verify(session: &Session, database: &Path, pinned: &Pinned) -> anyhow::Result<()> {
