@@ -10,7 +10,7 @@ use core::fmt;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::key::SignatureType;
-use super::{NoteError, NoteSigner, VerifierKey};
+use super::{NoteError, NoteSigner, SignError, VerifierKey};
 
 /// The largest time, 2^63-1 seconds, as the specification demands.
 const MAX_TIME: u64 = i64::MAX.cast_unsigned();
@@ -74,9 +74,9 @@ impl NoteSigner for CosignerAt<'_> {
         self.cosigner.verifier.key_id()
     }
 
-    fn sign(&self, text: &[u8]) -> Vec<u8> {
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SignError> {
         let signature = self.cosigner.key.sign(&message(self.time, text)).to_bytes();
-        [self.time.to_be_bytes().as_slice(), &signature].concat()
+        Ok([self.time.to_be_bytes().as_slice(), &signature].concat())
     }
 }
 

@@ -5,6 +5,26 @@ use core::fmt;
 
 use super::MAX_NOTE;
 
+/// Why a signer did not sign. Two kinds, because callers do two things: wait, or ask somebody to put the key right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignError {
+    /// The signer cannot be reached or is busy: the same request may succeed later.
+    Unavailable(String),
+    /// The signer is there and says no (disabled key, missing right): somebody has to change something first.
+    Refused(String),
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(why) => write!(f, "the signer is unavailable: {why}"),
+            Self::Refused(why) => write!(f, "the signer refuses: {why}"),
+        }
+    }
+}
+
+impl core::error::Error for SignError {}
+
 /// A violation of the signed note format, or a signature that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteError {
@@ -34,6 +54,8 @@ pub enum NoteError {
     Unsigned,
     /// Fewer witnesses have cosigned the note than the policy asks for.
     Unwitnessed,
+    /// A signer gave no signature.
+    Signer(SignError),
 }
 
 impl fmt::Display for NoteError {
@@ -73,8 +95,22 @@ impl fmt::Display for NoteError {
             }
             Self::Unsigned => f.write_str("no trusted key has signed the note"),
             Self::Unwitnessed => f.write_str("too few witnesses have cosigned the note"),
+            Self::Signer(error) => write!(f, "{error}"),
         }
     }
 }
 
-impl core::error::Error for NoteError {}
+impl core::error::Error for NoteError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Signer(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<SignError> for NoteError {
+    fn from(error: SignError) -> Self {
+        Self::Signer(error)
+    }
+}

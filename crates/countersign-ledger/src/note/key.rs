@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
-use super::NoteError;
+use super::{NoteError, SignError};
 use crate::hash::sha256_of;
 
 /// How a key signs: the signature type of a verifier key.
@@ -47,7 +47,10 @@ pub trait NoteSigner {
     /// The first four bytes of `SHA-256(name || 0x0A || type || public key)`, big-endian.
     fn key_id(&self) -> u32;
     /// The signature over the text, without the key id.
-    fn sign(&self, text: &[u8]) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// The key is out of reach, or its keeper refuses. A key in memory never fails.
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
 /// An Ed25519 key in memory; wiped when dropped.
@@ -89,8 +92,8 @@ impl NoteSigner for Ed25519Signer {
         self.verifier.key_id()
     }
 
-    fn sign(&self, text: &[u8]) -> Vec<u8> {
-        self.key.sign(text).to_bytes().to_vec()
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, SignError> {
+        Ok(self.key.sign(text).to_bytes().to_vec())
     }
 }
 

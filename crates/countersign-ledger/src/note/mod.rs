@@ -10,7 +10,7 @@ mod key;
 mod seal;
 
 pub use cosigner::{Cosigner, CosignerAt};
-pub use error::NoteError;
+pub use error::{NoteError, SignError};
 pub use key::{Ed25519Signer, NoteSigner, SignatureType, VerifierKey};
 pub use seal::{Opened, SignedBy, add, open, sign, signature_line, unverified_text};
 

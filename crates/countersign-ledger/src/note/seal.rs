@@ -44,7 +44,7 @@ impl SignedBy {
 /// Signs a text with every signer, in their order.
 ///
 /// # Errors
-/// The text or a signer's name cannot stand in a note, or there are no signers or too many.
+/// The text or a signer's name cannot stand in a note, there are no signers or too many, or one of them does not sign.
 pub fn sign(text: &str, signers: &[&dyn NoteSigner]) -> Result<String, NoteError> {
     if !is_text(text) {
         return Err(NoteError::Text);
@@ -66,7 +66,7 @@ pub fn sign(text: &str, signers: &[&dyn NoteSigner]) -> Result<String, NoteError
 /// The line that says that this signer signed the text, with its newline: what a witness answers.
 ///
 /// # Errors
-/// The text or the signer's name cannot stand in a note.
+/// The text or the signer's name cannot stand in a note, or the signer does not sign.
 pub fn signature_line(text: &str, signer: &dyn NoteSigner) -> Result<String, NoteError> {
     if !is_text(text) {
         return Err(NoteError::Text);
@@ -74,7 +74,7 @@ pub fn signature_line(text: &str, signer: &dyn NoteSigner) -> Result<String, Not
     if !is_key_name(signer.name()) {
         return Err(NoteError::KeyName(signer.name().into()));
     }
-    let signature = [signer.key_id().to_be_bytes().as_slice(), &signer.sign(text.as_bytes())].concat();
+    let signature = [signer.key_id().to_be_bytes().as_slice(), &signer.sign(text.as_bytes())?].concat();
     Ok([SIGNATURE_PREFIX, signer.name(), " ", &STANDARD.encode(signature), "\n"].concat())
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
 use countersign_ledger::hash::sha256;
 use countersign_ledger::note::{
-    Ed25519Signer, NoteError, NoteSigner, VerifierKey, open, sign, unverified_text,
+    Ed25519Signer, NoteError, NoteSigner, SignError, VerifierKey, open, sign, unverified_text,
 };
 use proptest::prelude::*;
 use signed_note::{Note, Signer as _, StandardSigner, StandardVerifier, VerifierList};
@@ -110,6 +110,33 @@ fn what_cannot_be_a_note_is_not_signed() {
     assert_eq!(sign(TEXT, &[]), Err(NoteError::Unsigned));
     for name in ["", "a b", "a+b", "a\u{a0}b", "a\nb", "a\u{1}b", "a\u{2028}b"] {
         assert_eq!(Ed25519Signer::from_seed(name, [1; 32]).unwrap_err(), NoteError::KeyName(name.into()));
+    }
+}
+
+/// A key that is kept elsewhere, by somebody who says no.
+struct Absent(SignError);
+
+impl NoteSigner for Absent {
+    fn name(&self) -> &str {
+        "example.com/absent"
+    }
+
+    fn key_id(&self) -> u32 {
+        7
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, SignError> {
+        Err(self.0.clone())
+    }
+}
+
+#[test]
+fn a_signer_that_does_not_sign_leaves_no_note_and_its_reason_stays() {
+    for error in [SignError::Unavailable("timeout".into()), SignError::Refused("disabled".into())] {
+        let refused = sign(TEXT, &[&peter(), &Absent(error.clone())]);
+        assert_eq!(refused, Err(NoteError::Signer(error.clone())));
+        let refused = checkpoint().sign(&[&Absent(error.clone())]);
+        assert_eq!(refused, Err(CheckpointError::Note(NoteError::Signer(error))));
     }
 }
 
