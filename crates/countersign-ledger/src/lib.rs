@@ -5,7 +5,8 @@
 //! stored where is the server's business; what the bytes mean is `countersign-core`'s. Server and auditor use this
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
-//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`witness`], [`census`], [`verify`].
+//! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`keys`], [`witness`], [`census`],
+//! [`verify`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -19,6 +20,7 @@ pub mod details;
 pub mod entry;
 pub mod hash;
 pub mod json;
+pub mod keys;
 mod line;
 pub mod note;
 pub mod proof;

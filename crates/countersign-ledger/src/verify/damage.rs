@@ -2,14 +2,14 @@
 
 use core::fmt;
 
-use crate::checkpoint::CheckpointError;
 use crate::entry::EntryError;
+use crate::keys::{CheckpointFault, KeyError};
 
 /// The first damage found in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The first index that is bad. For [`DamageKind::Root`] the first that no earlier checkpoint vouches for; for
-    /// the checkpoint kinds the size the checkpoint claims, or 0 if it claims none.
+    /// The first index that is bad. For [`DamageKind::Root`] the first that no earlier checkpoint covers; for the
+    /// checkpoint kinds the size the checkpoint claims, or 0 if it claims none.
     pub index: u64,
     /// What is wrong there.
     pub what: DamageKind,
@@ -48,10 +48,16 @@ pub enum DamageKind {
         /// The size of the checkpoint.
         size: u64,
     },
-    /// A checkpoint is malformed or its signature does not hold.
-    CheckpointSignature(CheckpointError),
+    /// A checkpoint is malformed, its signature does not hold, or its key may not sign it.
+    CheckpointSignature(CheckpointFault),
     /// A checkpoint is of another log.
     CheckpointOrigin,
+    /// A checkpoint was given after its size had been passed.
+    CheckpointOrder,
+    /// An entry names a key of the log and may not.
+    Key(KeyError),
+    /// None of the trusted keys is among those the log names for itself.
+    NotTrusted,
 }
 
 /// How leaf bytes are damaged.
@@ -86,8 +92,12 @@ impl DamageKind {
             Self::Time => "time",
             Self::Root { .. } => "root",
             Self::Truncated { .. } => "truncated",
+            Self::CheckpointSignature(CheckpointFault::Retired { .. }) => "checkpoint_retired_key",
             Self::CheckpointSignature(_) => "checkpoint_signature",
             Self::CheckpointOrigin => "checkpoint_origin",
+            Self::CheckpointOrder => "checkpoint_order",
+            Self::Key(_) => "log_key",
+            Self::NotTrusted => "log_key_not_trusted",
         }
     }
 }
@@ -134,6 +144,11 @@ impl fmt::Display for DamageKind {
                 write!(f, "the checkpoint of this size is not valid: {error}")
             }
             Self::CheckpointOrigin => f.write_str("the checkpoint of this size is of another log"),
+            Self::CheckpointOrder => f.write_str("the checkpoint of this size is not in its place"),
+            Self::Key(error) => write!(f, "the entry does not change who signs the log: {error}"),
+            Self::NotTrusted => {
+                f.write_str("none of the keys that this log names is the one that was trusted")
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The streaming verifier: rows in, the first damage or the proven head out.
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
 
+use super::checkpoints::Checkpoints;
 use super::subjects::Subjects;
 use super::{Damage, DamageKind, DetailsFault, LeafFault};
-use crate::checkpoint::Checkpoint;
 use crate::details::{Salt, commitment};
 use crate::entry::EntryView;
 use crate::hash::{Hash, leaf_hash};
+use crate::keys::KeyHistory;
 use crate::note::VerifierKey;
 use crate::tree::CompactRange;
 
@@ -17,7 +17,8 @@ use crate::tree::CompactRange;
 pub struct Trust<'a> {
     /// The log's origin line.
     pub origin: &'a str,
-    /// The keys that sign its checkpoints.
+    /// Keys that were pinned. Any key the log ever had will do: older ones are led forward by the handovers, newer ones
+    /// vouch for the whole tree. In a log that names no key for itself, these sign everything.
     pub keys: &'a [VerifierKey],
     /// Whether missing details can be legitimate.
     pub redactions: Redactions,
@@ -66,8 +67,11 @@ pub struct Verified {
     pub size: u64,
     /// The root over them.
     pub root: Hash,
-    /// How many of them a signed checkpoint vouches for; entries from here on could still be replaced.
+    /// How many of them a checkpoint vouches for that a trusted key, or one it handed over to, has signed; entries from
+    /// here on could still be replaced.
     pub signed_size: u64,
+    /// The keys that the log names for itself.
+    pub keys: KeyHistory,
     /// The number of subjects.
     pub subjects: usize,
     /// The time of the last entry, if there is one.
@@ -77,11 +81,10 @@ pub struct Verified {
 /// Verifies one log. Rows are pushed in the order in which they are stored.
 #[derive(Debug)]
 pub struct LogVerifier {
-    /// Not reached yet, smallest first.
-    pending: VecDeque<Checkpoint>,
+    checkpoints: Checkpoints,
+    keys: KeyHistory,
     redactions: Redactions,
     tree: CompactRange,
-    signed_size: u64,
     subjects: Subjects,
     last_time: String,
     /// Once damaged, always damaged: whatever follows the first damage proves nothing.
@@ -89,36 +92,36 @@ pub struct LogVerifier {
 }
 
 impl LogVerifier {
-    /// Opens the signed checkpoints, in any order, against which the log will be checked as it grows.
+    /// Takes signed checkpoints, in any order, against which the log will be checked as it grows. Each is opened when the
+    /// entries up to its size have been read, because they say who may sign it.
     ///
     /// Without a checkpoint the verification only shows that the log is consistent in itself.
     ///
     /// # Errors
-    /// A checkpoint is not validly signed by a trusted key, is of another log, or contradicts the empty tree.
+    /// A checkpoint claims no size.
     pub fn new(trust: &Trust<'_>, checkpoints: &[&str]) -> Result<Self, Damage> {
-        let mut pending = VecDeque::new();
-        for note in checkpoints {
-            let checkpoint = Checkpoint::open(note, trust.keys).map_err(|error| Damage {
-                index: claimed_size(note),
-                what: DamageKind::CheckpointSignature(error),
-            })?;
-            if checkpoint.origin != trust.origin {
-                return Err(Damage { index: checkpoint.size, what: DamageKind::CheckpointOrigin });
-            }
-            pending.push_back(checkpoint);
-        }
-        pending.make_contiguous().sort_by_key(|checkpoint| checkpoint.size);
         let mut verifier = Self {
-            pending,
+            checkpoints: Checkpoints::new(trust),
+            keys: KeyHistory::new(),
             redactions: trust.redactions,
             tree: CompactRange::new(),
-            signed_size: 0,
             subjects: Subjects::default(),
             last_time: String::new(),
             damage: None,
         };
-        verifier.check_root().map_err(|what| Damage { index: 0, what })?;
+        for note in checkpoints {
+            verifier.expect(note)?;
+        }
         Ok(verifier)
+    }
+
+    /// Takes one more checkpoint, before its size is reached: so a caller with many need not hold all of them at once.
+    ///
+    /// # Errors
+    /// It claims no size, or one that has been passed.
+    pub fn expect(&mut self, note: &str) -> Result<(), Damage> {
+        let taken = self.checkpoints.expect(note, self.tree.size());
+        taken.map_err(|damage| self.damage.insert(damage).clone())
     }
 
     /// Checks the next row and returns its entry, so that the caller can replay it without reading it again.
@@ -130,29 +133,28 @@ impl LogVerifier {
             return Err(damage.clone());
         }
         let index = self.tree.size();
-        self.check_row(row).map_err(|what| {
-            // A wrong root accuses every entry since the last checkpoint that held.
-            let index = if matches!(what, DamageKind::Root { .. }) { self.signed_size } else { index };
-            self.damage.insert(Damage { index, what }).clone()
-        })
+        let checked = self.check_row(row).map_err(|what| Damage { index, what });
+        let checked = checked.and_then(|entry| {
+            self.checkpoints.reach(&self.tree, &self.keys)?;
+            Ok(entry)
+        });
+        checked.map_err(|damage| self.damage.insert(damage).clone())
     }
 
     /// Ends the verification.
     ///
     /// # Errors
-    /// The damage found before, or the log is shorter than a signed checkpoint says.
+    /// The damage found before, the log is shorter than a signed checkpoint says, or it is not a log of a trusted key.
     pub fn finish(self) -> Result<Verified, Damage> {
         if let Some(damage) = self.damage {
             return Err(damage);
         }
-        if let Some(checkpoint) = self.pending.back() {
-            let what = DamageKind::Truncated { size: checkpoint.size };
-            return Err(Damage { index: self.tree.size(), what });
-        }
+        let signed_size = self.checkpoints.finish(&self.tree, &self.keys)?;
         Ok(Verified {
             size: self.tree.size(),
             root: self.tree.root(),
-            signed_size: self.signed_size,
+            signed_size,
+            keys: self.keys,
             subjects: self.subjects.count(),
             last_time: Some(self.last_time).filter(|time| !time.is_empty()),
         })
@@ -176,8 +178,9 @@ impl LogVerifier {
         self.check_details(&entry, row.details)?;
         self.last_time.clear();
         self.last_time.push_str(entry.time);
+        self.keys.follow(&entry).map_err(DamageKind::Key)?;
+        self.checkpoints.check_handover(&self.keys, entry.index).map_err(DamageKind::Key)?;
         self.tree.push(hash);
-        self.check_root()?;
         Ok(entry)
     }
 
@@ -199,21 +202,4 @@ impl LogVerifier {
         };
         Err(DamageKind::Details(fault))
     }
-
-    /// Compares the root with every checkpoint of the present size.
-    fn check_root(&mut self) -> Result<(), DamageKind> {
-        let size = self.tree.size();
-        while let Some(checkpoint) = self.pending.pop_front_if(|checkpoint| checkpoint.size == size) {
-            if checkpoint.root != self.tree.root() {
-                return Err(DamageKind::Root { size });
-            }
-            self.signed_size = size;
-        }
-        Ok(())
-    }
-}
-
-/// The size a note claims on its second line, believed only for saying where the damage is.
-fn claimed_size(note: &str) -> u64 {
-    note.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
 use countersign_ledger::entry::EntryError;
 use countersign_ledger::hash::{leaf_hash, sha256};
+use countersign_ledger::keys::CheckpointFault;
 use countersign_ledger::note::{Ed25519Signer, NoteError};
 use countersign_ledger::verify::{Damage, DamageKind, DetailsFault, LeafFault, Redactions, Verified};
 
@@ -155,19 +156,37 @@ fn truncation() {
     check(Vec::clear, 0, &DamageKind::Truncated { size: 12 });
 }
 
+fn invalid(error: NoteError) -> DamageKind {
+    DamageKind::CheckpointSignature(CheckpointFault::Invalid(CheckpointError::Note(error)))
+}
+
+#[test]
+fn checkpoints_out_of_place() {
+    let rows = good();
+    let head = signed(&rows, 12);
+    let sizeless = head.replacen("\n12\n", "\ntwelve\n", 1);
+    let found = verify(&rows, &[&sizeless]).unwrap_err();
+    assert_eq!(found, Damage { index: 0, what: invalid(NoteError::InvalidSignature(ORIGIN.into())) });
+    // A size that the log never had, signed by nobody who may: the note is wrong, not the log.
+    let stranger = Ed25519Signer::from_seed(ORIGIN, [4; 32]).unwrap();
+    let checkpoint = Checkpoint::open(&head, &[signer().verifier()]).unwrap();
+    let beyond = Checkpoint { size: 99, ..checkpoint }.sign(&[&stranger]).unwrap();
+    let found = verify(&rows, &[&head, &beyond]).unwrap_err();
+    assert_eq!(found, Damage { index: 99, what: invalid(NoteError::Unsigned) });
+}
+
 #[test]
 fn forged_checkpoints() {
     let rows = good();
     let head = signed(&rows, 12);
     let forged = head.replacen("\n12\n", "\n11\n", 1);
-    let signature =
-        DamageKind::CheckpointSignature(CheckpointError::Note(NoteError::InvalidSignature(ORIGIN.into())));
+    let signature = invalid(NoteError::InvalidSignature(ORIGIN.into()));
     assert_eq!(verify(&rows, &[&forged]).unwrap_err(), Damage { index: 11, what: signature });
 
     let stranger = Ed25519Signer::from_seed(ORIGIN, [4; 32]).unwrap();
     let checkpoint = Checkpoint::open(&head, &[signer().verifier()]).unwrap();
     let note = checkpoint.sign(&[&stranger]).unwrap();
-    let unsigned = DamageKind::CheckpointSignature(CheckpointError::Note(NoteError::Unsigned));
+    let unsigned = invalid(NoteError::Unsigned);
     assert_eq!(verify(&rows, &[&note]).unwrap_err(), Damage { index: 12, what: unsigned });
 
     let foreign = Checkpoint { origin: "example.com/other".into(), ..checkpoint.clone() };

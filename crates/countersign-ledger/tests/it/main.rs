@@ -13,6 +13,8 @@ mod damage;
 #[cfg(test)]
 mod entries;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod notes;
