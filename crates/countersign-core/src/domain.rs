@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
-use crate::log::{census, witness};
+use crate::log::{census, key, witness};
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
@@ -25,6 +25,8 @@ pub enum Command {
     ActivatePolicy(log::ActivatePolicy),
     /// Write a count of entries per subject down.
     TakeCensus(census::TakeCensus),
+    /// Put another key in force for the log.
+    RotateLogKey(key::RotateLogKey),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
     /// Write down what a person was refused.
@@ -66,7 +68,10 @@ impl Command {
         let made = |event: &&Event| {
             matches!(
                 event.fact,
-                Fact::PermitReserved(..) | Fact::RotationStarted(..) | Fact::PolicyActivated(..)
+                Fact::PermitReserved(..)
+                    | Fact::RotationStarted(..)
+                    | Fact::PolicyActivated(..)
+                    | Fact::LogKeyRotated(..)
             )
         };
         events.iter().find(made).or_else(|| events.first())
@@ -139,6 +144,7 @@ facts! {
     "log.census_taken" => LogCensusTaken(LogSubject, census::Taken),
     "log.witness_lost" => LogWitnessLost(LogSubject, witness::Lost),
     "log.witness_regained" => LogWitnessRegained(LogSubject, witness::Regained),
+    "log.key_rotated" => LogKeyRotated(LogSubject, key::Rotated),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
@@ -247,6 +253,8 @@ pub enum Refusal {
     Log(log::Refusal),
     /// About censuses.
     Census(census::Refusal),
+    /// About the log's key.
+    Key(key::Refusal),
     /// About credentials.
     Person(person::Refusal),
     /// About requests and votes.
@@ -305,7 +313,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+    Log(log), Key(key), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
 }
 
 impl core::error::Error for Refusal {}
@@ -319,6 +327,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
         Command::TakeCensus(take) => census::take(state, cx, take).map_err(Into::into),
+        Command::RotateLogKey(rotate) => key::rotate(state, cx, rotate),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
@@ -355,6 +364,7 @@ pub fn apply(state: &mut State, event: &Event) {
     state.count(&event.fact.subject());
     match &event.fact {
         Fact::LogCreated(..)
+        | Fact::LogKeyRotated(..)
         | Fact::LogCensusTaken(..)
         | Fact::PolicyActivated(..)
         | Fact::LogWitnessLost(..)
@@ -417,6 +427,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::RequestApproval(approval::Request { action, .. })
         | Command::ReservePermit(permit::Reserve { action, .. }) => Some(action.clone()),
         Command::ActivatePolicy(_) => log::activation(),
+        Command::RotateLogKey(_) => key::rotation(),
         Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => {
             state.approval(*id).map(|approval| approval.action.clone())
         }
@@ -441,7 +452,8 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
     let named = match command {
         Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => Some(Subject::Approval(*id)),
         Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
-        Command::ActivatePolicy(log::ActivatePolicy { approval, .. }) => Some(Subject::Approval(*approval)),
+        Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
+        | Command::RotateLogKey(key::RotateLogKey { approval, .. }) => Some(Subject::Approval(*approval)),
         Command::StartPermit(id)
         | Command::ReleasePermit(id)
         | Command::FinishPermit(permit::Finish { permit: id, .. })

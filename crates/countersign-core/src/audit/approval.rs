@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 
 use super::demand::Demand;
 use super::genesis::is_activation;
+use super::key::is_handing_over;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
@@ -191,8 +192,12 @@ impl Auditor {
                 Ok(())
             }
             None => {
-                must(is_activation(&approval.action), Breach::OtherAction)?;
-                self.owed.push(Owed::Activated(id));
+                let owed = match &approval.action {
+                    action if is_activation(action) => Owed::Activated(id),
+                    action if is_handing_over(action) => Owed::KeyRotated(id),
+                    _ => return Err(Breach::OtherAction),
+                };
+                self.owed.push(owed);
                 self.forget_approval(id)
             }
         }

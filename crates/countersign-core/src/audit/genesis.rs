@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 
 use super::demand::Demand;
+use super::key::Keys;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, InForce, Verdict, by_node, is_of_none, must};
@@ -23,10 +24,11 @@ pub(super) fn is_activation(action: &Action) -> bool {
 impl Auditor {
     pub(super) fn genesis(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match (&event.fact, owed) {
-            (Fact::LogCreated(..), _) => {
+            (Fact::LogCreated(_, created), _) => {
                 must(self.last.is_none(), Breach::SecondGenesis)?;
                 by_node(event)?;
                 is_of_none(event)?;
+                self.keys = Keys::begun(created);
                 self.owed.push(Owed::FirstPolicy);
                 Ok(())
             }

@@ -18,7 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
 //! - `demand` `quorum`: what the policy's text demands for an action
-//! - `genesis` `log` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -37,6 +37,7 @@ use crate::time::Time;
 mod approval;
 mod demand;
 mod genesis;
+mod key;
 mod log;
 mod owed;
 mod permit;
@@ -65,6 +66,7 @@ pub struct Auditor {
     last: Option<Moment>,
     /// What must come at once, the next at the end.
     owed: Vec<Owed>,
+    keys: key::Keys,
     /// Whether genesis may still adopt secrets.
     adopting: bool,
     /// Witnesses that were lost and are not back, and the correlation of their loss.
@@ -167,6 +169,7 @@ impl Auditor {
     fn judge(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match &event.fact {
             Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
+            Fact::LogKeyRotated(..) => self.key_rotated(event, owed.is_some()),
             Fact::LogCensusTaken(..) | Fact::LogWitnessLost(..) | Fact::LogWitnessRegained(..) => {
                 self.log(event)
             }

@@ -24,6 +24,8 @@ pub(super) enum Owed {
     Reserved { permit: PermitId, approval: ApprovalId },
     /// The approval was consumed by a policy.
     Activated(ApprovalId),
+    /// The approval was consumed by another key of the log.
+    KeyRotated(ApprovalId),
     /// The permit was given back.
     Restored { approval: ApprovalId, permit: PermitId },
     /// The permit was started for a rotation, which takes a version of its secret.
@@ -63,6 +65,7 @@ impl Owed {
                 permit == of && reserved.approval == Some(*approval)
             }
             (Self::Activated(id), Fact::PolicyActivated(_, activated)) => activated.approval == Some(*id),
+            (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
                 approval == of && restored.permit == *permit
             }
@@ -93,6 +96,7 @@ impl Owed {
     pub(super) fn missing(&self) -> Violation {
         let (subject, kind): (Subject, _) = match self {
             Self::FirstPolicy | Self::Activated(_) => (Subject::Policy, "policy.activated"),
+            Self::KeyRotated(_) => (Subject::Log, "log.key_rotated"),
             Self::Completed(id) => ((*id).into(), "approval.completed"),
             Self::Reserved { permit, .. } => ((*permit).into(), "permit.reserved"),
             Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),

@@ -1,7 +1,8 @@
 //! The log's own beginning, and the policy in force.
 //!
 //! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
-//! the policy it replaces. `census` counts entries per subject; `witness` says when a witness was lost and when it is back.
+//! the policy it replaces. `census` counts entries per subject; `witness` says when a witness was lost and when it is back;
+//! `key` replaces the key that signs the log.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -26,6 +27,7 @@ use crate::text::Name;
 use crate::time::Time;
 
 pub mod census;
+pub mod key;
 pub mod witness;
 
 /// Writes genesis.
@@ -86,7 +88,7 @@ pub struct PolicyActivated {
 pub struct Log {
     /// The origin line.
     pub origin: String,
-    /// The public key as a vkey.
+    /// The public key in force as a vkey.
     pub log_key: String,
     /// When genesis was written.
     pub created_at: Time,
@@ -95,6 +97,8 @@ pub struct Log {
     /// Witnesses that were lost and are not back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_witnesses: BTreeMap<Name, witness::Missing>,
+    /// Every key it ever had, the first one first.
+    pub keys: Vec<key::Tenure>,
 }
 
 /// The policy in force and where it comes from.
@@ -273,9 +277,11 @@ fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> 
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::LogCreated(_, Created { origin, log_key }) => {
-            let (origin, log_key, lost_witnesses) = (origin.clone(), log_key.clone(), BTreeMap::new());
-            state.set_log(Log { origin, log_key, created_at: event.at, census: None, lost_witnesses });
+            let (keys, lost_witnesses) = (key::first(state, event, log_key), BTreeMap::new());
+            let (origin, log_key) = (origin.clone(), log_key.clone());
+            state.set_log(Log { origin, log_key, created_at: event.at, census: None, lost_witnesses, keys });
         }
+        Fact::LogKeyRotated(..) => key::apply(state, event),
         Fact::LogCensusTaken(_, taken) => census::apply(state, *taken),
         // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
         Fact::PolicyActivated(

@@ -22,7 +22,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
-use crate::script::{self, witness};
+use crate::script::{self, handing_over, witness};
 use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE};
 
 /// Who acts: usually somebody who may.
@@ -77,6 +77,10 @@ enum Move {
     Work(u8, i64, Fate),
     Elapse(Index),
     Activate(Actor, Index, usize),
+    /// The log's key is replaced, by its number and that of the next, as far as whoever moves believes.
+    RotateLogKey(Actor, Index, usize, usize),
+    /// The log's key is replaced with everybody's agreement.
+    HandOver,
     /// Everything up to a reserved permit, in one go.
     Prepare(usize),
     /// Everything up to a rotation under way.
@@ -114,6 +118,9 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(rounds, pause, fate)| Move::Work(rounds, pause, fate)),
         2 => index().prop_map(Move::Elapse),
         2 => (who(), index(), 0..4_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
+        1 => (who(), index(), 0..3_usize, 0..4_usize)
+            .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
+        1 => Just(Move::HandOver),
         3 => (0..2_usize).prop_map(Move::Prepare),
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
@@ -173,6 +180,15 @@ impl Play {
                 let permit = self.permits.last().copied();
                 self.submit(Actor::Person(ANA), permit.map(|permit| start(permit, 5)));
             }
+            Move::HandOver => {
+                self.submit(Actor::Person(ANA), Some(request(5)));
+                let approval = self.approvals.last().map(|(id, _)| *id);
+                for voter in [BEN, CHLOE] {
+                    self.submit(Actor::Person(voter), approval.map(Command::Approve));
+                }
+                let keys = self.book.whole.log().map_or(0, |log| log.keys.len());
+                self.submit(Actor::Person(ANA), approval.map(|id| handing_over((keys - 1, keys), id)));
+            }
             single => {
                 let (actor, command) = self.command(single);
                 self.submit(actor, command);
@@ -202,6 +218,9 @@ impl Play {
             Move::Elapse(index) => (Actor::Node, nth(&self.subjects(), *index).map(Command::Elapse)),
             Move::Activate(who, index, policy) => (*who, approval(index).map(|id| activate(id, *policy))),
             Move::Census(who) => (*who, Some(script::census(&self.book))),
+            Move::RotateLogKey(who, index, old, new) => {
+                (*who, approval(index).map(|id| handing_over((*old, *new), id)))
+            }
             Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
             Move::Witness(who, true) => {
                 (*who, Some(witness(Standing::Lost { cosigned: 3, since: stage::BEGINNING })))

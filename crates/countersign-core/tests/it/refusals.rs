@@ -17,10 +17,10 @@ use countersign_core::{Actor, Command, Refusal, Subject, approval};
 
 use crate::book::Book;
 use crate::script::{
-    activation, approved, attempt, elapsed, finished, prepared, requested, reserved, rotating, stage_of,
-    task, witness, work,
+    activation, approved, attempt, elapsed, finished, handing_over, prepared, requested, reserved, rotating,
+    stage_of, task, witness, work,
 };
-use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE};
+use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE, ROTATE_LOG_KEY};
 
 const PING: &str = "ping probe/any production";
 const NOBODY: PersonId = PersonId(99);
@@ -119,6 +119,33 @@ fn activate() -> Walk {
     }
     walk.happens(ANA, &activation(stage::policy(), id));
     walk.refused(ANA, &with(id), "permit/approval_consumed");
+    walk
+}
+
+fn rotate_log_key() -> Walk {
+    let mut walk = walk();
+    let with = |approval| handing_over((9, 0), approval);
+    walk.refused(Actor::Node, &with(ApprovalId(9)), "permit/not_a_person");
+    walk.refused(BEN, &with(ApprovalId(9)), "permit/not_an_executor");
+    walk.refused(ANA, &with(ApprovalId(9)), "permit/approval_not_found");
+    let other = requested(&mut walk.book, ROTATE);
+    walk.refused(ANA, &with(other), "permit/action_mismatch");
+    ended(&mut walk, ROTATE_LOG_KEY, &with);
+    let id = requested(&mut walk.book, ROTATE_LOG_KEY);
+    let mut others = with(id);
+    if let Command::RotateLogKey(rotate) = &mut others {
+        rotate.parameters_sha256 = Digest::of(b"others");
+    }
+    walk.refused(ANA, &others, "permit/parameters_mismatch");
+    walk.refused(ANA, &with(id), "permit/approval_pending");
+    let id = approved(&mut walk.book, ROTATE_LOG_KEY);
+    walk.happens(ANA, &handing_over((0, 1), id));
+    walk.refused(ANA, &with(id), "permit/approval_consumed");
+    let id = approved(&mut walk.book, ROTATE_LOG_KEY);
+    walk.refused(ANA, &handing_over((9, 1), id), "key/log_key_in_force");
+    walk.refused(ANA, &handing_over((9, 0), id), "key/log_key_not_in_force");
+    walk.refused(ANA, &handing_over((1, 0), id), "key/log_key_retired");
+    walk.happens(ANA, &handing_over((1, 2), id));
     walk
 }
 
@@ -495,6 +522,7 @@ macro_rules! walks {
 walks! {
     bootstrap = genesis_is_refused_in_order,
     activate = a_policy_is_refused_in_order,
+    rotate_log_key = a_log_key_is_refused_in_order,
     claim = a_claim_is_refused_in_order,
     note = a_note_is_refused_in_order,
     census = a_census_is_refused_in_order,

@@ -4,6 +4,7 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::census::TakeCensus;
+use countersign_core::log::key::{Handover, RotateLogKey};
 use countersign_core::log::witness::{ReportWitness, Standing};
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
@@ -14,7 +15,7 @@ use countersign_core::rotation::{
 use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 
 use crate::book::Book;
-use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE};
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE, ROTATE_LOG_KEY};
 
 /// Everything that can happen.
 pub(crate) fn everything() -> Book {
@@ -27,6 +28,7 @@ pub(crate) fn everything() -> Book {
     let census = census(&book);
     book.must(Actor::Node, &census);
     a_witness_that_goes_and_comes(&mut book);
+    another_log_key(&mut book);
     book.commit();
     book
 }
@@ -151,6 +153,24 @@ fn a_witness_that_goes_and_comes(book: &mut Book) {
 /// How the stage's witness fares.
 pub(crate) fn witness(standing: Standing) -> Command {
     Command::ReportWitness(ReportWitness { witness: "harbour".parse().unwrap(), standing })
+}
+
+fn another_log_key(book: &mut Book) {
+    let approval = approved(book, ROTATE_LOG_KEY);
+    book.must(ANA, &handing_over((0, 1), approval));
+}
+
+/// The rotation of the log's key from one number to another.
+pub(crate) fn handing_over((old, new): (usize, usize), approval: ApprovalId) -> Command {
+    let handover = Handover {
+        old_key: stage::log_key(old),
+        new_key: stage::log_key(new),
+        size: 17,
+        root: Digest::of(b"root"),
+        old_signature: "b2xk".into(),
+        new_signature: "bmV3".into(),
+    };
+    Command::RotateLogKey(RotateLogKey { handover, approval, parameters_sha256: stage::parameters() })
 }
 
 pub(crate) fn activation(policy: Policy, approval: ApprovalId) -> Command {

@@ -17,8 +17,11 @@ type Free = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
 const FREE: &[Free] = &[
-    ("log.created", "/data/log_key", "whoever verifies the log has pinned it"),
-    ("log.created", "/data/origin", "whoever verifies the log has pinned it"),
+    ("log.key_rotated", "/data/new_key", "both keys have signed it: whoever verifies the log verifies that"),
+    ("log.key_rotated", "/data/size", "as above"),
+    ("log.key_rotated", "/data/root", "as above"),
+    ("log.key_rotated", "/data/old_signature", "as above"),
+    ("log.key_rotated", "/data/new_signature", "as above"),
     ("log.census_taken", "/correlation", "nothing else belongs to it"),
     ("log.census_taken", "/data/size", "whoever verifies the log counts again"),
     ("log.census_taken", "/data/subjects", "as above"),
