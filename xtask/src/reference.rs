@@ -26,6 +26,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "A witness has not cosigned for longer than the node bears; an incident is opened with it.",
     ),
     ("log.witness_regained", "A witness that was lost cosigns again."),
+    (
+        "log.details_redacted",
+        "The details of the entries it names, and their salts, were deleted with the commit that wrote it. Their leaves stay.",
+    ),
     ("policy.activated", "A policy is in force from here on. The policy itself is a blob of this digest."),
     ("person.enrolled", "Somebody belongs to the people of this log, with a one-time claim."),
     (
@@ -39,7 +43,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("approval.denied", "The actor disagrees. That is final."),
     ("approval.withdrawn", "The requester took the request back."),
     ("approval.expired", "Written down after the deadline; the deadline itself counted already."),
-    ("approval.consumed", "The approval was used: by a permit, or, without one, to put a policy in force."),
+    (
+        "approval.consumed",
+        "The approval was used: by a permit, or, without one, at once: to put a policy in force, to delete details.",
+    ),
     (
         "approval.restored",
         "Its permit was given back before anything began, so it can be used again until its deadline.",

@@ -14,7 +14,7 @@ use crate::log::{census, key, witness};
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
-use crate::{approval, incident, log, permit, person, policy, rotation, secret};
+use crate::{approval, incident, log, permit, person, policy, redaction, rotation, secret};
 
 /// What somebody wants to happen.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub enum Command {
     TakeCensus(census::TakeCensus),
     /// Put another key in force for the log.
     RotateLogKey(key::RotateLogKey),
+    /// Delete the details of some entries.
+    RedactDetails(redaction::RedactDetails),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
     /// Write down what a person was refused.
@@ -72,6 +74,7 @@ impl Command {
                     | Fact::RotationStarted(..)
                     | Fact::PolicyActivated(..)
                     | Fact::LogKeyRotated(..)
+                    | Fact::LogDetailsRedacted(..)
             )
         };
         events.iter().find(made).or_else(|| events.first())
@@ -145,6 +148,7 @@ facts! {
     "log.witness_lost" => LogWitnessLost(LogSubject, witness::Lost),
     "log.witness_regained" => LogWitnessRegained(LogSubject, witness::Regained),
     "log.key_rotated" => LogKeyRotated(LogSubject, key::Rotated),
+    "log.details_redacted" => LogDetailsRedacted(LogSubject, redaction::DetailsRedacted),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
@@ -265,6 +269,8 @@ pub enum Refusal {
     Rotation(rotation::Refusal),
     /// About witnesses.
     Witness(witness::Refusal),
+    /// About redactions.
+    Redaction(redaction::Refusal),
 }
 
 macro_rules! refusals {
@@ -314,6 +320,7 @@ macro_rules! refusals {
 
 refusals! {
     Log(log), Key(key), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+    Redaction(redaction),
 }
 
 impl core::error::Error for Refusal {}
@@ -328,6 +335,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
         Command::TakeCensus(take) => census::take(state, cx, take).map_err(Into::into),
         Command::RotateLogKey(rotate) => key::rotate(state, cx, rotate),
+        Command::RedactDetails(redact) => redaction::redact(state, cx, redact),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
@@ -369,6 +377,8 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PolicyActivated(..)
         | Fact::LogWitnessLost(..)
         | Fact::LogWitnessRegained(..) => log::apply(state, event),
+        // Details are never in the state, so deleting them leaves it as it is.
+        Fact::LogDetailsRedacted(..) => {}
         Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
             person::apply(state, event);
         }
@@ -428,6 +438,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::ReservePermit(permit::Reserve { action, .. }) => Some(action.clone()),
         Command::ActivatePolicy(_) => log::activation(),
         Command::RotateLogKey(_) => key::rotation(),
+        Command::RedactDetails(_) => redaction::action(),
         Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => {
             state.approval(*id).map(|approval| approval.action.clone())
         }
@@ -453,7 +464,10 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => Some(Subject::Approval(*id)),
         Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
         Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
-        | Command::RotateLogKey(key::RotateLogKey { approval, .. }) => Some(Subject::Approval(*approval)),
+        | Command::RotateLogKey(key::RotateLogKey { approval, .. })
+        | Command::RedactDetails(redaction::RedactDetails { approval, .. }) => {
+            Some(Subject::Approval(*approval))
+        }
         Command::StartPermit(id)
         | Command::ReleasePermit(id)
         | Command::FinishPermit(permit::Finish { permit: id, .. })

@@ -10,7 +10,7 @@
 //! - `context` `domain` `state`: commands, events, effects, and the fold
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
-//! - `log` `person` `approval` `permit` `secret` `rotation` `incident`: one capability each
+//! - `log` `person` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -29,6 +29,7 @@ pub mod log;
 pub mod permit;
 pub mod person;
 pub mod policy;
+pub mod redaction;
 pub mod rotation;
 pub mod sabotage;
 pub mod secret;

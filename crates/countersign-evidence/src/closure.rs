@@ -29,6 +29,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
                 .chain(activated.approval.map(Subject::Approval))
                 .collect()
         }
+        Fact::LogDetailsRedacted(_, redacted) => BTreeSet::from([Subject::Approval(redacted.approval)]),
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
         Fact::PermitReserved(_, reserved) => reserved.approval.map(Subject::Approval).into_iter().collect(),

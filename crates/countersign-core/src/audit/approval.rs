@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use super::demand::Demand;
 use super::genesis::is_activation;
 use super::key::is_handing_over;
+use super::log::is_redaction;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
@@ -195,6 +196,7 @@ impl Auditor {
                 let owed = match &approval.action {
                     action if is_activation(action) => Owed::Activated(id),
                     action if is_handing_over(action) => Owed::KeyRotated(id),
+                    action if is_redaction(action) => Owed::Redacted(id),
                     _ => return Err(Breach::OtherAction),
                 };
                 self.owed.push(owed);

@@ -20,7 +20,7 @@
 //! - `demand` `quorum`: what the policy's text demands for an action
 //! - `genesis` `log` `key` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -59,7 +59,7 @@ fn must(holds: bool, otherwise: Breach) -> Verdict {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// Follows a log and keeps its own books. What is finished is forgotten, so they do not grow with the log.
+/// Follows a log and keeps its own books. What is finished is forgotten, so they do not grow with the log but with its redactions.
 #[derive(Clone, Debug, Default)]
 pub struct Auditor {
     /// When, by whom and in which correlation the last event happened.
@@ -74,6 +74,8 @@ pub struct Auditor {
     policy: Option<InForce>,
     /// How many entries the last census counted.
     counted: u64,
+    /// Entries whose details were deleted.
+    redacted: BTreeSet<u64>,
     /// Everybody who was enrolled, with the digest of their credential once they have one.
     people: BTreeMap<PersonId, Option<Digest>>,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
@@ -170,9 +172,10 @@ impl Auditor {
         match &event.fact {
             Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
             Fact::LogKeyRotated(..) => self.key_rotated(event, owed.is_some()),
-            Fact::LogCensusTaken(..) | Fact::LogWitnessLost(..) | Fact::LogWitnessRegained(..) => {
-                self.log(event)
-            }
+            Fact::LogCensusTaken(..)
+            | Fact::LogDetailsRedacted(..)
+            | Fact::LogWitnessLost(..)
+            | Fact::LogWitnessRegained(..) => self.log(event, owed),
             Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
                 self.person(event, owed)
             }

@@ -26,6 +26,8 @@ pub(super) enum Owed {
     Activated(ApprovalId),
     /// The approval was consumed by another key of the log.
     KeyRotated(ApprovalId),
+    /// The approval was consumed by a redaction.
+    Redacted(ApprovalId),
     /// The permit was given back.
     Restored { approval: ApprovalId, permit: PermitId },
     /// The permit was started for a rotation, which takes a version of its secret.
@@ -66,6 +68,7 @@ impl Owed {
             }
             (Self::Activated(id), Fact::PolicyActivated(_, activated)) => activated.approval == Some(*id),
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
+            (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
             (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
                 approval == of && restored.permit == *permit
             }
@@ -97,6 +100,7 @@ impl Owed {
         let (subject, kind): (Subject, _) = match self {
             Self::FirstPolicy | Self::Activated(_) => (Subject::Policy, "policy.activated"),
             Self::KeyRotated(_) => (Subject::Log, "log.key_rotated"),
+            Self::Redacted(_) => (Subject::Log, "log.details_redacted"),
             Self::Completed(id) => ((*id).into(), "approval.completed"),
             Self::Reserved { permit, .. } => ((*permit).into(), "permit.reserved"),
             Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),

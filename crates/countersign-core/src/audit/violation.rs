@@ -96,6 +96,7 @@ breaches! {
     ClaimedByAnother "claimed_by_another": "a claim is used in the name of somebody else",
     CredentialInUse "credential_in_use": "two people hold the same credential",
     WrongWindow "wrong_window": "the window in which refusals were counted ends before it begins, or after the event",
+    RedactedTwice "redacted_twice": "details are deleted that were deleted before",
     NotACode "not_a_code": "it does not read like the code of a refusal",
     NoRule "no_rule": "no rule of the policy in force governs the action",
     NotARequester "not_a_requester": "the person is in no group that may ask",

@@ -9,6 +9,7 @@ use countersign_core::digest::Digest;
 use countersign_core::id::CorrelationId;
 use countersign_core::log::Bootstrap;
 use countersign_core::policy::Policy;
+use countersign_core::redaction::{RedactDetails, Standing};
 use countersign_core::time::Time;
 use countersign_core::{
     Actor, Auditor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, Violation, apply,
@@ -28,6 +29,10 @@ pub(crate) struct Book {
     live: State,
     replayed: State,
     entries: Vec<String>,
+    /// By index: what each entry is about, and the redaction that deleted its details. Whatever people do has details.
+    details: BTreeMap<u64, (Subject, u32, Option<u64>)>,
+    /// Entries whose details went around the product.
+    lost: BTreeSet<u64>,
     blobs: BTreeMap<Digest, Policy>,
     records: BTreeMap<Subject, (String, u32)>,
     touched: BTreeSet<Subject>,
@@ -48,6 +53,8 @@ impl Book {
             live: State::default(),
             replayed: State::default(),
             entries: Vec::new(),
+            details: BTreeMap::new(),
+            lost: BTreeSet::new(),
             blobs: stage::policies()
                 .into_iter()
                 .map(|policy| (stage::policy_digest(&policy), policy))
@@ -88,6 +95,7 @@ impl Book {
         actor: impl Into<Actor>,
         command: &Command,
     ) -> Result<Vec<Event>, Refusal> {
+        let command = &self.looked_up(command);
         self.hydrate(command);
         self.fresh += 3;
         let fresh = [self.fresh, self.fresh + 1];
@@ -106,6 +114,57 @@ impl Book {
         content(self.auditor.finish());
         self.events.extend(events.iter().cloned());
         Ok(events)
+    }
+
+    /// The command with what stands where it wants to delete details, as the engine finds it.
+    fn looked_up(&self, command: &Command) -> Command {
+        let Command::RedactDetails(redact) = command else { return command.clone() };
+        let found = redact.entries.iter().map(|index| (index, self.standing(index))).collect();
+        Command::RedactDetails(RedactDetails { found, ..redact.clone() })
+    }
+
+    fn standing(&self, index: u64) -> Standing {
+        match self.details.get(&index) {
+            Some(_) if self.lost.contains(&index) => Standing::Missing,
+            Some((_, _, Some(by))) => Standing::Redacted { by: *by },
+            Some((subject, subject_seq, None)) => {
+                Standing::Present { subject: subject.clone(), subject_seq: *subject_seq }
+            }
+            None if index < self.size() => Standing::NoDetails,
+            None => Standing::NoEntry,
+        }
+    }
+
+    /// Somebody deletes details where they are stored.
+    pub(crate) fn lose_details(&mut self, index: u64) {
+        self.lost.insert(index);
+    }
+
+    /// Entries so far.
+    pub(crate) fn size(&self) -> u64 {
+        u64::try_from(self.entries.len()).unwrap()
+    }
+
+    /// The first entry about the subject.
+    pub(crate) fn first_of(&self, subject: &Subject) -> u64 {
+        let opens = |entry: &&String| {
+            let entry: Value = serde_json::from_str(entry).unwrap();
+            entry["subject"] == subject.to_string()
+        };
+        u64::try_from(self.entries.iter().take_while(|entry| !opens(entry)).count()).unwrap()
+    }
+
+    fn keep_details(&mut self, event: &Event, subject_seq: u32) {
+        let index = self.size();
+        if event.actor.person().is_some() {
+            self.details.insert(index, (event.fact.subject(), subject_seq, None));
+        }
+        if let Fact::LogDetailsRedacted(_, redacted) = &event.fact {
+            for gone in redacted.entries.iter() {
+                let (_, _, by) = self.details.get_mut(&gone).unwrap();
+                assert_eq!(by.replace(index), None, "the details of entry {gone} are deleted twice");
+            }
+        }
     }
 
     fn hydrate(&mut self, command: &Command) {
@@ -133,6 +192,7 @@ impl Book {
         let (read, subject_seq) = self.read(&entry);
         assert_eq!(&read, event, "an entry does not read as it was written");
         replay(&mut self.replayed, &read, subject_seq);
+        self.keep_details(event, subject_seq);
         self.entries.push(entry);
         self.touched.insert(subject);
     }
@@ -162,6 +222,21 @@ impl Book {
         assert_eq!(self.live, self.replayed, "replay does not give the live state");
         self.assert_nothing_overdue_is_lost();
         self.assert_fences_grow();
+        self.assert_what_can_be_used_can_be_read();
+    }
+
+    /// Nobody is asked to vote on, or holds a permit for, parameters that were redacted.
+    fn assert_what_can_be_used_can_be_read(&self) {
+        for (subject, subject_seq, by) in self.details.values() {
+            let usable = match self.whole.item(subject) {
+                Some(Item::Approval(approval)) => {
+                    approval.status().as_str() != "consumed" && approval.deadline().is_some()
+                }
+                Some(Item::Permit(permit)) => permit.deadline().is_some(),
+                _ => false,
+            };
+            assert!(!usable || by.is_none() || *subject_seq != 1, "`{subject}` can be used but not read");
+        }
     }
 
     /// No instruction is ever owed whose fence a receiver would refuse.

@@ -81,6 +81,10 @@ enum Move {
     RotateLogKey(Actor, Index, usize, usize),
     /// The log's key is replaced with everybody's agreement.
     HandOver,
+    /// Of which entries, under which approval.
+    Redact(Actor, Index, Vec<Index>),
+    /// The same, with everything up to an approval of it, in one go.
+    RedactProperly(Vec<Index>),
     /// Everything up to a reserved permit, in one go.
     Prepare(usize),
     /// Everything up to a rotation under way.
@@ -91,6 +95,10 @@ enum Move {
     Census(Actor),
     /// The node says that the witness was lost, or that it is back.
     Witness(Actor, bool),
+}
+
+fn entries() -> impl Strategy<Value = Vec<Index>> {
+    prop::collection::vec(any::<Index>(), 1..4)
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
@@ -121,6 +129,8 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (who(), index(), 0..3_usize, 0..4_usize)
             .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
         1 => Just(Move::HandOver),
+        1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
+        2 => entries().prop_map(Move::RedactProperly),
         3 => (0..2_usize).prop_map(Move::Prepare),
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
@@ -175,6 +185,7 @@ impl Play {
             Move::Perform(index, fate) => self.perform(*index, *fate),
             Move::Work(rounds, pause, fate) => self.work((*rounds, *pause), *fate),
             Move::Prepare(action) => self.prepare(*action),
+            Move::RedactProperly(of) => self.redact_properly(of),
             Move::Rotate => {
                 self.prepare(0);
                 let permit = self.permits.last().copied();
@@ -216,6 +227,7 @@ impl Play {
             Move::StartRotation(who, index, overlap) => (*who, permit(index).map(|id| start(id, *overlap))),
             Move::Abort(who, index) => (*who, nth(&self.rotations, *index).map(Command::AbortRotation)),
             Move::Elapse(index) => (Actor::Node, nth(&self.subjects(), *index).map(Command::Elapse)),
+            Move::Redact(who, index, of) => (*who, approval(index).map(|id| self.redact(id, of))),
             Move::Activate(who, index, policy) => (*who, approval(index).map(|id| activate(id, *policy))),
             Move::Census(who) => (*who, Some(script::census(&self.book))),
             Move::RotateLogKey(who, index, old, new) => {
@@ -241,19 +253,39 @@ impl Play {
         })
     }
 
+    /// Some entries, and sometimes one that does not exist yet.
+    fn redact(&self, approval: ApprovalId, of: &[Index]) -> Command {
+        let size = usize::try_from(self.book.size()).unwrap() + 1;
+        let indices: BTreeSet<u64> =
+            of.iter().map(|index| u64::try_from(index.index(size)).unwrap()).collect();
+        script::redaction(&indices.into_iter().collect::<Vec<_>>(), approval)
+    }
+
+    fn redact_properly(&mut self, of: &[Index]) {
+        let Some(id) = self.agreed(4) else { return };
+        self.submit(Actor::Person(ANA), Some(self.redact(id, of)));
+    }
+
     fn subjects(&self) -> Vec<Subject> {
         let approvals = self.approvals.iter().map(|(id, _)| Subject::Approval(*id));
         let permits = self.permits.iter().copied().map(Subject::Permit);
         approvals.chain(permits).chain(self.rotations.iter().copied().map(Subject::Rotation)).collect()
     }
 
-    fn prepare(&mut self, action: usize) {
+    /// A request of Ana's that Ben and Chloe agree to.
+    fn agreed(&mut self, action: usize) -> Option<ApprovalId> {
         let before = self.approvals.len();
         self.submit(Actor::Person(ANA), Some(request(action)));
-        let Some((id, action)) = self.approvals.get(before).cloned() else { return };
+        let (id, _) = self.approvals.get(before)?.clone();
         for voter in [BEN, CHLOE] {
             self.submit(Actor::Person(voter), Some(Command::Approve(id)));
         }
+        Some(id)
+    }
+
+    fn prepare(&mut self, action: usize) {
+        let Some(id) = self.agreed(action) else { return };
+        let action = stage::action(ACTIONS[action]);
         let reserve = Reserve { action, parameters_sha256: stage::parameters(), approval: Some(id) };
         self.submit(Actor::Person(ANA), Some(Command::ReservePermit(reserve)));
     }

@@ -17,10 +17,10 @@ use countersign_core::{Actor, Command, Refusal, Subject, approval};
 
 use crate::book::Book;
 use crate::script::{
-    activation, approved, attempt, elapsed, finished, handing_over, prepared, requested, reserved, rotating,
-    stage_of, task, witness, work,
+    activation, approved, attempt, elapsed, finished, handing_over, prepared, redaction, requested, reserved,
+    rotating, stage_of, task, witness, work,
 };
-use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE, ROTATE_LOG_KEY};
+use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
 const PING: &str = "ping probe/any production";
 const NOBODY: PersonId = PersonId(99);
@@ -146,6 +146,50 @@ fn rotate_log_key() -> Walk {
     walk.refused(ANA, &handing_over((9, 0), id), "key/log_key_not_in_force");
     walk.refused(ANA, &handing_over((1, 0), id), "key/log_key_retired");
     walk.happens(ANA, &handing_over((1, 2), id));
+    walk
+}
+
+fn redact() -> Walk {
+    let mut walk = walk();
+    let nowhere = walk.book.size() + 1_000;
+    let with = |approval| redaction(&[nowhere], approval);
+    walk.refused(Actor::Node, &with(ApprovalId(9)), "permit/not_a_person");
+    let [.., without_redactions] = stage::policies();
+    walk.activate(without_redactions);
+    walk.refused(BEN, &with(ApprovalId(9)), "permit/no_rule");
+    walk.activate(stage::policy());
+    walk.refused(BEN, &with(ApprovalId(9)), "permit/not_an_executor");
+    walk.refused(ANA, &with(ApprovalId(9)), "permit/approval_not_found");
+    let open = requested(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &with(open), "permit/action_mismatch");
+    ended(&mut walk, REDACT, &with);
+    let id = requested(&mut walk.book, REDACT);
+    walk.refused(ANA, &with(id), "permit/approval_pending");
+    walk.happens(BEN, &Command::Approve(id));
+    walk.happens(CHLOE, &Command::Approve(id));
+    let open = requested(&mut walk.book, PAYOUT);
+    let in_use = walk.book.first_of(&open.into());
+    walk.happens(CHLOE, &Command::Approve(open));
+    let vote = walk.book.size() - 1;
+    let lost = in_use - 1;
+    walk.book.lose_details(lost);
+    let other = approved(&mut walk.book, REDACT);
+    walk.happens(ANA, &redaction(&[vote], other));
+    let mut wrong = vec![0, in_use, lost, vote, nowhere];
+    for (right, expected) in [
+        (nowhere, "redaction/entry_not_found"),
+        (0, "redaction/no_details"),
+        (vote, "redaction/already_redacted"),
+        (lost, "redaction/details_missing"),
+        (in_use, "redaction/details_in_use"),
+    ] {
+        wrong.sort_unstable();
+        walk.refused(ANA, &redaction(&wrong, id), expected);
+        wrong.retain(|index| *index != right);
+    }
+    walk.happens(ANA, &Command::Withdraw(open));
+    walk.happens(ANA, &redaction(&[in_use], id));
+    walk.refused(ANA, &redaction(&[in_use], id), "permit/approval_consumed");
     walk
 }
 
@@ -523,6 +567,7 @@ walks! {
     bootstrap = genesis_is_refused_in_order,
     activate = a_policy_is_refused_in_order,
     rotate_log_key = a_log_key_is_refused_in_order,
+    redact = a_redaction_is_refused_in_order,
     claim = a_claim_is_refused_in_order,
     note = a_note_is_refused_in_order,
     census = a_census_is_refused_in_order,

@@ -1,5 +1,7 @@
 //! One history in which everything happens at least once: the golden history is what it writes.
 
+use std::collections::BTreeMap;
+
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
@@ -9,13 +11,14 @@ use countersign_core::log::witness::{ReportWitness, Standing};
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::policy::Policy;
+use countersign_core::redaction::{Entries, RedactDetails};
 use countersign_core::rotation::{
     Attempt, Due, Failure, FailureCode, Parameters, Report, Stage, Start, Step, TASK_TIMEOUT_MS,
 };
 use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 
 use crate::book::Book;
-use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, ROTATE, ROTATE_LOG_KEY};
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
 /// Everything that can happen.
 pub(crate) fn everything() -> Book {
@@ -29,6 +32,7 @@ pub(crate) fn everything() -> Book {
     book.must(Actor::Node, &census);
     a_witness_that_goes_and_comes(&mut book);
     another_log_key(&mut book);
+    redactions(&mut book);
     book.commit();
     book
 }
@@ -171,6 +175,24 @@ pub(crate) fn handing_over((old, new): (usize, usize), approval: ApprovalId) -> 
         new_signature: "bmV3".into(),
     };
     Command::RotateLogKey(RotateLogKey { handover, approval, parameters_sha256: stage::parameters() })
+}
+
+/// A reason, then what was asked for long ago together with the redaction of the reason.
+fn redactions(book: &mut Book) {
+    let asked = requested(book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(asked));
+    let (first, last) = (book.first_of(&asked.into()), book.size() - 1);
+    let approval = approved(book, REDACT);
+    book.must(ANA, &redaction(&[last], approval));
+    let redacted = book.size() - 1;
+    let approval = approved(book, REDACT);
+    book.must(ANA, &redaction(&[first, redacted], approval));
+}
+
+pub(crate) fn redaction(indices: &[u64], approval: ApprovalId) -> Command {
+    let (entries, parameters_sha256) = (Entries::try_from(indices.to_vec()).unwrap(), stage::parameters());
+    // The book looks up what stands there, as the engine does.
+    Command::RedactDetails(RedactDetails { entries, approval, parameters_sha256, found: BTreeMap::new() })
 }
 
 pub(crate) fn activation(policy: Policy, approval: ApprovalId) -> Command {

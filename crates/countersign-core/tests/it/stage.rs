@@ -52,6 +52,10 @@ const POLICY: &str = r#"{
       "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
     { "name": "log-key", "verb": "rotate", "resource": "log-key/main", "environment": "control",
       "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "approvers": 2 },
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
+    { "name": "redact", "verb": "redact", "resource": "ledger/details", "environment": "control",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "required",
+      "quorum": { "approvers": 1, "security": 1 },
       "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 }
   ],
   "secrets": [
@@ -67,7 +71,7 @@ pub(crate) fn policy() -> Policy {
 }
 
 /// The policy and three others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one that
-/// knows no payouts.
+/// knows neither payouts nor redactions.
 pub(crate) fn policies() -> [Policy; 4] {
     let mut stricter = policy();
     let mut every: serde_json::Value = serde_json::to_value(&stricter.rules[2]).unwrap();
@@ -81,7 +85,7 @@ pub(crate) fn policies() -> [Policy; 4] {
     let mut without_ben = policy();
     without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);
     let mut without_payouts = policy();
-    without_payouts.rules.remove(2);
+    without_payouts.rules.retain(|rule| !matches!(rule.name.as_str(), "payout" | "redact"));
     [policy(), stricter, without_ben, without_payouts]
 }
 
@@ -101,11 +105,12 @@ pub(crate) fn action(text: &str) -> Action {
 }
 
 /// Everything that is asked for; launching is governed by no rule.
-pub(crate) const ACTIONS: [&str; 6] = [
+pub(crate) const ACTIONS: [&str; 7] = [
     "rotate webhook-signing/stripe production",
     "override payout/limit production",
     "activate policy/main control",
     "ping probe/any production",
+    "redact ledger/details control",
     "launch payout/limit production",
     "rotate log-key/main control",
 ];
@@ -113,12 +118,13 @@ pub(crate) const ACTIONS: [&str; 6] = [
 pub(crate) const ROTATE: &str = ACTIONS[0];
 pub(crate) const PAYOUT: &str = ACTIONS[1];
 pub(crate) const ACTIVATE: &str = ACTIONS[2];
-pub(crate) const ROTATE_LOG_KEY: &str = ACTIONS[5];
+pub(crate) const ROTATE_LOG_KEY: &str = ACTIONS[6];
 
 /// The keys of the log, by number; the first one is that of genesis. Whether signatures hold is not the core's to say.
 pub(crate) fn log_key(number: usize) -> String {
     format!("ledger.test+{number:08x}+key")
 }
+pub(crate) const REDACT: &str = ACTIONS[4];
 
 pub(crate) fn parameters() -> Digest {
     Digest::of(b"parameters")

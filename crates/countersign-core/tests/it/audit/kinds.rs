@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::audit::Breach;
+use countersign_core::redaction::Entries;
 use countersign_core::{Auditor, Command, Event, Fact, Violation};
 
 use super::forgery::Lie::{self, Change, Double, Drop, Later, Repeat, Set, Since};
@@ -65,6 +66,13 @@ const FORGERIES: &[Forgery] = &[
     ("log.witness_regained", 0, &[(0, Set("/data/witness", "another"))], "unknown"),
     ("log.witness_regained", 0, &[(0, Double)], "unknown"),
     ("log.witness_regained", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
+    ("log.details_redacted", 0, &[(0, Drop)], "missing"),
+    ("log.details_redacted", 0, &[(0, Double)], "unprompted"),
+    ("log.details_redacted", 0, &[(-1, Drop)], "unprompted"),
+    ("log.details_redacted", 0, &[(0, Set("/data/approval", APPROVAL))], "missing"),
+    ("log.details_redacted", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("log.details_redacted", 0, &[(0, Set("/actor", DAN))], "missing"),
+    ("log.details_redacted", 1, &[(-6, Change(of_the_first_entry)), (0, Change(of_the_first_entry))], "redacted_twice"),
     ("policy.activated", 0, &[(0, Set("/data/bootstrap", "false"))], "not_bootstrap"),
     ("policy.activated", 0, &[(0, Set("/data/approval", APPROVAL))], "not_bootstrap"),
     ("policy.activated", 0, &[(0, Set("/environment", "control"))], "wrong_environment"),
@@ -371,6 +379,12 @@ fn of_the_first(event: &mut Event) {
     if let Fact::RotationTurnedBack(id, _) = &mut event.fact {
         *id = "rot_00000000000000000000000000000481".parse().unwrap();
         event.correlation = "cor_00000000000000000000000000000477".parse().unwrap();
+    }
+}
+
+fn of_the_first_entry(event: &mut Event) {
+    if let Fact::LogDetailsRedacted(_, redacted) = &mut event.fact {
+        redacted.entries = Entries::try_from(vec![0]).unwrap();
     }
 }
 

@@ -26,6 +26,7 @@ const FREE: &[Free] = &[
     ("log.census_taken", "/data/size", "whoever verifies the log counts again"),
     ("log.census_taken", "/data/subjects", "as above"),
     ("log.census_taken", "/data/root_sha256", "as above"),
+    ("log.details_redacted", "/data/entries", "the approved digest binds them, with the details; what is missing shows beside the leaves"),
     ("person.enrolled", "/data/claim_sha256", "the claim itself is never on record"),
     ("person.claimed", "/correlation", "nothing else belongs to it"),
     ("person.claimed", "/data/credential_sha256", "the credential itself is never on record"),

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use countersign_core::log::{census, witness};
-use countersign_core::{Refusal, approval, log, permit, person, rotation};
+use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation};
 
 /// The status of a refusal.
 pub(super) fn of(refusal: &Refusal) -> StatusCode {
@@ -26,6 +26,7 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
                 StatusCode::CONFLICT
             }
         },
+        Refusal::Redaction(refusal) => of_redaction(refusal),
     }
 }
 
@@ -100,5 +101,15 @@ fn of_rotation(refusal: &rotation::Refusal) -> StatusCode {
         | R::AlreadyTurnedBack
         | R::PastRevocation
         | R::TaskNotDue => StatusCode::CONFLICT,
+    }
+}
+
+fn of_redaction(refusal: &redaction::Refusal) -> StatusCode {
+    use redaction::Refusal as R;
+    match refusal {
+        R::EntryNotFound(_) => StatusCode::NOT_FOUND,
+        R::NoDetails(_) | R::AlreadyRedacted { .. } | R::DetailsMissing(_) | R::DetailsInUse { .. } => {
+            StatusCode::CONFLICT
+        }
     }
 }
