@@ -72,8 +72,18 @@ pub enum LeafFault {
 /// How details are damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DetailsFault {
-    /// The leaf commits to details that are not there, and no redaction explains it.
+    /// The leaf commits to details that are not there, and no later entry says that they were deleted.
     Missing,
+    /// A later entry says that the details were deleted, but they are there, or there never were any.
+    Kept {
+        /// The entry that says so.
+        by: u64,
+    },
+    /// The entry says that details were deleted which were not written yet.
+    Foretold {
+        /// The entry it names.
+        index: u64,
+    },
     /// Details or salt differ from the commitment.
     Mismatch,
     /// There are details although the leaf commits to none.
@@ -113,11 +123,22 @@ impl fmt::Display for LeafFault {
 
 impl fmt::Display for DetailsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "the details the leaf commits to are missing",
-            Self::Mismatch => "the details are not the ones the leaf commits to",
-            Self::Unnamed => "there are details although the leaf commits to none",
-        })
+        match self {
+            Self::Missing => f.write_str(
+                "the details the leaf commits to are missing, and no later entry says that they were deleted",
+            ),
+            Self::Kept { by } => {
+                write!(f, "entry {by} says that the details were deleted, but they are there or never were")
+            }
+            Self::Foretold { index } => {
+                write!(
+                    f,
+                    "it says that the details of entry {index} were deleted, which does not come before it"
+                )
+            }
+            Self::Mismatch => f.write_str("the details are not the ones the leaf commits to"),
+            Self::Unnamed => f.write_str("there are details although the leaf commits to none"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use super::absences::Absences;
 use super::checkpoints::Checkpoints;
 use super::subjects::Subjects;
 use super::{Damage, DamageKind, DetailsFault, LeafFault};
@@ -29,8 +30,8 @@ pub struct Trust<'a> {
 pub enum Redactions {
     /// Nothing was ever redacted: absent details are damage.
     None,
-    /// Absent details are accepted; the caller checks that a redaction entry explains each.
-    MayExist,
+    /// Absent details are accepted if a later entry says that they were deleted; see [`LogVerifier::redacted`].
+    Explained,
 }
 
 /// One entry as it is stored.
@@ -74,6 +75,8 @@ pub struct Verified {
     pub keys: KeyHistory,
     /// The number of subjects.
     pub subjects: usize,
+    /// How many entries lack their details, each with a later entry that says why.
+    pub redacted: usize,
     /// The time of the last entry, if there is one.
     pub last_time: Option<String>,
 }
@@ -86,6 +89,7 @@ pub struct LogVerifier {
     redactions: Redactions,
     tree: CompactRange,
     subjects: Subjects,
+    absences: Absences,
     last_time: String,
     /// Once damaged, always damaged: whatever follows the first damage proves nothing.
     damage: Option<Damage>,
@@ -106,6 +110,7 @@ impl LogVerifier {
             redactions: trust.redactions,
             tree: CompactRange::new(),
             subjects: Subjects::default(),
+            absences: Absences::default(),
             last_time: String::new(),
             damage: None,
         };
@@ -141,21 +146,60 @@ impl LogVerifier {
         checked.map_err(|damage| self.damage.insert(damage).clone())
     }
 
+    /// Takes note that the entry pushed last says that the details of these entries were deleted.
+    ///
+    /// # Errors
+    /// It names an entry that does not come before it, or one whose details are there; every later call returns it again.
+    pub fn redacted(&mut self, entries: impl IntoIterator<Item = u64>) -> Result<(), Damage> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        let by = self.tree.size().saturating_sub(1);
+        for index in entries {
+            let (index, fault) = if index >= by {
+                (by, DetailsFault::Foretold { index })
+            } else {
+                let Err(fault) = self.absences.explain(index, by) else { continue };
+                (index, fault)
+            };
+            return Err(self.damage.insert(Damage { index, what: DamageKind::Details(fault) }).clone());
+        }
+        Ok(())
+    }
+
+    /// Whether an entry pushed before lacks the details that its leaf commits to.
+    #[must_use]
+    pub fn lacks_details(&self, index: u64) -> bool {
+        self.absences.contains(index)
+    }
+
+    /// The first entry that lacks its details without an entry that says why, so far.
+    #[must_use]
+    pub fn unexplained(&self) -> Option<u64> {
+        self.absences.unexplained()
+    }
+
     /// Ends the verification.
     ///
     /// # Errors
-    /// The damage found before, the log is shorter than a signed checkpoint says, or it is not a log of a trusted key.
+    /// The damage found before, the log is shorter than a signed checkpoint says, it is not a log of a trusted key, or
+    /// details are missing without a word.
     pub fn finish(self) -> Result<Verified, Damage> {
         if let Some(damage) = self.damage {
             return Err(damage);
         }
         let signed_size = self.checkpoints.finish(&self.tree, &self.keys)?;
+        // Only now: the word may have been in what was cut off.
+        if let Some(index) = self.absences.unexplained() {
+            return Err(Damage { index, what: DamageKind::Details(DetailsFault::Missing) });
+        }
         Ok(Verified {
             size: self.tree.size(),
             root: self.tree.root(),
             signed_size,
             keys: self.keys,
             subjects: self.subjects.count(),
+            redacted: self.absences.count(),
             last_time: Some(self.last_time).filter(|time| !time.is_empty()),
         })
     }
@@ -189,11 +233,14 @@ impl LogVerifier {
         if found == expected { Ok(()) } else { Err(DamageKind::IndexGap { expected, found }) }
     }
 
-    fn check_details(&self, entry: &EntryView<'_>, details: StoredDetails<'_>) -> Result<(), DamageKind> {
+    fn check_details(&mut self, entry: &EntryView<'_>, details: StoredDetails<'_>) -> Result<(), DamageKind> {
         let fault = match (entry.details_sha256, details) {
             (None, StoredDetails::Absent) => return Ok(()),
             (None, StoredDetails::Present { .. }) => DetailsFault::Unnamed,
-            (Some(_), StoredDetails::Absent) if self.redactions == Redactions::MayExist => return Ok(()),
+            (Some(_), StoredDetails::Absent) if self.redactions == Redactions::Explained => {
+                self.absences.note(entry.index);
+                return Ok(());
+            }
             (Some(_), StoredDetails::Absent) => DetailsFault::Missing,
             (Some(named), StoredDetails::Present { salt, body }) if commitment(salt, body) == named => {
                 return Ok(());

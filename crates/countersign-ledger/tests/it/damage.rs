@@ -7,7 +7,7 @@ use countersign_ledger::keys::CheckpointFault;
 use countersign_ledger::note::{Ed25519Signer, NoteError};
 use countersign_ledger::verify::{Damage, DamageKind, DetailsFault, LeafFault, Redactions, Verified};
 
-use crate::logs::{Made, ORIGIN, Stored, good, made, signed, signer, verify, verify_with};
+use crate::logs::{Made, ORIGIN, Stored, Trusting, good, made, signed, signer, verify, verify_with};
 
 /// Damages a good log with checkpoints at 8 and 12 signed before, and expects this finding.
 fn check(damage: impl FnOnce(&mut Vec<Stored>), index: u64, what: &DamageKind) {
@@ -104,15 +104,50 @@ fn details() {
     check(|rows| rows[5].details = Some(([0; 32], b"{}".to_vec())), 5, &details(DetailsFault::Unnamed));
 }
 
+/// A good log in which entry 7 says that the details of these entries were deleted, and in which those of others are.
+fn redacting(named: &[u64], gone: &[usize]) -> Result<Verified, Damage> {
+    let mut rows = good();
+    let head = signed(&rows, 12);
+    for index in gone {
+        rows[*index].details = None;
+    }
+    verify_with(&rows, &[&head], Trusting { redactions: Redactions::Explained, redaction: Some((7, named)) })
+}
+
 #[test]
-fn absent_details_pass_only_where_redactions_may_exist() {
+fn absent_details_pass_only_with_a_later_entry_that_says_why() {
+    assert_eq!(redacting(&[1, 4], &[1, 4]).unwrap().redacted, 2);
+    assert_eq!(redacting(&[], &[]).unwrap().redacted, 0);
+    let finds = |named: &[u64], gone: &[usize], index, fault| {
+        let expected = Damage { index, what: DamageKind::Details(fault) };
+        assert_eq!(redacting(named, gone), Err(expected), "{named:?} {gone:?}");
+    };
+    finds(&[1], &[1, 4], 4, DetailsFault::Missing);
+    finds(&[], &[3, 4], 3, DetailsFault::Missing);
+    // Details that were said to be deleted are there, or never were: entry 5 has none.
+    finds(&[1, 4], &[1], 4, DetailsFault::Kept { by: 7 });
+    finds(&[5], &[], 5, DetailsFault::Kept { by: 7 });
+    // What was said before there was anything to delete explains nothing.
+    finds(&[9], &[9], 7, DetailsFault::Foretold { index: 9 });
+    finds(&[7], &[7], 7, DetailsFault::Foretold { index: 7 });
+    finds(&[], &[9], 9, DetailsFault::Missing);
+}
+
+#[test]
+fn redactions_do_not_excuse_other_damage() {
     let mut rows = good();
     let head = signed(&rows, 12);
     rows[4].details = None;
-    assert!(verify_with(&rows, &[&head], Redactions::MayExist).is_ok());
+    let trusting = || Trusting { redactions: Redactions::Explained, redaction: Some((7, &[4])) };
     rows[3].details.as_mut().unwrap().1.push(b' ');
-    let found = verify_with(&rows, &[&head], Redactions::MayExist).unwrap_err();
+    let found = verify_with(&rows, &[&head], trusting()).unwrap_err();
     assert_eq!(found, Damage { index: 3, what: DamageKind::Details(DetailsFault::Mismatch) });
+    let mut rows = good();
+    rows[4].details = None;
+    rows.truncate(6);
+    let found = verify_with(&rows, &[&head], trusting()).unwrap_err();
+    // The entry that says why may have been cut off with the rest.
+    assert_eq!(found, Damage { index: 6, what: DamageKind::Truncated { size: 12 } });
 }
 
 #[test]
