@@ -138,7 +138,7 @@ fn count(folder: &Path) {
 fn verify(folder: &Path, what: &str, verification: Verification) {
     let mut reader = reader(folder);
     let keys = [VerifierKey::parse(&ground::signer().vkey()).expect("a key")];
-    let trust = Trust { origin: ground::ORIGIN, keys: &keys, redactions: Redactions::None };
+    let trust = Trust { origin: ground::ORIGIN, keys: &keys, redactions: Redactions::Explained };
     let (before, mut most) = (resident_kib(), 0);
     let begun = Instant::now();
     let verified = verification(reader.as_mut(), &trust, &mut |done| {

@@ -141,7 +141,8 @@ fn write(mut store: SqliteStore, queue: &Receiver<Waiting>, group: usize) {
         let expected_size = head.size();
         entries.iter().for_each(|entry| head.tree.push(entry.leaf_hash));
         let (nodes, records, blobs, idempotency) = Default::default();
-        let batch = Batch { expected_size, entries, nodes, head, records, blobs, idempotency };
+        let redactions = Vec::new();
+        let batch = Batch { expected_size, entries, redactions, nodes, head, records, blobs, idempotency };
         store.append(&batch).expect("appended");
         head = batch.head;
         for reply in replies {

@@ -1,7 +1,7 @@
 //! Verifies a stored log as a whole: every row through the ledger's verifier, then what the store says beside the rows.
 //!
-//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects and checkpoints). What it shows
-//! and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
+//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects, checkpoints and
+//! redactions). What it shows and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
 //! compared with the leaves, and every census is counted again from those columns. The counting reads the database's index of them; that
 //! the index agrees with its table is what `ledger fsck` checks. Every event is read and followed by the core's auditor, so what must never
 //! be on record does not pass because it was hashed and signed.
@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use countersign_core::log::census::Taken;
+use countersign_core::redaction::DetailsRedacted;
 use countersign_core::{Auditor, Fact, Violation};
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
@@ -19,11 +20,9 @@ use crate::store::{Details, Reader, StoreError, StoredEntry};
 /// Rows read at once.
 const CHUNK: u64 = 2_048;
 
-/// The kind of event that has a part outside its leaf: the policy.
-const WITH_A_BLOB: &str = "policy.activated";
-
-/// The kind of event that says something about all entries before it.
-const CENSUS: &str = "log.census_taken";
+/// Kinds of events that say something about what is stored beside the leaves: the policy's blob, details that were deleted, and all
+/// entries before a census.
+const READ_HERE: [&str; 3] = ["policy.activated", "log.details_redacted", "log.census_taken"];
 
 /// Why a log is not verified.
 #[derive(Debug, thiserror::Error)]
@@ -157,28 +156,27 @@ fn walk(
     // does shows that the end was cut off.
     let checkpoints = reader.checkpoints(0, usize::MAX)?;
     let notes: Vec<&str> = checkpoints.iter().map(|checkpoint| checkpoint.note.as_str()).collect();
-    let head = reader.head()?;
+    let mut head = reader.head()?;
     if head.size() == 0 {
         return Err(VerificationError::Empty);
     }
     if notes.is_empty() {
         return Err(VerificationError::Unsigned);
     }
-    let mut walk = Walk { reader, verifier: LogVerifier::new(trust, &notes)?, auditor, counted: 0 };
-    let mut next = 0;
-    loop {
-        // A running server appends meanwhile; what came after the head was read is left for another time.
-        let limit = CHUNK.min(head.size().saturating_sub(next));
-        let entries = walk.reader.entries(next, usize::try_from(limit).unwrap_or(usize::MAX))?;
-        if entries.is_empty() {
-            break;
-        }
-        walk.chunk(&entries)?;
-        next += u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        progress(next);
+    let verifier = LogVerifier::new(trust, &notes)?;
+    let mut walk = Walk { reader, verifier, auditor, next: 0, begun_at: head.size(), counted: 0 };
+    walk.to(head.size(), progress)?;
+    // A running server appends meanwhile. What came after the head was read is left for another time, unless details were deleted
+    // before we came to them: then the entry that says so is there by now, and must be before the next head.
+    let mut settled = 0;
+    while walk.verifier.unexplained().is_some_and(|index| index >= settled) {
+        settled = head.size();
+        head = walk.reader.head()?;
+        walk.to(head.size(), progress)?;
     }
     if let Some(auditor) = &walk.auditor {
-        let meaning = |violation| VerificationError::Meaning { index: next.saturating_sub(1), violation };
+        let meaning =
+            |violation| VerificationError::Meaning { index: walk.next.saturating_sub(1), violation };
         auditor.finish().map_err(meaning)?;
     }
     let verified = walk.verifier.finish()?;
@@ -194,11 +192,28 @@ struct Walk<'r> {
     verifier: LogVerifier,
     /// Follows what the entries mean, unless that is left out.
     auditor: Option<Auditor>,
+    next: u64,
+    /// The log's size when the walk began.
+    begun_at: u64,
     /// The size of the last census.
     counted: u64,
 }
 
 impl Walk<'_> {
+    /// Goes on to where the log has this size.
+    fn to(&mut self, size: u64, progress: &mut dyn FnMut(u64)) -> Result<(), VerificationError> {
+        loop {
+            let limit = CHUNK.min(size.saturating_sub(self.next));
+            let entries = self.reader.entries(self.next, usize::try_from(limit).unwrap_or(usize::MAX))?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            self.chunk(&entries)?;
+            self.next += u64::try_from(entries.len()).unwrap_or(u64::MAX);
+            progress(self.next);
+        }
+    }
+
     fn chunk(&mut self, entries: &[StoredEntry]) -> Result<(), VerificationError> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
         let details = self.reader.details_in(first.index..last.index.saturating_add(1))?;
@@ -228,7 +243,7 @@ impl Walk<'_> {
             let (stored, stored_seq) = (entry.subject.clone(), entry.subject_seq);
             return Err(VerificationError::Subject { index, stored, stored_seq });
         }
-        if self.auditor.is_none() && view.kind != WITH_A_BLOB && view.kind != CENSUS {
+        if self.auditor.is_none() && !READ_HERE.contains(&view.kind) {
             return Ok(());
         }
         let event = codec::event(view, self.reader);
@@ -236,15 +251,29 @@ impl Walk<'_> {
             StoreError::Corrupt(_) => VerificationError::Entry { index, what: error.to_string() },
             other => other.into(),
         })?;
-        if let Fact::LogCensusTaken(_, taken) = event.fact {
-            let fault = census_fault(self.reader, (index, self.counted), &taken)?;
-            self.counted = taken.size;
-            if let Some(what) = fault {
-                return Err(VerificationError::Census { index, what });
-            }
+        match &event.fact {
+            Fact::LogCensusTaken(_, taken) => self.census(index, taken)?,
+            Fact::LogDetailsRedacted(_, redacted) => self.redacted(redacted)?,
+            _ => {}
         }
         let followed = self.auditor.as_mut().map(|auditor| auditor.follow_numbered(&event, view.subject_seq));
         followed.unwrap_or(Ok(())).map_err(|violation| VerificationError::Meaning { index, violation })
+    }
+
+    /// Tells the verifier whose details an entry says were deleted.
+    fn redacted(&mut self, redacted: &DetailsRedacted) -> Result<(), Damage> {
+        // What was deleted since we began may have been there when we came to it.
+        let since = self.verifier.size() > self.begun_at;
+        let named = redacted.entries.iter().filter(|index| !since || self.verifier.lacks_details(*index));
+        let named: Vec<u64> = named.collect();
+        self.verifier.redacted(named)
+    }
+
+    /// Counts again.
+    fn census(&mut self, index: u64, taken: &Taken) -> Result<(), VerificationError> {
+        let fault = census_fault(self.reader, (index, self.counted), taken)?;
+        self.counted = taken.size;
+        fault.map_or(Ok(()), |what| Err(VerificationError::Census { index, what }))
     }
 }
 

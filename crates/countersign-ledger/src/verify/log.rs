@@ -167,6 +167,12 @@ impl LogVerifier {
         Ok(())
     }
 
+    /// How many entries were pushed.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
     /// Whether an entry pushed before lacks the details that its leaf commits to.
     #[must_use]
     pub fn lacks_details(&self, index: u64) -> bool {

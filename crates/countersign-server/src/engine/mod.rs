@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `codec`: events to leaves and back, items to records and back
+//! - `standing`: what stands where details are to be deleted
 //! - `stage`: decides a batch and builds what one commit writes
 //! - `writer`: the thread: batches, commits, conflicts, checkpoints
 //! - `cosignatures`: what witnesses say, merged into the note it is about
@@ -39,6 +40,7 @@ mod recover;
 mod refusals;
 mod snapshots;
 mod stage;
+mod standing;
 mod writer;
 
 pub use cosignatures::Cosignature;
@@ -158,8 +160,8 @@ pub enum EngineError {
     /// The rules refuse it.
     #[error("{0}")]
     Refused(Refusal),
-    /// The idempotency key was used for another request.
-    #[error("this idempotency key was used for another request")]
+    /// The idempotency key was used for another request, or for one of which nobody can tell any more.
+    #[error("this idempotency key was used for another request, or the details of what it did were redacted")]
     IdempotencyMismatch,
     /// Not now: nothing was changed, trying again later is safe.
     #[error("{0}")]

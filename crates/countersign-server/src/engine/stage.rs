@@ -13,8 +13,10 @@ use countersign_ledger::{details, json};
 use super::codec::{self, Position};
 use super::entropy::Entropy;
 use super::refusals::Kind;
-use super::{Committed, DetailsOf, EngineError, Request, Submission};
-use crate::store::{Batch, Details, Head, Idempotency, NewEntry, Reader, Store, StoreError, StoredNode};
+use super::{Committed, DetailsOf, EngineError, Request, Submission, standing};
+use crate::store::{
+    Batch, Details, Head, Idempotency, NewEntry, Reader, Redaction, Store, StoreError, StoredNode,
+};
 
 /// Nodes at these heights are stored, so that a proof reads at most 256 hashes per level.
 const STORED_LEVELS: u8 = 8;
@@ -59,6 +61,7 @@ impl<'a> Stage<'a> {
         let batch = Batch {
             expected_size: head.size(),
             entries: Vec::new(),
+            redactions: Vec::new(),
             nodes: Vec::new(),
             head: head.clone(),
             records: Vec::new(),
@@ -97,7 +100,10 @@ impl<'a> Stage<'a> {
                 return Ok(None);
             }
             if let Some(known) = self.store.idempotency(&key.0, &key.1)? {
-                let same = known.body_sha256 == idempotency.body_sha256;
+                let range = known.first..known.first.saturating_add(u64::from(known.count));
+                let details = self.store.details_in(range)?;
+                let salts = details.iter().map(|(_, details)| &details.salt);
+                let same = known.body_sha256 == salted(idempotency.body_sha256, salts);
                 return if same {
                     self.replay(&known).map(Some)
                 } else {
@@ -109,32 +115,36 @@ impl<'a> Stage<'a> {
             let why = "a census of more entries than the log has".to_owned();
             return Ok(Some(Err(EngineError::Unavailable(why))));
         }
-        self.hydrate(&submission.command)?;
+        let command = standing::looked_up(as_reader(self.store), &self.batch, &submission.command)?;
+        self.hydrate(&command)?;
         let cx = self.context(submission)?;
         let overlay = if sabotage::is_active(Sabotage::NoOverlay) { self.base } else { &self.state };
-        let events = match countersign_core::decide(overlay, &cx, &submission.command) {
+        let events = match countersign_core::decide(overlay, &cx, &command) {
             Ok(events) => events,
             Err(refusal) => {
                 self.refused.extend(submission.actor.person().map(|person| Kind {
                     person,
-                    action: countersign_core::action_of(overlay, &submission.command),
+                    action: countersign_core::action_of(overlay, &command),
                     code: refusal.code(),
                 }));
                 return Ok(Some(Err(EngineError::Refused(refusal))));
             }
         };
-        let first = self.batch.head.size();
+        let (first, before) = (self.batch.head.size(), self.batch.entries.len());
         let principal = Command::principal(&events).map(|event| event.fact.subject());
         for event in &events {
             self.push(event, details_of(submission, (&events, event)))?;
         }
         if let (Some(idempotency), false) = (&submission.idempotency, events.is_empty()) {
+            let new = self.batch.entries.iter().skip(before);
+            let salts = new.filter_map(|entry| entry.details.as_ref()).map(|details| &details.salt);
+            let body_sha256 = salted(idempotency.body_sha256, salts);
             let actor = submission.actor.to_string();
             self.keys.insert((actor.clone(), idempotency.key.clone()));
             self.batch.idempotency.push(Idempotency {
                 actor,
                 key: idempotency.key.clone(),
-                body_sha256: idempotency.body_sha256,
+                body_sha256,
                 first,
                 count: u32::try_from(events.len()).unwrap_or(u32::MAX),
                 time_ms: self.now.as_millis(),
@@ -183,7 +193,8 @@ impl<'a> Stage<'a> {
             None => None,
         };
         let commitment = details.as_ref().map(|details| details::commitment(&details.salt, &details.body));
-        let leaf = codec::leaf(event, Position { index: self.batch.head.size(), subject_seq }, commitment)?;
+        let index = self.batch.head.size();
+        let leaf = codec::leaf(event, Position { index, subject_seq }, commitment)?;
         let leaf_hash = leaf_hash(&leaf);
         let nodes = &mut self.batch.nodes;
         self.batch.head.tree.push_with(leaf_hash, |level, index, hash| {
@@ -193,6 +204,7 @@ impl<'a> Stage<'a> {
         });
         self.batch.head.time_ms = event.at.as_millis();
         self.batch.blobs.extend(blob(event)?);
+        self.batch.redactions.extend(redactions(event, index));
         self.batch.entries.push(NewEntry {
             leaf,
             leaf_hash,
@@ -237,6 +249,22 @@ fn details_of(submission: &Submission, (events, event): (&[Event], &Event)) -> O
             std::ptr::eq(principal, event).then(|| bytes.clone())
         }
         DetailsOf::Each(each) => each(&event.fact),
+    }
+}
+
+/// What is kept of a request beside its key: bound by the salts of the details it led to, so that it confirms no guess once they
+/// are redacted.
+fn salted<'a>(body_sha256: Hash, salts: impl Iterator<Item = &'a details::Salt>) -> Hash {
+    salts.fold(body_sha256, |bound, salt| details::commitment(salt, &bound.0))
+}
+
+/// The details that go away with the entry of an event.
+fn redactions(event: &Event, by: u64) -> Vec<Redaction> {
+    match &event.fact {
+        Fact::LogDetailsRedacted(_, redacted) => {
+            redacted.entries.iter().map(|index| Redaction { index, by }).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

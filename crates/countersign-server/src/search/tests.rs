@@ -172,6 +172,7 @@ impl Log {
         let batch = Batch {
             expected_size: index,
             entries: vec![entry],
+            redactions: Vec::new(),
             nodes,
             head: self.head.clone(),
             records: Vec::new(),

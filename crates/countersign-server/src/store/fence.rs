@@ -5,7 +5,7 @@
 
 use countersign_ledger::hash::Hash;
 
-use super::{Batch, StoreError};
+use super::{Batch, Redaction, StoreError};
 
 /// A stored tree level is a positive multiple of this, as in C2SP tlog-tiles.
 pub(super) const TILE_HEIGHT: u8 = 8;
@@ -35,7 +35,25 @@ pub(super) fn well_formed(batch: &Batch) -> Result<(), StoreError> {
             entry.subject
         )));
     }
-    Ok(())
+    redactions_well_formed(batch)
+}
+
+/// What is deleted must have been there before, and one of the new entries must say so.
+fn redactions_well_formed(batch: &Batch) -> Result<(), StoreError> {
+    let new = batch.expected_size..batch.head.size();
+    let odd = |redaction: &&Redaction| redaction.index >= new.start || !new.contains(&redaction.by);
+    match batch.redactions.iter().find(odd) {
+        Some(Redaction { index, by }) => Err(StoreError::Corrupt(format!(
+            "a batch on size {} deletes the details of entry {index} by entry {by}",
+            batch.expected_size
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The refusal to delete details that are not there.
+pub(super) fn nothing_to_redact(index: u64) -> StoreError {
+    StoreError::Corrupt(format!("there are no details beside entry {index} to delete"))
 }
 
 /// The refusal of an entry that does not follow its subject's last one.

@@ -3,7 +3,7 @@
 //! For tests, property checks and the model other stores are compared with. Nothing is durable, yet every rule of the
 //! contract holds: a batch is written whole or not at all, and all conditions are checked before the first change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,7 +12,7 @@ use countersign_ledger::hash::Hash;
 
 use super::fence;
 use super::{
-    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
+    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, Store, StoreError,
     StoredCheckpoint, StoredEntry,
 };
 
@@ -28,6 +28,7 @@ struct Contents {
     head: Head,
     entries: Vec<StoredEntry>,
     details: BTreeMap<u64, Details>,
+    redactions: BTreeMap<u64, u64>,
     subjects: BTreeMap<String, Vec<u64>>,
     nodes: BTreeMap<(u8, u64), Hash>,
     records: BTreeMap<(&'static str, String), Record>,
@@ -45,6 +46,7 @@ impl MemoryStore {
             head: Head::empty(),
             entries: Vec::new(),
             details: BTreeMap::new(),
+            redactions: BTreeMap::new(),
             subjects: BTreeMap::new(),
             nodes: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -89,6 +91,12 @@ impl Contents {
                 return Err(fence::out_of_sequence(&entry.subject, entry.subject_seq));
             }
         }
+        let mut gone = BTreeSet::new();
+        for Redaction { index, .. } in &batch.redactions {
+            if !self.details.contains_key(index) || !gone.insert(index) {
+                return Err(fence::nothing_to_redact(*index));
+            }
+        }
         for row in &batch.idempotency {
             if self.idempotency.contains_key(&(row.actor.clone(), row.key.clone())) {
                 return Err(StoreError::Corrupt(format!(
@@ -113,6 +121,10 @@ impl Contents {
                 leaf: entry.leaf.clone(),
                 leaf_hash: entry.leaf_hash,
             });
+        }
+        for Redaction { index, by } in &batch.redactions {
+            self.details.remove(index);
+            self.redactions.insert(*index, *by);
         }
         self.nodes.extend(batch.nodes.iter().map(|node| ((node.level, node.index), node.hash)));
         for record in &batch.records {
@@ -176,6 +188,11 @@ impl Reader for MemoryStore {
 
     fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
         Ok(self.read().details.range(range).map(|(index, details)| (*index, details.clone())).collect())
+    }
+
+    fn redactions_in(&mut self, range: Range<u64>) -> Result<Vec<Redaction>, StoreError> {
+        let contents = self.read();
+        Ok(contents.redactions.range(range).map(|(index, by)| Redaction { index: *index, by: *by }).collect())
     }
 
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {

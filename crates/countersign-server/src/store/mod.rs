@@ -120,6 +120,15 @@ pub struct StoredNode {
     pub hash: Hash,
 }
 
+/// Details that were deleted, or are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redaction {
+    /// The entry that loses them.
+    pub index: u64,
+    /// The entry that says so.
+    pub by: u64,
+}
+
 /// One document of the read model: the latest state of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -155,7 +164,7 @@ pub struct Idempotency {
     pub actor: String,
     /// The key they chose.
     pub key: String,
-    /// SHA-256 of method, path and body.
+    /// SHA-256 of method, path and body, bound by the salts of the details it led to.
     pub body_sha256: Hash,
     /// Index of the first entry the command appended.
     pub first: u64,
@@ -172,6 +181,8 @@ pub struct Batch {
     pub expected_size: u64,
     /// The entries, in order.
     pub entries: Vec<NewEntry>,
+    /// Details beside earlier entries that go away with this commit, salts and all.
+    pub redactions: Vec<Redaction>,
     /// Perfect subtrees completed by them.
     pub nodes: Vec<StoredNode>,
     /// The head after them.
@@ -224,6 +235,8 @@ pub trait Reader: Send {
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError>;
     /// The details beside the entries of a range of indices, as far as they have any, in order, each with its index.
     fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError>;
+    /// The redactions of the entries of a range of indices, in the order of those.
+    fn redactions_in(&mut self, range: Range<u64>) -> Result<Vec<Redaction>, StoreError>;
     /// A blob by its SHA-256.
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError>;
     /// One document.
@@ -254,7 +267,8 @@ pub trait Reader: Send {
 
 /// Writing: one writer, which also reads.
 pub trait Store: Reader {
-    /// Appends the batch if the log is at its expected size. `Ok` means durable.
+    /// Appends the batch if the log is at its expected size. `Ok` means durable, and that the details it deletes cannot be found in
+    /// the store's files any more; only where somebody still reads an older state, they go with a later write.
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
     /// Replaces the snapshot. Derived data: losing it costs time, nothing else.
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;

@@ -128,7 +128,7 @@ fn verify(session: &Session, database: &Path, pinned: &Pinned) -> anyhow::Result
     let bar = progress(session, reader.head()?.size());
     let keys = [key];
     let [key] = &keys;
-    let trust = Trust { origin: pinned.origin(key), keys: &keys, redactions: Redactions::None };
+    let trust = Trust { origin: pinned.origin(key), keys: &keys, redactions: Redactions::Explained };
     let begun = Instant::now();
     let verified = verification::verify(reader.as_mut(), &trust, &mut |done| bar.set_position(done));
     bar.finish_and_clear();
@@ -151,14 +151,15 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
     let unsigned = verified.size - verified.signed_size;
     let document = json!({
         "verified": true, "entries": verified.size, "signed_entries": verified.signed_size, "unsigned_entries": unsigned,
-        "subjects": verified.subjects, "root": verified.root.to_string(), "last_time": verified.last_time,
-        "meaning": "followed", "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "subjects": verified.subjects, "redacted_details": verified.redacted, "root": verified.root.to_string(),
+        "last_time": verified.last_time, "meaning": "followed", "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     });
     session.output.show(&document, |_| {
         let facts = fields(&[
             ("entries", verified.size.to_string()),
             ("signed", verified.signed_size.to_string()),
             ("subjects", verified.subjects.to_string()),
+            ("redacted", format!("the details of {}", verified.redacted)),
             ("root", verified.root.to_string()),
             ("last entry", verified.last_time.clone().unwrap_or_default()),
             ("took", format!("{took:.1?}")),
@@ -168,7 +169,7 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
             count => format!("\nThe last {count} entries are not signed yet: until a checkpoint vouches for them they could be replaced.\n"),
         };
         format!(
-            "The log is intact: every leaf, every detail, every subject without a gap, every checkpoint, every census.\n\
+            "The log is intact: every leaf, every detail that was not redacted, every subject without a gap, every checkpoint, every census.\n\
              What it says was allowed: every entry was followed under the policy then in force.\n\n{facts}{tail}\n\
              Not checked: whether reported outcomes are true, who sat behind a credential, and whether times are true; they are\n\
              the server's claim."

@@ -93,6 +93,7 @@ impl Log {
         let batch = Appended {
             expected_size: index,
             entries: vec![entry],
+            redactions: Vec::new(),
             nodes,
             head: self.head.clone(),
             records: Vec::new(),
@@ -384,6 +385,8 @@ async fn csv_is_read_back_as_it_was() {
                 "details" => assert_eq!(serde_json::from_str::<Value>(field).unwrap(), entry["details"]),
                 "data" => assert_eq!(serde_json::from_str::<Value>(field).unwrap(), entry["leaf"]["data"]),
                 "leaf_hash" => assert_eq!(field, entry["leaf_hash"]),
+                "redacted_by" if entry["redacted_by"].is_null() => assert_eq!(field, ""),
+                "redacted_by" => assert_eq!(field, entry["redacted_by"].to_string()),
                 name => match &entry["leaf"][name] {
                     Value::Null => assert_eq!(field, ""),
                     Value::String(expected) => assert_eq!(field, expected),

@@ -6,6 +6,7 @@
 use countersign_ledger::hash::Hash;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::scrub;
 use crate::store::fence;
 use crate::store::{Batch, Snapshot, StoreError, StoredCheckpoint};
 
@@ -24,10 +25,21 @@ const INSERT_IDEMPOTENCY: &str = "INSERT INTO idempotency \
 
 pub(super) fn append(connection: &mut Connection, batch: &Batch) -> Result<(), StoreError> {
     fence::well_formed(batch)?;
+    if batch.redactions.is_empty() {
+        return write(connection, batch);
+    }
+    scrub::begin(connection)?;
+    let written = write(connection, batch);
+    scrub::keep_clean(connection)?;
+    written
+}
+
+fn write(connection: &mut Connection, batch: &Batch) -> Result<(), StoreError> {
     // IMMEDIATE takes the write lock at once, so the comparison and the writes see the same state.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     advance_head(&transaction, batch)?;
     insert_entries(&transaction, batch)?;
+    scrub::redact(&transaction, &batch.redactions)?;
     insert_nodes(&transaction, batch)?;
     insert_blobs(&transaction, batch)?;
     upsert_records(&transaction, batch)?;

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::store::StoreError;
 
 /// How long a connection waits for a lock that another connection of ours holds for the time of one transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Enough for every statement of this store, so that none is ever compiled twice.
 const CACHED_STATEMENTS: usize = 64;

@@ -8,10 +8,12 @@
 //! - `files`: creating, locking and recognising the files
 //! - `schema`: tables, format version, settings of a connection
 //! - `append`: the one transaction that writes a batch
+//! - `scrub`: deleting details so that no file holds them any more
 //! - `read`: every question
 //! - `inspect`: every row as it is stored, for `fsck`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -24,6 +26,7 @@ pub(crate) mod files;
 pub(crate) mod inspect;
 mod read;
 pub(crate) mod schema;
+mod scrub;
 
 /// Pages the writer keeps in memory, KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -34,6 +37,8 @@ pub struct Sqlite<Role> {
     // Declared before the lock, so that the connection is closed before another writer may start.
     connection: Connection,
     path: PathBuf,
+    /// Whether the write-ahead log may still hold details that were deleted.
+    uncut: bool,
     #[expect(dead_code, reason = "held for its drop: a writer's role keeps the lock")]
     role: Role,
 }
@@ -105,7 +110,27 @@ impl SqliteStore {
         schema::set_durability(&connection, sync)?;
         // The ends of six trees are written at once; with SQLite's default of 2 MiB it keeps reading them back.
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        Ok(Self { connection, path: path.to_owned(), role })
+        // Whoever wrote here before may have stopped between deleting details and cutting off the log that still holds them.
+        let mut store = Self { connection, path: path.to_owned(), uncut: true, role };
+        store.cut_log(Duration::ZERO);
+        Ok(store)
+    }
+
+    /// Cuts off the write-ahead log if it may hold deleted details. What cannot be done now is tried again whenever a checkpoint is
+    /// kept, which is soon after every append; a backup under way must not hold up the writer each time, so only the first try waits.
+    fn cut_log(&mut self, patience: Duration) {
+        if !self.uncut {
+            return;
+        }
+        match scrub::cut_log(&self.connection, patience) {
+            Ok(true) => self.uncut = false,
+            Ok(false) => tracing::warn!(
+                "somebody reads an older state of the database: what was deleted stays in its log until they have finished"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "the database's log could not be cut off: it may hold what was deleted");
+            }
+        }
     }
 }
 
@@ -122,13 +147,18 @@ impl SqliteReader {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = files::connect(path, files::Access::ReadOnly)?;
         schema::recognise(&connection, path)?;
-        Ok(Self { connection, path: path.to_owned(), role: () })
+        Ok(Self { connection, path: path.to_owned(), uncut: false, role: () })
     }
 }
 
 impl Store for SqliteStore {
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        append::append(&mut self.connection, batch)
+        let appended = append::append(&mut self.connection, batch);
+        if !batch.redactions.is_empty() {
+            self.uncut = true;
+            self.cut_log(scrub::PATIENCE);
+        }
+        appended
     }
 
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
@@ -136,7 +166,9 @@ impl Store for SqliteStore {
     }
 
     fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
-        append::save_checkpoint(&self.connection, checkpoint)
+        append::save_checkpoint(&self.connection, checkpoint)?;
+        self.cut_log(Duration::ZERO);
+        Ok(())
     }
 
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use super::Sqlite;
 use super::append::integer;
 use super::errors::unreadable;
 use crate::store::{
-    Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, StoreError, StoredCheckpoint,
-    StoredEntry,
+    Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, StoreError,
+    StoredCheckpoint, StoredEntry,
 };
 
 const ENTRIES: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM entries \
@@ -25,7 +25,11 @@ const ENTRIES_OF: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf FROM
 // The index of (subject, subject_seq) has all three columns, since the index of the entry is its row id.
 const SUBJECTS: &str = "SELECT subject, count(*), max(idx) FROM entries \
      WHERE subject > ?1 AND idx < ?2 GROUP BY subject ORDER BY subject LIMIT ?3";
-const DETAILS_IN: &str = "SELECT idx, salt, body FROM details WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
+const DETAILS: &str = "SELECT salt, body FROM details WHERE idx = ?1 AND redacted_by IS NULL";
+const DETAILS_IN: &str = "SELECT idx, salt, body FROM details \
+     WHERE idx >= ?1 AND idx < ?2 AND redacted_by IS NULL ORDER BY idx";
+const REDACTIONS_IN: &str = "SELECT idx, redacted_by FROM details \
+     WHERE idx >= ?1 AND idx < ?2 AND redacted_by IS NOT NULL ORDER BY idx";
 const LEAF_HASHES: &str = "SELECT leaf_hash FROM entries WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
 const NODE_HASHES: &str = "SELECT hash FROM nodes WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx";
 const IDEMPOTENCY: &str = "SELECT body_sha256, first_idx, entry_count, time_ms FROM idempotency \
@@ -95,9 +99,7 @@ impl<Role: Send> Reader for Sqlite<Role> {
 
     fn details(&mut self, index: u64) -> Result<Option<Details>, StoreError> {
         let index = integer(index)?;
-        self.one("SELECT salt, body FROM details WHERE idx = ?1", params![index], |row| {
-            Ok(Details { salt: row.get(0)?, body: row.get(1)? })
-        })
+        self.one(DETAILS, params![index], |row| Ok(Details { salt: row.get(0)?, body: row.get(1)? }))
     }
 
     fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
@@ -105,6 +107,13 @@ impl<Role: Send> Reader for Sqlite<Role> {
         self.all(DETAILS_IN, params![from, until], |row| {
             let index = u64::try_from(row.get::<_, i64>(0)?).map_err(|_| unreadable("details"))?;
             Ok((index, Details { salt: row.get(1)?, body: row.get(2)? }))
+        })
+    }
+
+    fn redactions_in(&mut self, range: Range<u64>) -> Result<Vec<Redaction>, StoreError> {
+        let (from, until) = (integer(range.start)?, integer(range.end)?);
+        self.all(REDACTIONS_IN, params![from, until], |row| {
+            Ok(Redaction { index: unsigned(row, 0)?, by: unsigned(row, 1)? })
         })
     }
 

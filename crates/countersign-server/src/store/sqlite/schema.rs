@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::scrub;
 use crate::store::StoreError;
 
 /// `CSGN` in ASCII, written to the database header.
@@ -17,13 +18,17 @@ const APPLICATION_ID: i64 = 0x4353_474E;
 const FORMAT: i64 = 1;
 
 /// `UNIQUE (subject, subject_seq)` is the fence against two entries with one number; the insert itself refuses a gap.
-/// `records` is keyed by what it is listed by. `head` and `snapshot` have one row.
+/// `records` is keyed by what it is listed by. `head` and `snapshot` have one row. A row of `details` outlives what it held, and says
+/// who deleted it: see `scrub` for why it is emptied and not removed.
 const TABLES: &str = "
 CREATE TABLE entries (
     idx INTEGER PRIMARY KEY, leaf_hash BLOB NOT NULL, subject TEXT NOT NULL, subject_seq INTEGER NOT NULL,
     leaf BLOB NOT NULL, UNIQUE (subject, subject_seq)
 ) STRICT;
-CREATE TABLE details (idx INTEGER PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE details (
+    idx INTEGER PRIMARY KEY, redacted_by INTEGER, salt BLOB, body BLOB,
+    CHECK ((redacted_by IS NULL) = (salt IS NOT NULL) AND (redacted_by IS NULL) = (body IS NOT NULL))
+) STRICT;
 CREATE TABLE blobs (sha256 BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE nodes (
     level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
@@ -111,7 +116,7 @@ pub(super) fn set_durability(connection: &Connection, sync: Sync) -> Result<(), 
         Sync::Off => "OFF",
     };
     connection.pragma_update(None, "synchronous", word)?;
-    Ok(())
+    scrub::keep_clean(connection)
 }
 
 fn switch_to_wal(connection: &Connection) -> Result<(), StoreError> {

@@ -49,8 +49,9 @@ pub(crate) fn policy() -> Policy {
         "access": { "read": ["engineers", "approvers", "auditors"] },
         "rules": [
             rule("activate", "activate", "policy/main", "control", quorum.clone()),
-            rule("payout", "override", "payout/limit", "production", quorum),
+            rule("payout", "override", "payout/limit", "production", quorum.clone()),
             rule("ping", "ping", "probe/any", "production", serde_json::json!({ "approval": "not-required" })),
+            rule("redact", "redact", "ledger/details", "control", quorum),
         ],
     }))
     .expect("a policy")
@@ -187,7 +188,7 @@ pub(crate) fn reserve(approval: ApprovalId) -> Command {
 /// What the auditor finds.
 pub(crate) fn verification(store: &mut dyn Reader) -> Result<Verified, VerificationError> {
     let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
-    let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::None };
+    let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::Explained };
     verification::verify(store, &trust, &mut |_| ())
 }
 

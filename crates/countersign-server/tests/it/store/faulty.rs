@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_server::store::{
-    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Snapshot, Store, StoreError,
+    Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, Store, StoreError,
     StoredCheckpoint, StoredEntry,
 };
 
@@ -123,6 +123,10 @@ impl<S: Store> Reader for FaultyStore<S> {
 
     fn details_in(&mut self, range: Range<u64>) -> Result<Vec<(u64, Details)>, StoreError> {
         self.inner.details_in(range)
+    }
+
+    fn redactions_in(&mut self, range: Range<u64>) -> Result<Vec<Redaction>, StoreError> {
+        self.inner.redactions_in(range)
     }
 
     fn blob(&mut self, sha256: &Hash) -> Result<Option<Vec<u8>>, StoreError> {

@@ -45,6 +45,7 @@ impl Author {
         Batch {
             expected_size,
             entries,
+            redactions: Vec::new(),
             nodes,
             head: self.head.clone(),
             records: Vec::new(),
