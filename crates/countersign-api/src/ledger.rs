@@ -51,6 +51,35 @@ pub struct Entry {
     /// What is kept beside the leaf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<serde_json::Value>,
+    /// The entry that says that the details were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redacted_by: Option<u64>,
+}
+
+/// Deletes the details of some entries for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedactDetails {
+    /// Which entries: 1 to 1,000 indices, each once, in ascending order.
+    pub entries: Vec<u64>,
+    /// An approval of `redact ledger/details control` with the parameters `{"entries": …}`.
+    pub approval: String,
+    /// Why. Kept as details, so it must not repeat what is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A redaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Redaction {
+    /// The entry that says so, for ever.
+    pub index: u64,
+    /// The entries whose details were deleted.
+    pub entries: Vec<u64>,
+    /// The approval it rests on.
+    pub approval: String,
+    /// When.
+    pub redacted_at: String,
 }
 
 /// That an entry is in the tree of a size (RFC 6962, 2.1.1).

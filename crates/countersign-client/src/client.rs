@@ -1,7 +1,9 @@
 //! The routes of the API, one method each.
 
 use countersign_api::approval::{Approval, RequestApproval};
-use countersign_api::ledger::{ConsistencyProof, Entry, EntryListing, Incident, InclusionProof};
+use countersign_api::ledger::{
+    ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
+};
 use countersign_api::permit::{FinishPermit, Permit, ReservePermit};
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
@@ -230,6 +232,11 @@ impl Client {
     /// One entry.
     pub async fn entry(&self, index: u64) -> Answer<Entry> {
         self.get(&["admin", "entries", &index.to_string()]).await
+    }
+
+    /// Deletes the details of some entries for good, under an approval of exactly those.
+    pub async fn redact_details(&self, redaction: &RedactDetails) -> Answer<Redaction> {
+        self.post(&["admin", "redactions"], redaction).await
     }
 
     /// One page of incidents, newest first.

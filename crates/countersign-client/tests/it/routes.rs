@@ -2,6 +2,7 @@
 
 use countersign_api::Reason;
 use countersign_api::approval::RequestApproval;
+use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReservePermit};
 use countersign_api::policy::ActivatePolicy;
 use countersign_client::{EntryListing, EvidenceScope, Listing};
@@ -14,6 +15,14 @@ fn action() -> countersign_api::Action {
         resource: "webhook-signing/stripe".into(),
         environment: "production".into(),
     }
+}
+
+fn activation() -> ActivatePolicy {
+    ActivatePolicy { policy: serde_json::json!({}), approval: "apr_1".into() }
+}
+
+fn redaction() -> RedactDetails {
+    RedactDetails { entries: vec![3, 7], approval: "apr_1".into(), reason: None }
 }
 
 #[tokio::test]
@@ -30,7 +39,6 @@ async fn every_method_asks_its_route() {
         reason: None,
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None };
-    let activation = ActivatePolicy { policy: serde_json::json!({}), approval: "apr_1".into() };
     let text = |text: &str| Some(text.to_owned());
     let entries = EntryListing {
         from: Some(3),
@@ -52,7 +60,7 @@ async fn every_method_asks_its_route() {
         c.me().await.is_err(),
         c.people(&listing).await.is_err(),
         c.policy().await.is_err(),
-        c.activate_policy(&activation).await.is_err(),
+        c.activate_policy(&activation()).await.is_err(),
         c.request_approval(&request).await.is_err(),
         c.approvals(&listing).await.is_err(),
         c.approval("apr_1").await.is_err(),
@@ -74,6 +82,7 @@ async fn every_method_asks_its_route() {
         c.entries(&entries).await.is_err(),
         c.entry(7).await.is_err(),
         c.evidence(&EvidenceScope { case: Some("rot_1".into()), ..EvidenceScope::default() }).await.is_err(),
+        c.redact_details(&redaction()).await.is_err(),
         c.checkpoint().await.is_err(),
         c.inclusion(1, 2).await.is_err(),
         c.consistency(1, 2).await.is_err(),
@@ -117,6 +126,7 @@ GET /admin/incidents?status=pending&limit=2&after=x
 GET /admin/entries?from=3&order=newest&actor=node&correlation=cor_1&environment=production&kind=approval.*&subject=apr_1&resource=webhook-signing%2Fstripe&verb=rotate&from_time=2026-11-23T11%3A00%3A00%2B01%3A00&until_time=2026-11-24T00%3A00%3A00Z&text=quarter+end
 GET /admin/entries/7
 GET /admin/evidence?case=rot_1
+POST /admin/redactions {"entries":[3,7],"approval":"apr_1"}
 GET /ledger/checkpoint
 GET /ledger/inclusion?index=1&size=2
 GET /ledger/consistency?old=1&new=2

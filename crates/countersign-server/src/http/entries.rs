@@ -52,6 +52,10 @@ pub(super) async fn show_one(
 fn show(reader: &mut dyn Reader, entry: &StoredEntry) -> Result<Entry, StoreError> {
     let damaged = |error: serde_json::Error| StoreError::Corrupt(format!("entry {}: {error}", entry.index));
     let details = reader.details(entry.index)?;
+    let redactions = match details {
+        Some(_) => Vec::new(),
+        None => reader.redactions_in(entry.index..entry.index.saturating_add(1))?,
+    };
     let details =
         details.map(|details| serde_json::from_slice(&details.body)).transpose().map_err(damaged)?;
     Ok(Entry {
@@ -60,6 +64,7 @@ fn show(reader: &mut dyn Reader, entry: &StoredEntry) -> Result<Entry, StoreErro
         leaf_text: String::from_utf8_lossy(&entry.leaf).into_owned(),
         leaf_hash: entry.leaf_hash.to_string(),
         details,
+        redacted_by: redactions.first().map(|redaction| redaction.by),
     })
 }
 

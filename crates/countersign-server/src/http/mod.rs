@@ -8,8 +8,8 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `entries` `ledger` `tiles` `proofs` `witnesses` `evidence` `health`: one
-//!   capability each
+//! - `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `tiles` `proofs` `witnesses` `evidence`
+//!   `health`: one capability each
 
 use std::sync::Arc;
 
@@ -45,6 +45,7 @@ mod permits;
 mod policy;
 mod problem;
 mod proofs;
+mod redactions;
 mod rotations;
 mod tiles;
 mod witnesses;
@@ -107,6 +108,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(entries::list))
         .routes(routes!(entries::show_one))
         .routes(routes!(evidence::export))
+        .routes(routes!(redactions::redact))
         .routes(routes!(ledger::checkpoint))
         .routes(routes!(witnesses::checkpoint))
         .routes(routes!(witnesses::list))

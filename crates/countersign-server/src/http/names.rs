@@ -1,13 +1,14 @@
-//! People's names. They live in redactable details, never in state, so they are read from there and remembered while the node runs.
+//! People's names. They live in redactable details, never in state, so they are read from there and remembered until something happens
+//! to the log itself: that may be the redaction of a name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use countersign_api::{PersonRef, problem};
-use countersign_core::State;
 use countersign_core::id::PersonId;
 use countersign_core::policy::Missing;
+use countersign_core::{State, Subject};
 
 use crate::engine::Engine;
 use crate::store::{Reader, StoreError};
@@ -18,7 +19,14 @@ pub(super) type Known = BTreeMap<PersonId, Option<String>>;
 /// Remembers names.
 #[derive(Default)]
 pub(super) struct Names {
-    known: ArcSwap<Known>,
+    remembered: ArcSwap<Remembered>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    /// Entries about the log itself when the names were asked for: with another one, all are forgotten.
+    log_entries: u32,
+    known: Arc<Known>,
 }
 
 impl Names {
@@ -26,7 +34,13 @@ impl Names {
     ///
     /// People are never removed, so as many names as people means that nothing is new; that is all a busy node ever does here.
     pub(super) async fn all(&self, engine: &Engine) -> Arc<Known> {
-        let (known, state) = (self.known.load_full(), engine.state());
+        let state = engine.state();
+        let log_entries = state.entries_of(&Subject::Log);
+        let remembered = self.remembered.load();
+        let known = match &**remembered {
+            fresh if fresh.log_entries == log_entries => Arc::clone(&fresh.known),
+            _ => Arc::default(),
+        };
         if known.len() == headcount(&state) {
             return known;
         }
@@ -36,9 +50,9 @@ impl Names {
             Ok(found) => {
                 let mut all = Known::clone(&known);
                 all.extend(found);
-                let all = Arc::new(all);
-                self.known.store(Arc::clone(&all));
-                all
+                let known = Arc::new(all);
+                self.remembered.store(Arc::new(Remembered { log_entries, known: Arc::clone(&known) }));
+                known
             }
             Err(error) => {
                 tracing::warn!(%error, "names could not be read");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::harness::{Api, Call, payout, ping, rotate, successor};
+use super::harness::{Api, Call, payout, ping, redact, rotate, successor};
 
 /// Routes that answer anybody, and why that is right.
 const EXEMPT: [(&str, &str); 12] = [
@@ -91,6 +91,10 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             let body = json!({ "policy": policy, "approval": api.approved(&request).await });
             post("/admin/policy".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
         }
+        "POST /admin/redactions" => {
+            let body = redaction(api).await;
+            post("/admin/redactions".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
         "POST /admin/rotations" => {
             let mut wanted = rotate();
             wanted["approval"] = json!(api.approved(&rotate()).await);
@@ -103,6 +107,14 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
         }
         _ => return None,
     })
+}
+
+/// An approved redaction of the reason for a vote.
+async fn redaction(api: &Api) -> Value {
+    let path = format!("/admin/approvals/{}/approve", pending(api).await);
+    let index = api.engine.size();
+    api.ok(Call::post(path, &json!({ "reason": "as agreed" })).by("Ben")).await;
+    json!({ "entries": [index], "approval": api.approved(&redact(&[index])).await })
 }
 
 async fn looking(api: &Api, path: &str) -> Option<Row> {

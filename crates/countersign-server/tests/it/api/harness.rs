@@ -289,6 +289,12 @@ fn action(verb: &str, resource: &str) -> Value {
     json!({ "verb": verb, "resource": resource, "environment": "production" })
 }
 
+/// A request to delete the details of some entries.
+pub(super) fn redact(entries: &[u64]) -> Value {
+    let action = json!({ "verb": "redact", "resource": "ledger/details", "environment": "control" });
+    json!({ "action": action, "parameters": { "entries": entries } })
+}
+
 /// The policy with a new name, and the request to activate it.
 pub(super) fn successor(name: &str) -> (Value, Value) {
     let mut next = serde_json::to_value(policy()).expect("JSON");
