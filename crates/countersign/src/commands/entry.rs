@@ -1,13 +1,16 @@
 //! `countersign entry …` and `incident …`; `entry export` stands in a file of its own.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use countersign_api::Page;
-use countersign_api::ledger::{Entry, Incident};
+use countersign_api::ledger::{Entry, Incident, RedactDetails, Redaction};
 use countersign_client::{Client, EntryListing};
 use serde_json::Value;
 
 use super::{Session, more};
-use crate::cli::Listed;
+use crate::cli::{Listed, Why};
+use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 
 mod export;
@@ -20,6 +23,17 @@ pub(crate) enum Verb {
     Show { index: u64 },
     /// Export entries as CloudEvents, CSV or JSON to a file, an HTTP endpoint or standard output.
     Export(Box<export::Export>),
+    /// Delete the details of entries for good, with an approval of exactly those. The entries and all proofs stay.
+    Redact {
+        /// The entries, by index.
+        #[arg(required = true)]
+        entries: Vec<u64>,
+        /// The approval of `redact ledger/details control` with these entries.
+        #[arg(long, value_name = "ID")]
+        approval: Option<String>,
+        #[command(flatten)]
+        why: Why,
+    },
 }
 
 /// Which entries, and how many of them.
@@ -106,6 +120,13 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::List(list) => show_list(session, &session.client()?, &list).await,
         Verb::Export(export) => export::run(session, *export).await,
         Verb::Show { index } => session.output.show(&session.client()?.entry(index).await?, show),
+        Verb::Redact { entries, approval, why } => {
+            // There is one way to write a set, so that what was approved and what is used have one digest.
+            let entries: Vec<u64> = BTreeSet::from_iter(entries).into_iter().collect();
+            let approval = approval.ok_or_else(|| unapproved(&entries))?;
+            let request = RedactDetails { entries, approval, reason: why.reason };
+            session.output.show(&session.client()?.redact_details(&request).await?, redacted)
+        }
     }
 }
 
@@ -124,6 +145,24 @@ async fn show_list(session: &Session, client: &Client, list: &List) -> anyhow::R
         }
     }
     Ok(())
+}
+
+fn unapproved(entries: &[u64]) -> Failure {
+    let list: Vec<String> = entries.iter().map(u64::to_string).collect();
+    Failure::new(Kind::Refused, "details are deleted under the quorum of the policy in force").hint(format!(
+        "ask with `countersign approval request redact ledger/details control --param entries=[{}]`, then name it with `--approval`",
+        list.join(",")
+    ))
+}
+
+fn redacted(redaction: &Redaction) -> String {
+    let entries: Vec<String> = redaction.entries.iter().map(u64::to_string).collect();
+    fields(&[
+        ("deleted", format!("the details of {}", entries.join(", "))),
+        ("entry", redaction.index.to_string()),
+        ("approval", redaction.approval.clone()),
+        ("at", redaction.redacted_at.clone()),
+    ])
 }
 
 pub(crate) async fn incidents(session: &Session, verb: IncidentVerb) -> anyhow::Result<()> {
@@ -158,7 +197,8 @@ fn show(entry: &Entry) -> String {
     let mut pairs = vec![("index", entry.index.to_string())];
     pairs.extend(head.map(|name| (name, member(entry, name).to_owned())));
     pairs.push(("data", entry.leaf.get("data").map(ToString::to_string).unwrap_or_default()));
-    pairs.push(("details", entry.details.as_ref().map(ToString::to_string).unwrap_or_default()));
+    let redacted = entry.redacted_by.map(|by| format!("deleted by entry {by}"));
+    pairs.push(("details", entry.details.as_ref().map(ToString::to_string).or(redacted).unwrap_or_default()));
     pairs.push(("leaf hash", entry.leaf_hash.clone()));
     fields(&pairs)
 }

@@ -82,6 +82,21 @@ approved_seconds = 3600          # how long a complete approval waits to be used
 start_seconds = 600              # how long a reserved permit waits to be started
 work_seconds = 3600              # how long the work may take
 
+# Deleting the details of entries (reasons, names, parameters in clear) for good; the entries stay.
+[[rules]]
+name = "redactions"
+verb = "redact"
+resource = "ledger/details"
+environment = "control"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+
 # An example: overriding a payout limit.
 [[rules]]
 name = "payouts"
