@@ -2,14 +2,14 @@
 
 use countersign_ledger::hash::{Hash, sha256};
 use countersign_server::store::{
-    Batch, Head, Idempotency, Record, RecordQuery, Snapshot, Store, StoreError, StoredCheckpoint,
+    Batch, Head, Idempotency, Record, RecordQuery, Redaction, Snapshot, Store, StoreError, StoredCheckpoint,
 };
 
 use super::fixture::{Author, check_log, details_of, naive_root};
 
 /// Every promise, each on a fresh store.
 pub(crate) fn contract(make: impl Fn() -> Box<dyn Store>) {
-    let promises: [fn(&mut dyn Store); 12] = [
+    let promises: [fn(&mut dyn Store); 14] = [
         starts_empty,
         appends_and_reads_back,
         counts_subjects_as_of_a_size,
@@ -17,6 +17,8 @@ pub(crate) fn contract(make: impl Fn() -> Box<dyn Store>) {
         refuses_a_sequence_gap_or_duplicate,
         refuses_a_batch_that_contradicts_itself,
         refuses_to_answer_a_key_twice,
+        deletes_details_and_nothing_else,
+        refuses_to_delete_what_is_not_there,
         readers_see_whole_batches,
         pages_records_newest_first,
         keeps_blobs_snapshots_and_checkpoints,
@@ -132,6 +134,43 @@ fn refuses_to_answer_a_key_twice(store: &mut dyn Store) {
     assert_eq!(store.idempotency("per_a", "k1").unwrap(), Some(answered("per_a", "k1", 0)));
     assert_eq!(store.idempotency("per_b", "k1").unwrap(), Some(answered("per_b", "k1", 1)));
     assert_eq!(store.idempotency("per_b", "k2").unwrap(), None);
+}
+
+fn deletes_details_and_nothing_else(store: &mut dyn Store) {
+    let mut author = Author::new();
+    store.append(&author.batch(&["a", "b", "a", "b", "a", "b", "a"])).unwrap();
+    let entries = store.entries(0, 100).unwrap();
+    store.append(&author.redacting(&[0, 4])).unwrap();
+    store.append(&author.redacting(&[2])).unwrap();
+    assert_eq!(check_log(store).unwrap(), 9);
+    assert_eq!(store.entries(0, 7).unwrap(), entries);
+    for (index, by) in [(0, 7), (2, 8), (4, 7)] {
+        assert_eq!(store.details(index).unwrap(), None);
+        assert_eq!(store.redactions_in(index..index + 1).unwrap(), [Redaction { index, by }]);
+    }
+    assert_eq!(store.details_in(0..9).unwrap(), [(6, details_of(6)), (8, details_of(8))]);
+    let redacted: Vec<u64> = store.redactions_in(0..9).unwrap().iter().map(|it| it.index).collect();
+    assert_eq!(redacted, [0, 2, 4]);
+    assert_eq!(store.redactions_in(5..9).unwrap(), []);
+    let mut reader = store.reader().unwrap();
+    assert_eq!((reader.details(4).unwrap(), reader.details(6).unwrap()), (None, Some(details_of(6))));
+}
+
+fn refuses_to_delete_what_is_not_there(store: &mut dyn Store) {
+    let mut author = Author::new();
+    store.append(&author.batch(&["apr_a", "apr_a", "apr_a"])).unwrap();
+    let none: [&[u64]; 5] = [&[1], &[0, 1], &[0, 0], &[3], &[9]];
+    for indices in none {
+        refused_without_trace(store, &author.clone().redacting(indices), 3);
+    }
+    let mut unsaid = author.clone().redacting(&[0]);
+    for by in [2, 4] {
+        unsaid.redactions[0].by = by;
+        refused_without_trace(store, &unsaid, 3);
+    }
+    assert_eq!(store.details(0).unwrap(), Some(details_of(0)));
+    store.append(&author.redacting(&[0])).unwrap();
+    refused_without_trace(store, &author.redacting(&[0]), 4);
 }
 
 /// A batch that cannot be appended leaves nothing, not even the rows before the one that is wrong.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use countersign_ledger::hash::{Hash, leaf_hash, node_hash, sha256};
-use countersign_server::store::{Batch, Details, Head, NewEntry, Reader, StoredNode};
+use countersign_server::store::{Batch, Details, Head, NewEntry, Reader, Redaction, StoredNode};
 
 /// Writes batches that follow one another.
+#[derive(Clone)]
 pub(crate) struct Author {
     pub(crate) head: Head,
     last: BTreeMap<String, u32>,
@@ -52,6 +53,13 @@ impl Author {
             blobs: Vec::new(),
             idempotency: Vec::new(),
         }
+    }
+
+    /// One entry that deletes the details of others.
+    pub(crate) fn redacting(&mut self, indices: &[u64]) -> Batch {
+        let by = self.head.size();
+        let redactions = indices.iter().map(|index| Redaction { index: *index, by }).collect();
+        Batch { redactions, ..self.batch(&["log"]) }
     }
 
     fn next(&mut self, subject: &str) -> u32 {

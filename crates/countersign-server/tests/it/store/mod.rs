@@ -4,4 +4,5 @@ mod contract;
 pub(crate) mod faulty;
 pub(crate) mod fixture;
 mod memory;
+mod scrub;
 mod sqlite;
