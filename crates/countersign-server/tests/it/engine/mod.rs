@@ -8,3 +8,4 @@ pub(crate) mod fixture;
 mod journeys;
 pub(crate) mod overlay;
 mod readers;
+mod redaction;
