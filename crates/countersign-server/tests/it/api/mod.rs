@@ -9,6 +9,7 @@ mod idempotency;
 mod journeys;
 mod node;
 mod pages;
+mod redactions;
 mod search;
 mod tiles;
 mod transcript;
