@@ -118,3 +118,55 @@ fn a_log_is_followed_from_outside_and_an_old_copy_of_it_is_refused() {
     assert_eq!(proof["seen"].as_str(), Some(std::fs::read_to_string(&state).unwrap().as_str()));
     drop(served);
 }
+
+/// Whether a file in the node's data folder holds the text.
+fn stands_in(stage: &Stage, text: &str) -> bool {
+    let mut files = std::fs::read_dir(stage.path("node/data")).unwrap().map(|file| file.unwrap().path());
+    files.any(|path| std::fs::read(path).unwrap().windows(text.len()).any(|bytes| bytes == text.as_bytes()))
+}
+
+#[test]
+fn details_are_deleted_from_a_running_server_and_the_log_still_verifies() {
+    let stage = Stage::new();
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let payout = ["override", "payout/limit", "production"];
+    let mut indices = Vec::new();
+    for reason in ["for Mrs. Miller", "for Mr. Smith"] {
+        let ask = [&["approval", "request"][..], &payout, &["--reason", reason]].concat();
+        let id = json(&stage.by("Ana", &ask))["id"].as_str().unwrap().to_owned();
+        json(&stage.by("Ana", &["approval", "withdraw", &id]));
+        let entries = json(&stage.by("Ana", &["entry", "list", "--subject", &id]));
+        indices.push(entries["items"][0]["index"].to_string());
+    }
+    assert!(stands_in(&stage, "Mrs. Miller"));
+
+    let (code, hint) = said(&stage.by("Ana", &["entry", "redact", &indices[1], &indices[0]]));
+    let parameter = format!("entries=[{},{}]", indices[0], indices[1]);
+    assert!(code == 3 && hint.contains(&parameter), "{hint}");
+    let ask = ["approval", "request", "redact", "ledger/details", "control", "--param", &parameter];
+    let approval = json(&stage.by("Ana", &ask))["id"].as_str().unwrap().to_owned();
+    for name in ["Ben", "Chloe"] {
+        json(&stage.by(name, &["approval", "approve", &approval]));
+    }
+    let redact = ["entry", "redact", "--approval", &approval, &indices[1], &indices[0]];
+    let redacted = json(&stage.by("Ana", &redact));
+    // The search index follows the log, so it hears of it a moment later.
+    let words = ["miller", "smith", "Mrs. Miller", "Mr. Smith"];
+    let mut looks = 0..500;
+    while words.iter().any(|text| stands_in(&stage, text)) {
+        assert!(looks.next().is_some(), "it still stands there, while the server runs");
+    }
+    let shown = json(&stage.by("Chloe", &["entry", "show", &indices[0]]));
+    assert!(shown["redacted_by"] == redacted["index"] && shown.get("details").is_none(), "{shown}");
+    let credential = stage.text("Chloe.json");
+    let shown = said(&run(&["--credential", &credential, "entry", "show", &indices[1]])).1;
+    assert!(shown.contains(&format!("deleted by entry {}", redacted["index"])), "{shown}");
+
+    let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
+    let verified = json(&run(&["--json", "ledger", "verify", &database, "--key", &key]));
+    assert_eq!(verified["redacted_details"], 2);
+    served.stop();
+    let told = said(&run(&["ledger", "verify", &database, "--key", &key]));
+    assert!(told.0 == 0 && told.1.contains("the details of 2"), "{told:?}");
+}
