@@ -22,7 +22,7 @@ pub(crate) enum Format {
 }
 
 /// The columns, in order.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "index",
     "time",
     "kind",
@@ -35,6 +35,7 @@ const COLUMNS: [&str; 12] = [
     "leaf_hash",
     "data",
     "details",
+    "redacted_by",
 ];
 
 impl Format {
@@ -94,6 +95,9 @@ struct Data<'a> {
     event: &'a RawValue,
     /// What is kept beside it; null if there is nothing or it was redacted.
     details: Option<&'a serde_json::Value>,
+    /// The entry that says that they were deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redacted_by: Option<u64>,
     /// The exact text whose hash is `leafhash`.
     leaf: &'a str,
 }
@@ -117,6 +121,7 @@ fn cloud_event(origin: &str, (entry, view): (&Entry, &EntryView<'_>)) -> Result<
         data: Data {
             event: serde_json::from_str(view.data)?,
             details: entry.details.as_ref(),
+            redacted_by: entry.redacted_by,
             leaf: &entry.leaf_text,
         },
     })
@@ -149,6 +154,7 @@ fn row(entry: &Entry, view: &EntryView<'_>) -> String {
         entry.leaf_hash.clone(),
         view.data.to_owned(),
         entry.details.as_ref().map(ToString::to_string).unwrap_or_default(),
+        entry.redacted_by.map(|by| by.to_string()).unwrap_or_default(),
     ];
     fields.map(|field| quoted(&defused(&field))).join(",")
 }

@@ -1,5 +1,6 @@
 //! Where entries come from: a server, as the holder of a credential, or a database file that is only read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use countersign_api::ledger::{Entry, EntryListing};
@@ -104,10 +105,15 @@ impl Source {
                 let Database { reader, scan } = &mut **database;
                 let (entries, until) = scan.next(reader.as_mut(), (from, size))?;
                 let mut details = reader.details_in(from..until)?.into_iter().peekable();
+                let redactions = reader.redactions_in(from..until)?;
+                let redactions: BTreeMap<u64, u64> =
+                    redactions.iter().map(|redaction| (redaction.index, redaction.by)).collect();
                 let shown = entries.into_iter().map(|entry| {
+                    let redacted_by = redactions.get(&entry.index).copied();
                     while details.next_if(|(index, _)| *index < entry.index).is_some() {}
                     let beside = details.next_if(|(index, _)| *index == entry.index);
-                    show(entry, beside.map(|(_, details)| details))
+                    let shown = show(entry, beside.map(|(_, details)| details))?;
+                    Ok(Entry { redacted_by, ..shown })
                 });
                 Ok((shown.collect::<Result<_, StoreError>>()?, until))
             }
@@ -124,6 +130,7 @@ fn show(entry: StoredEntry, details: Option<Details>) -> Result<Entry, StoreErro
         index,
         leaf: json(&entry.leaf)?,
         details: details.map(|details| json(&details.body)).transpose()?,
+        redacted_by: None,
         leaf_hash: entry.leaf_hash.to_string(),
         leaf_text: String::from_utf8(entry.leaf).map_err(|error| damaged(error.to_string()))?,
     })
