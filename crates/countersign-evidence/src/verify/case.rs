@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::Event;
+use countersign_core::{Event, Fact};
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::details::commitment;
 use countersign_ledger::entry::EntryView;
@@ -136,17 +136,25 @@ impl<'b> Case<'b> {
         ))
     }
 
-    /// Which entries' details were redacted, and by which entry.
+    /// Which entries' details were redacted, and by which entry. What is said before there is anything to redact explains nothing.
     #[must_use]
     pub fn redactions(&self) -> BTreeMap<u64, u64> {
-        BTreeMap::new()
+        let mut redactions = BTreeMap::new();
+        for entry in &self.entries {
+            let Fact::LogDetailsRedacted(_, redacted) = &entry.event.fact else { continue };
+            let by = entry.view.index;
+            for index in redacted.entries.iter().filter(|index| *index < by) {
+                redactions.entry(index).or_insert(by);
+            }
+        }
+        redactions
     }
 
     /// People's names, as far as the bundle has them.
     #[must_use]
     pub fn names(&self) -> BTreeMap<countersign_core::id::PersonId, String> {
         let name = |entry: &Read<'_>| {
-            let countersign_core::Fact::PersonEnrolled(id, _) = &entry.event.fact else { return None };
+            let Fact::PersonEnrolled(id, _) = &entry.event.fact else { return None };
             let details: serde_json::Value = serde_json::from_str(&entry.details?.body).ok()?;
             Some((*id, details["name"].as_str()?.to_owned()))
         };
@@ -156,7 +164,7 @@ impl<'b> Case<'b> {
 
 fn policy_sha256(event: &Event) -> Option<[u8; 32]> {
     match &event.fact {
-        countersign_core::Fact::PolicyActivated(_, activated) => Some(activated.policy_sha256.0),
+        Fact::PolicyActivated(_, activated) => Some(activated.policy_sha256.0),
         _ => None,
     }
 }

@@ -8,4 +8,4 @@ pub(crate) mod fixture;
 mod journeys;
 pub(crate) mod overlay;
 mod readers;
-mod redaction;
+pub(crate) mod redaction;

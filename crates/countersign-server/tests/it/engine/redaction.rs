@@ -84,7 +84,7 @@ fn redacting(approval: ApprovalId, indices: &[u64]) -> Command {
     })
 }
 
-async fn redact(engine: &Engine, indices: &[u64]) -> Result<Committed, EngineError> {
+pub(crate) async fn redact(engine: &Engine, indices: &[u64]) -> Result<Committed, EngineError> {
     let approval = approved(engine).await;
     by(engine, ANA, redacting(approval, indices)).await
 }

@@ -187,6 +187,21 @@ async fn swapped_details() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn details_that_are_there_although_redacted_or_gone_without_a_word() {
+    let (cases, before) = Cases::redacted().await;
+    let forgery = Forgery::of(cases.bundle());
+    let requested = forgery.place("approval.requested");
+    assert!(forgery.bundle.entries[requested].details.is_none());
+    let kept = forgery.found(|bundle| {
+        bundle.entries[requested].details = before.entries[requested].details.clone();
+    });
+    is(&kept, "redaction", index(requested));
+    let enrolled = forgery.place("person.enrolled");
+    let lost = forgery.found(|bundle| bundle.entries[enrolled].details = None);
+    is(&lost, "details_missing", index(enrolled));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_checkpoint_and_replay_of_an_old_one() {
     let forgery = Forgery::new().await;
     let checkpoint = Checkpoint::open(&forgery.bundle.checkpoint, &[key()]).expect("signed");

@@ -17,6 +17,7 @@ use countersign_server::store::memory::MemoryStore;
 use serde_json::json;
 
 use crate::engine::fixture::{self, ANA, BEN, CHLOE, ORIGIN, by, payout, signer};
+use crate::engine::redaction::redact;
 
 /// The salt of every case's parameters.
 const SALT: [u8; 32] = [5; 32];
@@ -36,6 +37,19 @@ impl Cases {
         case(&engine, 200).await;
         engine.stop().await;
         Self { store, approval, permit }
+    }
+
+    /// A log in which the request of the first case lost its details, and that case's bundle from before.
+    pub(crate) async fn redacted() -> (Self, Bundle) {
+        let Self { store, approval, permit } = Self::played().await;
+        let engine = Engine::start(Box::new(store.clone()), fixture::options()).expect("it starts again");
+        let cases = Self { store, approval, permit };
+        let before = cases.bundle();
+        let read = engine.read(move |reader| reader.entries_of(&approval.to_string(), 0, 1));
+        let requested = read.await.expect("readable").first().expect("an entry").index;
+        redact(&engine, &[requested]).await.expect("redacted");
+        engine.stop().await;
+        (cases, before)
     }
 
     /// A log in which a census was taken after two cases and before a third; the second is the one of interest.

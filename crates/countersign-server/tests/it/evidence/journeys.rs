@@ -60,6 +60,19 @@ async fn the_page_shows_the_case_and_nothing_in_it_can_break_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_whose_details_were_redacted_still_verifies_and_says_so() {
+    let (cases, before) = Cases::redacted().await;
+    let bundle = cases.bundle();
+    let file = print(&bundle);
+    assert!(print(&before).contains("amount") && !file.contains("amount"));
+    assert!(file.contains("redacted by entry"), "the page says so");
+    let verified = verify(&file).expect("no lie");
+    let said = verified.checks.iter().find(|check| check.what == "redactions").expect("it is checked");
+    let Verdict::Holds(said) = &said.verdict else { panic!("{said:?}") };
+    assert_eq!(said, "the details of 1 entry were redacted, and the log says so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scopes_select_what_they_say() {
     let cases = Cases::played().await;
     let count = |scope: Scope| verify(&print(&cases.collect(&scope))).expect("no lie").selected;
