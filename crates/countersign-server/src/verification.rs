@@ -1,7 +1,7 @@
 //! Verifies a stored log as a whole: every row through the ledger's verifier, then what the store says beside the rows.
 //!
-//! It only reads, and its memory does not grow with the number of entries (it does with that of subjects, checkpoints and
-//! redactions). What it shows and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
+//! It only reads, and its memory does not grow with the number of entries or checkpoints (it does with that of subjects and redactions).
+//! What it shows and what it does not is said at [`countersign_ledger::verify`]. Beyond that, the columns by which entries are found by subject are
 //! compared with the leaves, and every census is counted again from those columns. The counting reads the database's index of them; that
 //! the index agrees with its table is what `ledger fsck` checks. Every event is read and followed by the core's auditor, so what must never
 //! be on record does not pass because it was hashed and signed.
@@ -19,6 +19,9 @@ use crate::store::{Details, Reader, StoreError, StoredEntry};
 
 /// Rows read at once.
 const CHUNK: u64 = 2_048;
+
+/// Checkpoints read at once.
+const PAGE: usize = 1_024;
 
 /// Kinds of events that say something about what is stored beside the leaves: the policy's blob, details that were deleted, and all
 /// entries before a census.
@@ -78,6 +81,9 @@ pub enum VerificationError {
     /// Nothing in the log was ever signed: nothing was shown.
     #[error("the log has no signed checkpoint")]
     Unsigned,
+    /// The trusted key is one of the log's, but nothing was signed by it or by a key it handed over to: nothing was shown.
+    #[error("the trusted key has not signed a checkpoint of this log yet, nor has a key that followed it")]
+    NotYetSigned,
     /// The store does not answer or contradicts itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -115,7 +121,7 @@ impl VerificationError {
             Self::Census { .. } => "census",
             Self::Head { .. } => "head",
             Self::Empty => "empty",
-            Self::Unsigned => "unsigned",
+            Self::Unsigned | Self::NotYetSigned => "unsigned",
             Self::Store(StoreError::Corrupt(_)) => "store_corrupt",
             Self::Store(_) => "store_unavailable",
         }
@@ -154,17 +160,16 @@ fn walk(
 ) -> Result<Verified, VerificationError> {
     // Checkpoints before the head: on a log that grows meanwhile, none then vouches for more than the head holds, and one that
     // does shows that the end was cut off.
-    let checkpoints = reader.checkpoints(0, usize::MAX)?;
-    let notes: Vec<&str> = checkpoints.iter().map(|checkpoint| checkpoint.note.as_str()).collect();
+    let newest = reader.latest_checkpoint()?;
     let mut head = reader.head()?;
     if head.size() == 0 {
         return Err(VerificationError::Empty);
     }
-    if notes.is_empty() {
-        return Err(VerificationError::Unsigned);
-    }
-    let verifier = LogVerifier::new(trust, &notes)?;
-    let mut walk = Walk { reader, verifier, auditor, next: 0, begun_at: head.size(), counted: 0 };
+    let newest = newest.ok_or(VerificationError::Unsigned)?.size;
+    let checkpoints = Checkpoints { after: None, newest };
+    let verifier = LogVerifier::new(trust, &[])?;
+    let mut walk =
+        Walk { reader, verifier, checkpoints, auditor, next: 0, begun_at: head.size(), counted: 0 };
     walk.to(head.size(), progress)?;
     // A running server appends meanwhile. What came after the head was read is left for another time, unless details were deleted
     // before we came to them: then the entry that says so is there by now, and must be before the next head.
@@ -179,17 +184,50 @@ fn walk(
             |violation| VerificationError::Meaning { index: walk.next.saturating_sub(1), violation };
         auditor.finish().map_err(meaning)?;
     }
+    walk.checkpoints.expect(walk.reader, &mut walk.verifier, u64::MAX)?;
     let verified = walk.verifier.finish()?;
+    if verified.signed_size == 0 && !trust.keys.is_empty() {
+        return Err(VerificationError::NotYetSigned);
+    }
     if verified.size != head.size() || verified.root != head.tree.root() {
         return Err(VerificationError::Head { stored: head.size(), found: verified.size });
     }
     Ok(verified)
 }
 
+/// The stored checkpoints, read as the log is, so that memory need not hold all of them.
+struct Checkpoints {
+    /// The size of the last one handed over.
+    after: Option<u64>,
+    /// The size of the newest when the verification began; later ones are left for another time.
+    newest: u64,
+}
+
+impl Checkpoints {
+    /// Hands over what is signed up to this size, and the first one beyond it, if any.
+    fn expect(
+        &mut self,
+        reader: &mut dyn Reader,
+        verifier: &mut LogVerifier,
+        size: u64,
+    ) -> Result<(), VerificationError> {
+        while self.after.is_none_or(|after| after < size.min(self.newest)) {
+            let page = reader.checkpoints(self.after.unwrap_or(0), PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            self.after = Some(last.size);
+            for checkpoint in page.iter().filter(|checkpoint| checkpoint.size <= self.newest) {
+                verifier.expect(&checkpoint.note)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A log on its way through the verifier.
 struct Walk<'r> {
     reader: &'r mut dyn Reader,
     verifier: LogVerifier,
+    checkpoints: Checkpoints,
     /// Follows what the entries mean, unless that is left out.
     auditor: Option<Auditor>,
     next: u64,
@@ -204,6 +242,7 @@ impl Walk<'_> {
     fn to(&mut self, size: u64, progress: &mut dyn FnMut(u64)) -> Result<(), VerificationError> {
         loop {
             let limit = CHUNK.min(size.saturating_sub(self.next));
+            self.checkpoints.expect(self.reader, &mut self.verifier, self.next + limit)?;
             let entries = self.reader.entries(self.next, usize::try_from(limit).unwrap_or(usize::MAX))?;
             if entries.is_empty() {
                 return Ok(());

@@ -143,6 +143,6 @@ impl KeyHistory {
 
 /// The size a note claims on its second line, believed only for choosing the key and for saying where damage is.
 #[must_use]
-pub(crate) fn claimed_size(note: &str) -> Option<u64> {
+pub fn claimed_size(note: &str) -> Option<u64> {
     note.lines().nth(1).and_then(|line| line.parse().ok())
 }

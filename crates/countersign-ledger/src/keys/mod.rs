@@ -21,7 +21,7 @@ mod history;
 
 pub use error::{CheckpointFault, KeyError, Side};
 pub use handover::{CrossSigned, Handover, LogSigner};
-pub(crate) use history::claimed_size;
+pub use history::claimed_size;
 pub use history::{KeyHistory, Tenure};
 
 use crate::note::VerifierKey;

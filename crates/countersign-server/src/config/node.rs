@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub origin: String,
     /// The log's Ed25519 seed: 32 bytes, base64.
     pub log_key: SecretRef,
+    /// The seed of the key that is to follow it: `countersign log-key rotate` puts it in force.
+    pub next_log_key: Option<SecretRef>,
     /// The key that seals secrets: 32 bytes, base64.
     pub sealing_key: SecretRef,
     /// The file that keeps the last signed checkpoint; keep it where the database's backups are not.
@@ -52,6 +54,7 @@ struct NodeFile {
     data: PathBuf,
     origin: String,
     log_key: String,
+    next_log_key: Option<String>,
     sealing_key: String,
     checkpoint: PathBuf,
     #[serde(default)]
@@ -100,11 +103,13 @@ impl NodeConfig {
             let what = format!("witnesses.{}.vkey: its key has the name of this log", witness.name);
             return Err(ConfigError::new(file, what));
         }
+        let next_log_key = raw.next_log_key.map(|text| reference(file, ("next_log_key", &text)));
         Ok(Self {
             listen: raw.listen,
             data: folder.join(raw.data),
             origin: raw.origin,
             log_key: reference(file, ("log_key", &raw.log_key))?,
+            next_log_key: next_log_key.transpose()?,
             sealing_key: reference(file, ("sealing_key", &raw.sealing_key))?,
             checkpoint: folder.join(raw.checkpoint),
             endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,

@@ -7,8 +7,10 @@
 //! - `codec`: events to leaves and back, items to records and back
 //! - `standing`: what stands where details are to be deleted
 //! - `stage`: decides a batch and builds what one commit writes
-//! - `writer`: the thread: batches, commits, conflicts, checkpoints
+//! - `writer`: the thread: batches, commits, conflicts
 //! - `cosignatures`: what witnesses say, merged into the note it is about
+//! - `signing`: the thread that signs checkpoints, however slow the signer
+//! - `keys`: the keys at hand, and the keys the log had
 //! - `snapshots`: when one is due, and its encoding on a thread of its own
 //! - `entropy`: randomness for ids and salts
 //! - `refusals`: what people were refused, counted until it is written down
@@ -25,7 +27,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::time::Time;
 use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State};
 use countersign_ledger::hash::Hash;
-use countersign_ledger::note::NoteSigner;
+use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::clock::Clock;
@@ -35,18 +37,24 @@ pub mod census;
 pub mod codec;
 mod cosignatures;
 mod entropy;
+mod keys;
 mod readers;
 mod recover;
 mod refusals;
+mod signing;
 mod snapshots;
 mod stage;
 mod standing;
 mod writer;
 
+use keys::Signers;
+use readers::Readers;
+use signing::Signing;
+
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
-
-use readers::Readers;
+pub use keys::CrossSignError;
+pub use signing::SigningTrouble;
 
 /// Commands that may wait at once; more wait outside the queue.
 const QUEUE: usize = 4_096;
@@ -54,7 +62,9 @@ const QUEUE: usize = 4_096;
 /// What a node needs to run an engine.
 pub struct Options {
     /// Signs checkpoints.
-    pub signer: Box<dyn NoteSigner + Send>,
+    pub signer: Arc<dyn LogSigner>,
+    /// The key that is to follow, if one is at hand. Which of the two is in force is what the log says.
+    pub next_signer: Option<Arc<dyn LogSigner>>,
     /// The file beside the key that keeps the last signed checkpoint; none in tests without a disk.
     pub anchor: Option<PathBuf>,
     /// Tells the time.
@@ -166,6 +176,9 @@ pub enum EngineError {
     /// Not now: nothing was changed, trying again later is safe.
     #[error("{0}")]
     Unavailable(String),
+    /// The rules allow it, but a signature in it does not hold.
+    #[error("{0}")]
+    Unverified(String),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,
@@ -193,6 +206,14 @@ pub enum StartError {
     /// The checkpoint kept outside the database speaks of another log, or of a longer one.
     #[error("{0}")]
     Anchor(String),
+    /// The key that signs the log is not at hand.
+    #[error("the log is signed by `{log}`, the configured key is `{}`", configured.join("` or `"))]
+    OtherKey {
+        /// As configured, as vkeys.
+        configured: Vec<String>,
+        /// As the log says, as a vkey.
+        log: String,
+    },
     /// The thread could not be started.
     #[error("the engine's thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -217,6 +238,8 @@ struct Shared {
     checkpoint: ArcSwapOption<StoredCheckpoint>,
     size: watch::Sender<u64>,
     signed: watch::Sender<u64>,
+    keys: ArcSwap<KeyHistory>,
+    trouble: ArcSwapOption<SigningTrouble>,
     clock: Arc<dyn Clock>,
 }
 
@@ -225,6 +248,7 @@ struct Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
+    signers: Signers,
     queue: Arc<Mutex<Option<mpsc::Sender<Order>>>>,
     places: Arc<Semaphore>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -240,24 +264,31 @@ impl Engine {
     /// Recovers the state and starts the writer.
     ///
     /// # Errors
-    /// The store fails or is damaged, or its log is not the one that was last signed.
+    /// The store fails or is damaged, its log is not the one that was last signed, or is signed by a key that is not at hand.
     pub fn start(mut store: Box<dyn Store>, options: Options) -> Result<Self, StartError> {
         let recovered = recover::recover(store.as_mut(), &options)?;
+        let signers = Signers { signer: Arc::clone(&options.signer), next: options.next_signer.clone() };
+        signers.check(&recovered.keys)?;
         let readers = Arc::new(Readers::open(store.as_ref())?);
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(recovered.state.clone()),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
             signed: watch::Sender::new(recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
+            keys: ArcSwap::from_pointee(recovered.keys.clone()),
+            trouble: ArcSwapOption::empty(),
             clock: Arc::clone(&options.clock),
         });
         let (sender, receiver) = mpsc::channel();
-        let writer = writer::Writer::new(store, options, (recovered, Arc::clone(&shared)));
+        let signing = Signing::start(signers.clone(), options.anchor.clone())?;
+        let parts = (recovered, Arc::clone(&shared), signing);
+        let writer = writer::Writer::new(store, options, parts);
         let thread =
             std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&receiver))?;
         Ok(Self {
             shared,
             readers,
+            signers,
             queue: Arc::new(Mutex::new(Some(sender))),
             places: Arc::new(Semaphore::new(QUEUE)),
             thread: Arc::new(Mutex::new(Some(thread))),
@@ -357,6 +388,12 @@ impl Engine {
     #[must_use]
     pub fn signatures(&self) -> watch::Receiver<u64> {
         self.shared.signed.subscribe()
+    }
+
+    /// Why checkpoints are not signed at present, if they are not. Commands are decided all the same.
+    #[must_use]
+    pub fn signing_trouble(&self) -> Option<Arc<SigningTrouble>> {
+        self.shared.trouble.load_full()
     }
 
     /// Tells of every commit: the log's size after it.

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use countersign_core::State;
-use countersign_ledger::checkpoint::Checkpoint;
+use countersign_core::{Fact, State};
 use countersign_ledger::hash::Hash;
-use countersign_ledger::note::{VerifierKey, unverified_text};
+use countersign_ledger::keys::{KeyHistory, claimed_size};
+use countersign_ledger::note::unverified_text;
 use countersign_ledger::tree::CompactRange;
 
 use super::codec::{self, Decoded};
 use super::cosignatures::witnessed_beside;
-use super::{Options, StartError};
+use super::{Options, StartError, keys};
 use crate::durable;
 use crate::store::{Head, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 
@@ -21,6 +21,8 @@ const CHUNK: usize = 2_048;
 pub(super) struct Recovered {
     pub state: State,
     pub head: Head,
+    /// Which keys signed it, each verified.
+    pub keys: KeyHistory,
     /// Size of the snapshot that was used; 0 if none.
     pub snapshot_size: u64,
     pub checkpoint: Option<StoredCheckpoint>,
@@ -30,15 +32,28 @@ pub(super) fn recover(store: &mut dyn Store, options: &Options) -> Result<Recove
     let head = store.head()?;
     let (mut state, mut tree) = from_snapshot(store, &head)?;
     let snapshot_size = tree.size();
-    replay(store, (&mut state, &mut tree), head.size())?;
+    let mut keys = keys::load(store_as_reader(store), &state, snapshot_size)?;
+    let followed = Followed { state: &mut state, tree: &mut tree, keys: &mut keys };
+    replay(store, followed, head.size())?;
     if tree.root() != head.tree.root() {
         return Err(StoreError::Corrupt(
             "the entries do not give the stored root: run `countersign ledger verify`".into(),
         )
         .into());
     }
-    let checkpoint = check_anchor(store, options, (&state, &head))?;
-    Ok(Recovered { state, head, snapshot_size, checkpoint })
+    let checkpoint = check_anchor(store, options, (&keys, &head))?;
+    Ok(Recovered { state, head, keys, snapshot_size, checkpoint })
+}
+
+fn store_as_reader(store: &mut dyn Store) -> &mut dyn Reader {
+    store
+}
+
+/// What grows with every entry that is read.
+pub(super) struct Followed<'a> {
+    pub state: &'a mut State,
+    pub tree: &'a mut CompactRange,
+    pub keys: &'a mut KeyHistory,
 }
 
 /// The snapshot's state and the tree at its size, or the beginning.
@@ -63,11 +78,8 @@ fn from_snapshot(store: &mut dyn Store, head: &Head) -> Result<(State, CompactRa
 }
 
 /// Applies the entries from the tree's size up to `size`.
-pub(super) fn replay(
-    store: &mut dyn Store,
-    (state, tree): (&mut State, &mut CompactRange),
-    size: u64,
-) -> Result<(), StoreError> {
+pub(super) fn replay(store: &mut dyn Store, followed: Followed<'_>, size: u64) -> Result<(), StoreError> {
+    let Followed { state, tree, keys } = followed;
     while tree.size() < size {
         let entries = store.entries(tree.size(), CHUNK)?;
         if entries.is_empty() {
@@ -76,6 +88,9 @@ pub(super) fn replay(
         for entry in entries {
             let Decoded { event, subject_seq } = codec::decode(entry.index, &entry.leaf, store)?;
             tree.push(entry.leaf_hash);
+            if matches!(event.fact, Fact::LogCreated(..) | Fact::LogKeyRotated(..)) {
+                keys::follow(keys, entry.index, &entry.leaf)?;
+            }
             let subject = event.fact.subject();
             // Late evidence about what is finished changes its record only, and that was written with the entry.
             if subject_seq > 1 && state.entries_of(&subject) == 0 {
@@ -109,12 +124,12 @@ fn tree_at(reader: &mut (impl Reader + ?Sized), size: u64) -> Result<CompactRang
 fn check_anchor(
     store: &mut dyn Store,
     options: &Options,
-    (state, head): (&State, &Head),
+    (keys, head): (&KeyHistory, &Head),
 ) -> Result<Option<StoredCheckpoint>, StartError> {
     let stored = store.latest_checkpoint()?;
     let Some(path) = &options.anchor else { return Ok(stored) };
-    contained(store, (state, head), &witnessed_beside(path))?;
-    let Some(anchored) = contained(store, (state, head), path)? else { return Ok(stored) };
+    contained(store, (keys, head), &witnessed_beside(path))?;
+    let Some(anchored) = contained(store, (keys, head), path)? else { return Ok(stored) };
     // The database's copy of the same checkpoint may carry cosignatures, which arrived later.
     let same =
         |kept: &StoredCheckpoint| unverified_text(&kept.note).ok() == unverified_text(&anchored.note).ok();
@@ -124,24 +139,25 @@ fn check_anchor(
 /// The checkpoint in the file, if there is one, of which the log must be a continuation.
 fn contained(
     store: &mut dyn Store,
-    (state, head): (&State, &Head),
+    (keys, head): (&KeyHistory, &Head),
     path: &Path,
 ) -> Result<Option<StoredCheckpoint>, StartError> {
     let unreadable = |why: String| StartError::Anchor(format!("`{}`: {why}", path.display()));
     let Some(note) = durable::load(path).map_err(|error| unreadable(error.to_string()))? else {
         return Ok(None);
     };
-    let log =
-        state.log().ok_or_else(|| unreadable("a checkpoint was signed, but the log is empty".into()))?;
-    let key = VerifierKey::parse(&log.log_key).map_err(|error| unreadable(error.to_string()))?;
-    let signed = Checkpoint::open(&note, &[key]).map_err(|error| unreadable(error.to_string()))?;
-    if signed.size > head.size() {
+    if keys.tenures().is_empty() {
+        return Err(unreadable("a checkpoint was signed, but the log is empty".into()));
+    }
+    // Whose signature a size needs that the log does not have cannot be known, so sizes are compared first.
+    let claimed = claimed_size(&note).unwrap_or(0);
+    if claimed > head.size() {
         return Err(unreadable(format!(
-            "the last signed checkpoint has {} entries, the log has {}: this is an old copy of the log, and signing it would fork history",
-            signed.size,
+            "the last signed checkpoint has {claimed} entries, the log has {}: this is an old copy of the log, and signing it would fork history",
             head.size()
         )));
     }
+    let signed = keys.open(&note).map_err(|error| unreadable(error.to_string()))?;
     if tree_at(store, signed.size)?.root() != signed.root {
         return Err(unreadable(format!(
             "the log's first {} entries are not those that were signed: history was changed",

@@ -8,10 +8,12 @@ use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
 use countersign_core::{Command, Context, Event, Fact, State, Subject};
 use countersign_ledger::hash::{Hash, leaf_hash, sha256};
+use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::{details, json};
 
 use super::codec::{self, Position};
 use super::entropy::Entropy;
+use super::keys;
 use super::refusals::Kind;
 use super::{Committed, DetailsOf, EngineError, Request, Submission, standing};
 use crate::store::{
@@ -26,6 +28,8 @@ pub(super) type Answer = Result<Committed, EngineError>;
 /// A batch decided and ready to be appended.
 pub(super) struct Staged {
     pub state: State,
+    /// The log's keys after it.
+    pub keys: KeyHistory,
     pub batch: Batch,
     /// One answer per request, to be given after the commit; none for one that must wait for the next batch.
     pub answers: Vec<Option<Answer>>,
@@ -37,6 +41,8 @@ pub(super) struct Staged {
 pub(super) struct World<'a> {
     pub store: &'a mut dyn Store,
     pub entropy: &'a mut Entropy,
+    /// The log's keys before the batch.
+    pub keys: &'a KeyHistory,
     pub now: Time,
 }
 
@@ -47,17 +53,18 @@ pub(super) struct Stage<'a> {
     base: &'a State,
     now: Time,
     state: State,
+    keys: KeyHistory,
     batch: Batch,
     touched: BTreeSet<Subject>,
     hydrated: BTreeSet<Subject>,
     /// Idempotency keys used in this batch; a repetition waits for the next one.
-    keys: BTreeSet<(String, String)>,
+    answered: BTreeSet<(String, String)>,
     refused: Vec<Kind>,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(world: World<'a>, (base, head): (&'a State, &Head)) -> Self {
-        let World { store, entropy, now } = world;
+        let World { store, entropy, keys: before, now } = world;
         let batch = Batch {
             expected_size: head.size(),
             entries: Vec::new(),
@@ -68,9 +75,9 @@ impl<'a> Stage<'a> {
             blobs: Vec::new(),
             idempotency: Vec::new(),
         };
-        let (touched, hydrated, keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let state = base.clone();
-        Self { store, entropy, base, now, state, batch, touched, hydrated, keys, refused: Vec::new() }
+        let (touched, hydrated, answered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (state, keys, refused) = (base.clone(), before.clone(), Vec::new());
+        Self { store, entropy, base, now, state, keys, batch, touched, hydrated, answered, refused }
     }
 
     /// Decides all requests and closes the batch.
@@ -90,13 +97,14 @@ impl<'a> Stage<'a> {
         for subject in &self.hydrated {
             self.state.forget(subject);
         }
-        Ok(Staged { state: self.state, batch: self.batch, answers, refused: self.refused })
+        let Self { state, keys, batch, refused, .. } = self;
+        Ok(Staged { state, keys, batch, answers, refused })
     }
 
     fn one(&mut self, submission: &Submission) -> Result<Option<Answer>, StoreError> {
         if let Some(idempotency) = &submission.idempotency {
             let key = (submission.actor.to_string(), idempotency.key.clone());
-            if self.keys.contains(&key) {
+            if self.answered.contains(&key) {
                 return Ok(None);
             }
             if let Some(known) = self.store.idempotency(&key.0, &key.1)? {
@@ -130,6 +138,9 @@ impl<'a> Stage<'a> {
                 return Ok(Some(Err(EngineError::Refused(refusal))));
             }
         };
+        if let Err(why) = self.follow_keys(&events)? {
+            return Ok(Some(Err(EngineError::Unverified(why))));
+        }
         let (first, before) = (self.batch.head.size(), self.batch.entries.len());
         let principal = Command::principal(&events).map(|event| event.fact.subject());
         for event in &events {
@@ -140,7 +151,7 @@ impl<'a> Stage<'a> {
             let salts = new.filter_map(|entry| entry.details.as_ref()).map(|details| &details.salt);
             let body_sha256 = salted(idempotency.body_sha256, salts);
             let actor = submission.actor.to_string();
-            self.keys.insert((actor.clone(), idempotency.key.clone()));
+            self.answered.insert((actor.clone(), idempotency.key.clone()));
             self.batch.idempotency.push(Idempotency {
                 actor,
                 key: idempotency.key.clone(),
@@ -152,6 +163,23 @@ impl<'a> Stage<'a> {
         }
         let item = principal.and_then(|subject| self.state.item(&subject));
         Ok(Some(Ok(Committed { first, events: events.into(), item, replayed: false })))
+    }
+
+    /// Learns the keys that events name, each verified before anything is appended: the core cannot know whether signatures hold.
+    fn follow_keys(&mut self, events: &[Event]) -> Result<Result<(), String>, StoreError> {
+        let mut followed = self.keys.clone();
+        for (index, event) in (self.batch.head.size()..).zip(events) {
+            if !matches!(event.fact, Fact::LogCreated(..) | Fact::LogKeyRotated(..)) {
+                continue;
+            }
+            let subject_seq = self.state.entries_of(&Subject::Log) + 1;
+            let leaf = codec::leaf(event, Position { index, subject_seq }, None)?;
+            if let Err(error) = keys::follow(&mut followed, index, &leaf) {
+                return Ok(Err(error.to_string()));
+            }
+        }
+        self.keys = followed;
+        Ok(Ok(()))
     }
 
     fn context(&mut self, submission: &Submission) -> Result<Context, StoreError> {

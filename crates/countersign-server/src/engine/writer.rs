@@ -1,23 +1,24 @@
-//! The writer's thread: takes what waits, commits once, then answers. Also signs checkpoints and saves snapshots.
+//! The writer's thread: takes what waits, commits once, then answers. Also has checkpoints signed and snapshots saved.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
 use countersign_core::{Actor, Command, State};
 use countersign_ledger::checkpoint::Checkpoint;
+use countersign_ledger::keys::KeyHistory;
 use tokio::sync::oneshot;
 
 use super::entropy::Entropy;
-use super::recover::{Recovered, replay};
+use super::recover::{Followed, Recovered, replay};
 use super::refusals::Refusals;
+use super::signing::{Signing, SigningError, Unsigned};
 use super::snapshots::Snapshots;
 use super::stage::{Stage, Staged, World};
 use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
 use crate::clock::TOLERANCE_MS;
-use crate::durable;
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
@@ -25,9 +26,6 @@ const BATCH: usize = 512;
 
 /// How often a batch is decided again after a conflict or a failed append.
 const TRIES: u32 = 4;
-
-/// A grown log gets a new checkpoint at most this often.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 
 /// Idempotency keys are kept this long, milliseconds (design: 24 h).
 const IDEMPOTENCY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -38,8 +36,9 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     state: State,
     head: Head,
+    keys: KeyHistory,
     signed_size: u64,
-    signed_at: Instant,
+    signing: Signing,
     snapshots: Snapshots,
     entropy: Entropy,
     refusals: Refusals,
@@ -52,9 +51,9 @@ impl Writer {
     pub(super) fn new(
         store: Box<dyn Store>,
         options: Options,
-        (recovered, shared): (Recovered, Arc<Shared>),
+        (recovered, shared, signing): (Recovered, Arc<Shared>, Signing),
     ) -> Self {
-        let Recovered { state, head, snapshot_size, checkpoint } = recovered;
+        let Recovered { state, head, keys, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
         Self {
             store,
@@ -62,8 +61,9 @@ impl Writer {
             shared,
             state,
             head,
+            keys,
             signed_size,
-            signed_at: Instant::now(),
+            signing,
             snapshots: Snapshots::new(snapshot_size),
             entropy: Entropy::new(),
             refusals: Refusals::default(),
@@ -73,7 +73,7 @@ impl Writer {
     /// Works until every handle is gone.
     pub(super) fn run(mut self, queue: &Receiver<Order>) {
         loop {
-            match queue.recv_timeout(CHECKPOINT_EVERY) {
+            match queue.recv_timeout(self.signing.patience()) {
                 Ok(first) => {
                     let orders = std::iter::once(first).chain(queue.try_iter()).take(BATCH);
                     if self.obey(orders).is_err() {
@@ -87,15 +87,13 @@ impl Writer {
             if self.refusals.is_due() && self.note_refusals().is_err() {
                 return;
             }
-            if self.signed_at.elapsed() >= CHECKPOINT_EVERY {
-                self.sign();
-            }
+            self.sign();
             self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
         }
         if self.note_refusals().is_err() {
             return;
         }
-        self.sign();
+        self.sign_last();
         self.snapshots.finish(self.store.as_mut(), (&self.state, &self.head));
     }
 
@@ -142,7 +140,8 @@ impl Writer {
                 Ok(now) => now,
                 Err(why) => return Ok(answer_all(requests, &EngineError::Unavailable(why))),
             };
-            let world = World { store: self.store.as_mut(), entropy: &mut self.entropy, now };
+            let world =
+                World { store: self.store.as_mut(), entropy: &mut self.entropy, keys: &self.keys, now };
             let staged = Stage::new(world, (&self.state, &self.head)).decide(&requests);
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
@@ -166,12 +165,13 @@ impl Writer {
     }
 
     fn append(&mut self, staged: Staged, now: Time) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
-        let Staged { state, batch, answers, refused } = staged;
+        let Staged { state, keys, batch, answers, refused } = staged;
         if !batch.entries.is_empty() {
             self.store.append(&batch)?;
             let decided = u32::try_from(answers.len()).unwrap_or(u32::MAX);
             metrics::histogram!("countersign_engine_batch_commands").record(f64::from(decided));
             self.state = state;
+            self.keys = keys;
             self.head = batch.head;
             self.publish();
         }
@@ -202,6 +202,9 @@ impl Writer {
     }
 
     fn publish(&self) {
+        if self.shared.keys.load().tenures().len() != self.keys.tenures().len() {
+            self.shared.keys.store(Arc::new(self.keys.clone()));
+        }
         self.shared.state.store(Arc::new(self.state.clone()));
         self.shared.size.send_replace(self.head.size());
     }
@@ -210,7 +213,8 @@ impl Writer {
     fn catch_up(&mut self) -> Result<(), Fatal> {
         let caught = self.store.head().and_then(|head| {
             let mut tree = self.head.tree.clone();
-            replay(self.store.as_mut(), (&mut self.state, &mut tree), head.size())?;
+            let followed = Followed { state: &mut self.state, tree: &mut tree, keys: &mut self.keys };
+            replay(self.store.as_mut(), followed, head.size())?;
             if tree.root() == head.tree.root() {
                 Ok(head)
             } else {
@@ -241,42 +245,80 @@ impl Writer {
         Ok(now.max(Time::from_millis(self.head.time_ms)))
     }
 
-    /// Signs the head if it has grown; the file outside the database first, so that nothing is shown that could be forgotten.
+    /// Takes what was signed, and has the head signed if it has grown. Never waits.
     fn sign(&mut self) {
-        self.signed_at = Instant::now();
-        if self.head.size() == self.signed_size {
+        if let Some(outcome) = self.signing.ended() {
+            self.take(outcome);
+        }
+        if self.signing.is_due() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some(unsigned) = self.unsigned().filter(|head| head.checkpoint.size != self.signed_size) else {
             return;
-        }
-        match self.signed() {
-            Ok(Some(checkpoint)) => {
-                self.signed_size = checkpoint.size;
-                self.shared.checkpoint.store(Some(Arc::new(checkpoint)));
-                self.shared.signed.send_replace(self.signed_size);
-            }
-            Ok(None) => {}
-            Err(why) => tracing::error!(%why, "the checkpoint could not be signed and kept"),
-        }
+        };
+        self.signing.begin(unsigned);
         let before = self.head.time_ms - IDEMPOTENCY_MS;
         if let Err(error) = self.store.forget_idempotency(before) {
             tracing::warn!(%error, "old idempotency keys could not be forgotten");
         }
     }
 
-    fn signed(&mut self) -> Result<Option<StoredCheckpoint>, String> {
-        let Some(log) = self.state.log() else { return Ok(None) };
+    /// The head as it is to be signed; none before genesis.
+    fn unsigned(&self) -> Option<Unsigned> {
+        let (log, key) = (self.state.log()?, self.keys.current()?);
         let checkpoint = Checkpoint {
             origin: log.origin.clone(),
             size: self.head.size(),
             root: self.head.tree.root(),
             extensions: Vec::new(),
         };
-        let note = checkpoint.sign(&[self.options.signer.as_ref()]).map_err(|error| error.to_string())?;
-        if let Some(path) = &self.options.anchor {
-            durable::save(path, &note).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        Some(Unsigned { checkpoint, key: key.clone() })
+    }
+
+    /// Stores a checkpoint that is signed and kept outside the database, and only then shows it.
+    fn take(&mut self, outcome: Result<StoredCheckpoint, SigningError>) {
+        let stored = outcome.and_then(|checkpoint| {
+            let saved = self.store.save_checkpoint(&checkpoint);
+            saved.map(|()| checkpoint).map_err(|error| SigningError::Store(error.to_string()))
+        });
+        match stored {
+            Ok(checkpoint) => {
+                self.signing.succeeded();
+                self.shared.trouble.store(None);
+                self.signed_size = checkpoint.size;
+                self.shared.checkpoint.store(Some(Arc::new(checkpoint)));
+                self.shared.signed.send_replace(self.signed_size);
+            }
+            Err(error) => {
+                let trouble = self.signing.failed(&error);
+                self.shared.trouble.store(Some(Arc::new(trouble)));
+            }
         }
-        let stored = StoredCheckpoint { size: checkpoint.size, note };
-        self.store.save_checkpoint(&stored).map_err(|error| error.to_string())?;
-        Ok(Some(stored))
+    }
+
+    /// Has the last head signed before the engine ends, as far as the signer lets it; the next start goes on where this ends.
+    fn sign_last(&mut self) {
+        let (until, tries) = Signing::last_patience();
+        for _ in 0..=tries {
+            if self.signing.is_under_way() {
+                match self.signing.wait(until) {
+                    Some(outcome) => self.take(outcome),
+                    None => break,
+                }
+            }
+            if self.head.size() == self.signed_size || Instant::now() >= until {
+                break;
+            }
+            self.signing.pause(until);
+            self.begin();
+        }
+        if self.head.size() != self.signed_size && self.state.log().is_some() {
+            let (entries, signed) = (self.head.size(), self.signed_size);
+            tracing::error!(entries, signed, "the last entries are not signed; the next start signs them");
+        }
     }
 }
 

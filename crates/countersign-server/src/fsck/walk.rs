@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use countersign_core::Fact;
+use countersign_core::redaction::DetailsRedacted;
 use countersign_core::time::Time;
 use countersign_ledger::details::commitment;
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::hash::{Hash, leaf_hash};
-use countersign_ledger::verify::Redactions;
 
 use super::fold::{Entry, Fold};
 use super::tree::{Tree, hex};
@@ -50,6 +50,7 @@ pub(super) fn entries<Role: Send>(
         counted: 0,
         last_time: String::new(),
         blobs: BTreeSet::new(),
+        absent: BTreeSet::new(),
     };
     let mut after = i64::MIN;
     loop {
@@ -64,6 +65,7 @@ pub(super) fn entries<Role: Send>(
     let end = walk.next;
     walk.head_time(head);
     walk.missing(size);
+    walk.lost();
     let Walk { examination, tree, fold, blobs, .. } = walk;
     tree.finish(examination, (head, size))?;
     fold.finish(examination, size)?;
@@ -82,6 +84,8 @@ struct Walk<'w, 'a, Role> {
     counted: u64,
     last_time: String,
     blobs: BTreeSet<Hash>,
+    /// Entries without the details they commit to, as long as no later one says that these were redacted.
+    absent: BTreeSet<u64>,
 }
 
 impl<Role: Send> Walk<'_, '_, Role> {
@@ -200,15 +204,35 @@ impl<Role: Send> Walk<'_, '_, Role> {
         let (expected, found) = match (view.details_sha256, details) {
             (None, None) => return,
             (Some(named), Some(details)) if bound(details) == Some(named) => return,
-            (Some(_), None) if self.examination.trust.redactions == Redactions::MayExist => return,
             (None, Some(_)) => ("none".to_owned(), "details".to_owned()),
-            (Some(named), None) => (format!("details bound by {named}"), "none".to_owned()),
+            (Some(_), None) => {
+                // A later entry may say that they were redacted.
+                self.absent.insert(view.index);
+                return;
+            }
             (Some(named), Some(details)) => {
                 let found = bound(details).map_or("ones without a salt".to_owned(), |hash| hash.to_string());
                 (format!("details bound by {named}"), found)
             }
         };
         self.examination.findings.add(Kind::Details, place, (expected, found));
+    }
+
+    /// An entry says that the details of earlier ones were redacted: then they are not there.
+    fn redacted(&mut self, by: u64, redacted: &DetailsRedacted) {
+        for index in redacted.entries.iter().filter(|index| !self.absent.remove(index)) {
+            let expected = format!("no details: entry {by} says that they were redacted");
+            let found = if index < by { "details" } else { "an entry that was yet to come" };
+            self.examination.findings.add(Kind::Details, format!("entry {index}"), (expected, found));
+        }
+    }
+
+    /// Details that no entry says were redacted are lost.
+    fn lost(&mut self) {
+        for index in std::mem::take(&mut self.absent) {
+            let what = ("the details that the leaf commits to", "none, and no redaction");
+            self.examination.findings.add(Kind::Details, format!("entry {index}"), what);
+        }
     }
 
     /// What the entry says, and what follows from it.
@@ -239,6 +263,7 @@ impl<Role: Send> Walk<'_, '_, Role> {
                 }
                 self.counted = taken.size;
             }
+            Fact::LogDetailsRedacted(_, redacted) => self.redacted(index, redacted),
             _ => {}
         }
         // Under another subject than its own it is the last of nothing.

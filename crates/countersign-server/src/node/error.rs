@@ -57,10 +57,10 @@ pub enum NodeError {
         log: String,
     },
     /// The log is signed by another key.
-    #[error("log_key: the log in the data folder is signed by `{log}`, the configured key is `{configured}`")]
+    #[error("log_key: the log in the data folder is signed by `{log}`, the configured key is `{}`", configured.join("` or `"))]
     OtherKey {
-        /// As configured, as a vkey.
-        configured: String,
+        /// As configured, as vkeys: `log_key` and, if there is one, `next_log_key`.
+        configured: Vec<String>,
         /// As the log says, as a vkey.
         log: String,
     },
@@ -83,7 +83,7 @@ pub enum NodeError {
     Secrets(#[from] SecretError),
     /// The engine does not start.
     #[error(transparent)]
-    Engine(#[from] StartError),
+    Engine(StartError),
     /// Genesis is refused.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
@@ -93,4 +93,13 @@ pub enum NodeError {
     /// The runner cannot call anybody.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+}
+
+impl From<StartError> for NodeError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::OtherKey { configured, log } => Self::OtherKey { configured, log },
+            error => Self::Engine(error),
+        }
+    }
 }

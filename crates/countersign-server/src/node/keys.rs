@@ -16,16 +16,23 @@ use crate::secrets::{SecretRef, SecretValue};
 /// The node's own keys.
 pub(super) struct Keys {
     pub signer: Ed25519Signer,
+    pub next_signer: Option<Ed25519Signer>,
     pub sealing: SealingKey,
 }
 
 /// Reads the node's own keys.
 pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
-    let seed = thirty_two_bytes("log_key", &config.log_key)?;
+    let signer = signer(config, ("log_key", &config.log_key))?;
+    let next =
+        config.next_log_key.as_ref().map(|reference| self::signer(config, ("next_log_key", reference)));
     let sealing = thirty_two_bytes("sealing_key", &config.sealing_key)?;
-    let signer = Ed25519Signer::from_seed(&config.origin, *seed)
-        .map_err(|error| NodeError::Origin(error.to_string()))?;
-    Ok(Keys { signer, sealing: SealingKey::from_bytes(*sealing) })
+    Ok(Keys { signer, next_signer: next.transpose()?, sealing: SealingKey::from_bytes(*sealing) })
+}
+
+/// A key of the log, named by its origin.
+fn signer(config: &NodeConfig, (key, reference): (&str, &SecretRef)) -> Result<Ed25519Signer, NodeError> {
+    let seed = thirty_two_bytes(key, reference)?;
+    Ed25519Signer::from_seed(&config.origin, *seed).map_err(|error| NodeError::Origin(error.to_string()))
 }
 
 /// Reads the endpoints' keys once, so that a wrong one is found now and not in the middle of a rotation. None is kept.

@@ -90,15 +90,15 @@ impl Node {
         }
         checkpoint_folder(config)?;
         let mut store = open(config)?;
-        // Before the engine starts: it would sign this log with whatever key it is given.
-        check_identity(&mut store, config, &keys.signer)?;
+        check_identity(&mut store, config)?;
         let listen = |cause| NodeError::Listen { address: config.listen, cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
         crate::http::recorder();
-        let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
+        let engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
         warn_of_missing_endpoints(&engine, config);
+        tell_of_rotated_key(&engine);
         let runner = Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config));
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
@@ -182,7 +182,7 @@ pub async fn initialise(config: &NodeConfig, beginning: Beginning) -> Result<Vec
     }
     let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
     let log_key = keys.signer.vkey();
-    let engine = Engine::start(Box::new(store), options(config, keys.signer))?;
+    let engine = Engine::start(Box::new(store), options(config, (keys.signer, None)))?;
     let Beginning { policy, people, secrets: values } = beginning;
     let genesis = Genesis { origin: config.origin.clone(), log_key, people, policy, secrets: values };
     let written = genesis::write(&engine, &secrets, genesis).await;
@@ -195,9 +195,10 @@ pub async fn initialise(config: &NodeConfig, beginning: Beginning) -> Result<Vec
     }
 }
 
-fn options(config: &NodeConfig, signer: Ed25519Signer) -> Options {
+fn options(config: &NodeConfig, (signer, next): (Ed25519Signer, Option<Ed25519Signer>)) -> Options {
     Options {
-        signer: Box::new(signer),
+        signer: Arc::new(signer),
+        next_signer: next.map(|next| Arc::new(next) as _),
         anchor: Some(config.checkpoint.clone()),
         clock: Arc::new(SystemClock::new()),
     }
@@ -224,26 +225,28 @@ fn checkpoint_folder(config: &NodeConfig) -> Result<(), NodeError> {
     }
 }
 
-/// The log in the database must be the one this configuration signs.
-fn check_identity(
-    store: &mut SqliteStore,
-    config: &NodeConfig,
-    signer: &Ed25519Signer,
-) -> Result<(), NodeError> {
+/// The log in the database must be the one this configuration names. Whose key signs it is for the engine to find out.
+fn check_identity(store: &mut SqliteStore, config: &NodeConfig) -> Result<(), NodeError> {
     let Some(first) = store.entries(0, 1)?.into_iter().next() else {
         return Err(NodeError::NoGenesis(config.database()));
     };
     let Fact::LogCreated(_, created) = codec::decode(0, &first.leaf, store)?.event.fact else {
         return Err(StoreError::Corrupt("entry 0 does not create the log".to_owned()).into());
     };
-    if created.origin != config.origin {
-        return Err(NodeError::OtherOrigin { configured: config.origin.clone(), log: created.origin });
-    }
-    let configured = signer.vkey();
-    if created.log_key == configured {
+    if created.origin == config.origin {
         Ok(())
     } else {
-        Err(NodeError::OtherKey { configured, log: created.log_key })
+        Err(NodeError::OtherOrigin { configured: config.origin.clone(), log: created.origin })
+    }
+}
+
+/// After a rotation the old key need not lie around any more.
+fn tell_of_rotated_key(engine: &Engine) {
+    let keys = engine.keys();
+    if keys.tenures().len() > 1 && keys.current() == engine.next_key().as_ref() {
+        tracing::info!(
+            "the log is signed by `next_log_key` already: name it as `log_key` and remove the old key"
+        );
     }
 }
 

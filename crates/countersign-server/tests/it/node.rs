@@ -24,6 +24,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         data: folder.path().join("data"),
         origin: "ledger.test/node".into(),
         log_key: key(folder.path(), "log.key", &STANDARD.encode([7; 32])),
+        next_log_key: None,
         sealing_key: key(folder.path(), "sealing.key", &STANDARD.encode([8; 32])),
         checkpoint: folder.path().join("checkpoint"),
         endpoints: BTreeMap::new(),

@@ -102,6 +102,7 @@ fn written(events: &[Event], blobs: &[(Hash, Vec<u8>)]) -> MemoryStore {
         records: Vec::new(),
         blobs: blobs.to_vec(),
         idempotency: Vec::new(),
+        redactions: Vec::new(),
     };
     let mut store = MemoryStore::new();
     store.append(&batch).expect("appended");

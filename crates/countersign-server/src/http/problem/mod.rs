@@ -113,6 +113,14 @@ impl Rejected {
                     hint: "draw a new key for another request",
                 },
             ),
+            EngineError::Unverified(_) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Words {
+                    code: "unverified",
+                    detail: error.to_string(),
+                    hint: "nothing was changed; look at the signers",
+                },
+            ),
             EngineError::Unavailable(_) | EngineError::Stopped => Self::unavailable(error.to_string()),
         }
     }

@@ -1,7 +1,7 @@
 //! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
 
 use axum::http::StatusCode;
-use countersign_core::log::{census, witness};
+use countersign_core::log::{census, key, witness};
 use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation};
 
 /// The status of a refusal.
@@ -12,6 +12,9 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             census::Refusal::NotTheNode => StatusCode::FORBIDDEN,
             census::Refusal::NotInitialised | census::Refusal::NotNewer => StatusCode::CONFLICT,
         },
+        Refusal::Key(key::Refusal::InForce | key::Refusal::NotInForce | key::Refusal::Retired) => {
+            StatusCode::CONFLICT
+        }
         Refusal::Person(refusal) => match refusal {
             person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
             person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,

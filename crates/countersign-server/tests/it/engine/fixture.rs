@@ -29,7 +29,12 @@ pub(crate) fn signer() -> Ed25519Signer {
 }
 
 pub(crate) fn options() -> Options {
-    Options { signer: Box::new(signer()), anchor: None, clock: Arc::new(SystemClock::new()) }
+    Options {
+        signer: Arc::new(signer()),
+        next_signer: None,
+        anchor: None,
+        clock: Arc::new(SystemClock::new()),
+    }
 }
 
 pub(crate) fn policy() -> Policy {
@@ -155,6 +160,7 @@ pub(crate) fn code(result: &Result<Committed, EngineError>) -> &'static str {
         Err(EngineError::Refused(refusal)) => refusal.code(),
         Err(EngineError::IdempotencyMismatch) => "idempotency_mismatch",
         Err(EngineError::Unavailable(_)) => "unavailable",
+        Err(EngineError::Unverified(_)) => "unverified",
         Err(EngineError::Stopped) => "stopped",
         Ok(_) => "ok",
     }

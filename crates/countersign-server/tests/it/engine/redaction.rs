@@ -299,8 +299,8 @@ async fn what_was_deleted_or_brought_back_around_us_is_named() {
     drop(engine);
     let found = || {
         let mut reader = SqliteStore::open_read_only(&path).expect("a reader");
-        let damage =
-            verification(reader.as_mut()).map_err(|error| (error.code(), error.index(), error.to_string()));
+        let damage = verification(reader.as_mut())
+            .map_err(|error| (error.code().into_owned(), error.index(), error.to_string()));
         damage.map(|verified| verified.redacted)
     };
     assert_eq!(found(), Ok(1));
@@ -308,14 +308,17 @@ async fn what_was_deleted_or_brought_back_around_us_is_named() {
     let row = |index: u64| i64::try_from(index).expect("a small log");
     let sql = "UPDATE details SET redacted_by = NULL, salt = ?2, body = ?3 WHERE idx = ?1";
     connection.execute(sql, rusqlite::params![row(indices[1]), salt, body]).expect("brought back");
-    let Err(("details", Some(index), said)) = found() else { panic!("{:?}", found()) };
-    assert!(index == indices[1] && said.contains("says that the details were deleted"), "{said}");
+    let Err((code, Some(index), said)) = found() else { panic!("{:?}", found()) };
+    assert!(
+        code == "details" && index == indices[1] && said.contains("says that the details were deleted"),
+        "{said}"
+    );
 
     // Put away again, and another one with it, as if the same redaction had named it.
     let sql = "UPDATE details SET redacted_by = 99, salt = NULL, body = NULL WHERE idx IN (?1, ?2)";
     connection.execute(sql, [row(indices[1]), row(indices[2])]).expect("deleted");
-    let Err(("details", Some(index), said)) = found() else { panic!("{:?}", found()) };
-    assert!(index == indices[2] && said.contains("no later entry says"), "{said}");
+    let Err((code, Some(index), said)) = found() else { panic!("{:?}", found()) };
+    assert!(code == "details" && index == indices[2] && said.contains("no later entry says"), "{said}");
 }
 
 /// Entries are read 2,048 at once, so after the first lot there is still something to come.

@@ -3,6 +3,7 @@
 use countersign_core::{Actor, Subject};
 use countersign_evidence::bundle::{self, Completeness};
 use countersign_evidence::scope::Scope;
+use countersign_evidence::verify::Verdict;
 use countersign_ledger::note::{self, Cosigner};
 use countersign_ledger::witness::Policy;
 

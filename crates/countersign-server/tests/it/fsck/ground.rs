@@ -64,9 +64,9 @@ fn original() -> &'static TempDir {
 
 fn start(folder: &Path, clock: &Arc<Moved>) -> Engine {
     let store = SqliteStore::open(folder.join("ledger.db")).expect("a store");
-    let (signer, anchor) = (Box::new(signer()), Some(folder.join("checkpoint")));
-    Engine::start(Box::new(store), Options { signer, anchor, clock: Arc::clone(clock) as _ })
-        .expect("an engine")
+    let (signer, anchor) = (Arc::new(signer()), Some(folder.join("checkpoint")));
+    let clock = Arc::clone(clock) as _;
+    Engine::start(Box::new(store), Options { signer, next_signer: None, anchor, clock }).expect("an engine")
 }
 
 /// More than two tiles of entries under three checkpoints, with censuses, policies, details, answered requests and late evidence.

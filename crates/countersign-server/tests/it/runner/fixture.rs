@@ -105,8 +105,12 @@ impl World {
         let secrets =
             LocalSecrets::open(&database, SealingKey::from_bytes([1; 32])).expect("the secrets open");
         let secrets = Arc::new(secrets);
-        let options =
-            Options { signer: Box::new(log_signer()), anchor: None, clock: Arc::clone(&self.clock) as _ };
+        let options = Options {
+            signer: Arc::new(log_signer()),
+            next_signer: None,
+            anchor: None,
+            clock: Arc::clone(&self.clock) as _,
+        };
         let engine = Engine::start(Box::new(store), options).expect("the engine starts");
         let outside = Outside { endpoints: self.endpoints(), patience: Duration::from_millis(500) };
         let runner = Runner::new(engine.clone(), Arc::clone(&secrets) as _, outside).expect("a runner");
