@@ -141,7 +141,7 @@ impl KeyHistory {
     }
 }
 
-/// The size a note claims on its second line, believed only for choosing the key and for saying where damage is.
+/// The size a checkpoint claims before anybody verified it: good for choosing the key and for saying where damage is, not for more.
 #[must_use]
 pub fn claimed_size(note: &str) -> Option<u64> {
     note.lines().nth(1).and_then(|line| line.parse().ok())

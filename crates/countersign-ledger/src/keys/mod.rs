@@ -21,8 +21,7 @@ mod history;
 
 pub use error::{CheckpointFault, KeyError, Side};
 pub use handover::{CrossSigned, Handover, LogSigner};
-pub use history::claimed_size;
-pub use history::{KeyHistory, Tenure};
+pub use history::{KeyHistory, Tenure, claimed_size};
 
 use crate::note::VerifierKey;
 use alloc::string::ToString as _;

@@ -28,10 +28,15 @@ pub(crate) fn signer() -> Ed25519Signer {
     Ed25519Signer::from_seed(ORIGIN, [7; 32]).expect("a signer")
 }
 
+/// The key that is to follow.
+pub(crate) fn next_signer() -> Ed25519Signer {
+    Ed25519Signer::from_seed(ORIGIN, [8; 32]).expect("a signer")
+}
+
 pub(crate) fn options() -> Options {
     Options {
         signer: Arc::new(signer()),
-        next_signer: None,
+        next_signer: Some(Arc::new(next_signer())),
         anchor: None,
         clock: Arc::new(SystemClock::new()),
     }
@@ -56,7 +61,8 @@ pub(crate) fn policy() -> Policy {
             rule("activate", "activate", "policy/main", "control", quorum.clone()),
             rule("payout", "override", "payout/limit", "production", quorum.clone()),
             rule("ping", "ping", "probe/any", "production", serde_json::json!({ "approval": "not-required" })),
-            rule("redact", "redact", "ledger/details", "control", quorum),
+            rule("redact", "redact", "ledger/details", "control", quorum.clone()),
+            rule("log-key", "rotate", "log-key/main", "control", quorum),
         ],
     }))
     .expect("a policy")
@@ -167,7 +173,11 @@ pub(crate) fn code(result: &Result<Committed, EngineError>) -> &'static str {
 }
 
 pub(crate) async fn requested(engine: &Engine) -> ApprovalId {
-    let request = approval::Request { action: payout(), parameters_sha256: Digest::of(b"parameters") };
+    requested_for(engine, payout()).await
+}
+
+async fn requested_for(engine: &Engine, action: Action) -> ApprovalId {
+    let request = approval::Request { action, parameters_sha256: Digest::of(b"parameters") };
     let committed = by(engine, ANA, Command::RequestApproval(request)).await.expect("the request is taken");
     match committed.events.first().map(|event| &event.fact) {
         Some(Fact::ApprovalRequested(id, _)) => *id,
@@ -176,7 +186,11 @@ pub(crate) async fn requested(engine: &Engine) -> ApprovalId {
 }
 
 pub(crate) async fn approved(engine: &Engine) -> ApprovalId {
-    let id = requested(engine).await;
+    approved_for(engine, payout()).await
+}
+
+pub(crate) async fn approved_for(engine: &Engine, action: Action) -> ApprovalId {
+    let id = requested_for(engine, action).await;
     for approver in [BEN, CHLOE] {
         by(engine, approver, Command::Approve(id)).await.expect("the vote counts");
     }
@@ -193,7 +207,15 @@ pub(crate) fn reserve(approval: ApprovalId) -> Command {
 
 /// What the auditor finds.
 pub(crate) fn verification(store: &mut dyn Reader) -> Result<Verified, VerificationError> {
-    let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
+    verification_by(store, &signer())
+}
+
+/// What an auditor finds who pinned this key.
+pub(crate) fn verification_by(
+    store: &mut dyn Reader,
+    pinned: &Ed25519Signer,
+) -> Result<Verified, VerificationError> {
+    let keys = [VerifierKey::parse(&pinned.vkey()).expect("a key")];
     let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::Explained };
     verification::verify(store, &trust, &mut |_| ())
 }

@@ -6,6 +6,8 @@ mod clocks;
 mod faults;
 pub(crate) mod fixture;
 mod journeys;
+mod keys;
 pub(crate) mod overlay;
 mod readers;
 pub(crate) mod redaction;
+mod signing;
