@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub mod approval;
+pub mod key;
 pub mod ledger;
 pub mod permit;
 pub mod person;

@@ -1,6 +1,7 @@
 //! The routes of the API, one method each.
 
 use countersign_api::approval::{Approval, RequestApproval};
+use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
 };
@@ -269,6 +270,16 @@ impl Client {
     /// How the log's witnesses fare.
     pub async fn witnesses(&self) -> Answer<Witnesses> {
         self.get(&["admin", "witnesses"]).await
+    }
+
+    /// Every key the log ever had. Unverified: follow the leaves with `countersign_ledger::keys` from the key you trust.
+    pub async fn log_keys(&self) -> Answer<LogKeys> {
+        self.get(&["ledger", "keys"]).await
+    }
+
+    /// Puts the node's next key in force for the log, under an approval of exactly that key.
+    pub async fn rotate_log_key(&self, rotation: &RotateLogKey) -> Answer<LogKeys> {
+        self.post(&["admin", "log", "keys"], rotation).await
     }
 
     /// That an entry is in the tree of a size. Unverified.

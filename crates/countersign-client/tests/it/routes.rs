@@ -2,6 +2,7 @@
 
 use countersign_api::Reason;
 use countersign_api::approval::RequestApproval;
+use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReservePermit};
 use countersign_api::policy::ActivatePolicy;
@@ -84,6 +85,8 @@ async fn every_method_asks_its_route() {
         c.evidence(&EvidenceScope { case: Some("rot_1".into()), ..EvidenceScope::default() }).await.is_err(),
         c.redact_details(&redaction()).await.is_err(),
         c.checkpoint().await.is_err(),
+        c.log_keys().await.is_err(),
+        c.rotate_log_key(&RotateLogKey { approval: "apr_1".into() }).await.is_err(),
         c.inclusion(1, 2).await.is_err(),
         c.consistency(1, 2).await.is_err(),
         c.alive().await.is_err(),
@@ -128,6 +131,8 @@ GET /admin/entries/7
 GET /admin/evidence?case=rot_1
 POST /admin/redactions {"entries":[3,7],"approval":"apr_1"}
 GET /ledger/checkpoint
+GET /ledger/keys
+POST /admin/log/keys {"approval":"apr_1"}
 GET /ledger/inclusion?index=1&size=2
 GET /ledger/consistency?old=1&new=2
 GET /healthz

@@ -14,13 +14,14 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
-const PUBLIC: [&str; 12] = [
+const PUBLIC: [&str; 13] = [
     "/admin/people/claim",
     "/healthz",
     "/ledger/checkpoint",
     "/ledger/checkpoint/witnessed",
     "/ledger/consistency",
     "/ledger/inclusion",
+    "/ledger/keys",
     "/ledger/proof/{index}",
     "/ledger/tile/entries/{index}",
     "/ledger/tile/{level}/{index}",

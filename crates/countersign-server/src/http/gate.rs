@@ -41,6 +41,11 @@ pub(super) struct Post<T> {
 pub(super) struct Open<T>(pub T);
 
 impl Sender {
+    /// Who it is.
+    pub(super) fn actor(&self) -> Actor {
+        Actor::Person(self.caller)
+    }
+
     /// The command as the sender's own.
     pub(super) fn submission(self, command: Command) -> Submission {
         Submission::new(Actor::Person(self.caller), command).with_idempotency(self.idempotency)

@@ -8,7 +8,7 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters`: people's names, pages, salted parameters
-//! - `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `tiles` `proofs` `witnesses` `evidence`
+//! - `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -35,6 +35,7 @@ mod envelope;
 mod evidence;
 mod gate;
 mod health;
+mod keys;
 mod ledger;
 mod lists;
 mod meter;
@@ -117,6 +118,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tiles::bundle).layer(tiles::compressed()))
         .routes(routes!(ledger::inclusion))
         .routes(routes!(ledger::consistency))
+        .routes(routes!(keys::show))
+        .routes(routes!(keys::rotate))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

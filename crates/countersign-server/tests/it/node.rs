@@ -157,6 +157,22 @@ async fn another_key_or_origin_is_refused_and_signs_nothing() {
     assert_eq!(std::fs::read_to_string(&config.checkpoint).expect("a checkpoint"), before);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_next_key_is_read_and_named_and_alone_it_is_not_enough() {
+    let (folder, config) = begun().await;
+    let next = || Some(key(folder.path(), "next.key", &STANDARD.encode([9; 32])));
+    let node = Node::start(&NodeConfig { next_log_key: next(), ..config.clone() }).await.expect("it starts");
+    node.run(std::future::ready(())).await.expect("it stops");
+    let short = Some(key(folder.path(), "short.key", "short"));
+    let message = refusal(&NodeConfig { next_log_key: short, ..config.clone() }).await;
+    assert!(message.starts_with("next_log_key: what it refers to is not 32 bytes"), "{message}");
+    // The log names neither: all three are shown.
+    let other = key(folder.path(), "other.key", &STANDARD.encode([10; 32]));
+    let message = refusal(&NodeConfig { log_key: other, next_log_key: next(), ..config }).await;
+    assert!(message.starts_with("log_key: "), "{message}");
+    assert_eq!(message.matches("ledger.test/node+").count(), 3, "{message}");
+}
+
 #[tokio::test]
 async fn an_odd_key_is_named_as_the_configuration_names_it() {
     let (folder, config) = configured();

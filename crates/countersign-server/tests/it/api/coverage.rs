@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::harness::{Api, Call, payout, ping, redact, rotate, successor};
+use super::harness::{Api, Call, next_key, payout, ping, redact, rotate, successor};
 
 /// Routes that answer anybody, and why that is right.
-const EXEMPT: [(&str, &str); 12] = [
+const EXEMPT: [(&str, &str); 13] = [
     ("GET /healthz", "for whoever watches the process"),
     ("GET /ledger/checkpoint", "the log is public by choice"),
     ("GET /ledger/checkpoint/witnessed", "the log is public by choice"),
     ("GET /ledger/consistency", "the log is public by choice"),
     ("GET /ledger/inclusion", "the log is public by choice"),
+    ("GET /ledger/keys", "the log is public by choice"),
     ("GET /ledger/proof/{index}", "the log is public by choice"),
     ("GET /ledger/tile/entries/{index}", "the log is public by choice"),
     ("GET /ledger/tile/{level}/{index}", "the log is public by choice"),
@@ -71,6 +72,11 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
         "POST /admin/approvals/{id}/withdraw" => {
             let path = format!("/admin/approvals/{}/withdraw", pending().await);
             post(path, &none, "Ana", ("Ben", 403, "not_the_requester"))
+        }
+        "POST /admin/log/keys" => {
+            let body = json!({ "approval": api.approved(&next_key()).await });
+            api.signed().await;
+            post("/admin/log/keys".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
         }
         "POST /admin/permits" => {
             post("/admin/permits".into(), &ping(), "Ana", ("Ben", 403, "not_an_executor"))

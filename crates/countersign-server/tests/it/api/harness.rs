@@ -239,6 +239,13 @@ impl Api {
         (answer.status.as_u16(), answer.code().to_owned())
     }
 
+    /// Waits until the last checkpoint covers everything.
+    pub(super) async fn signed(&self) {
+        while self.engine.checkpoint().is_none_or(|checkpoint| checkpoint.size < self.engine.size()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Asks for the approval of an action and lets Ben and Chloe agree.
     pub(super) async fn approved(&self, request: &Value) -> String {
         let id = self.ok(Call::post("/admin/approvals", request).by("Ana")).await.id();
@@ -269,6 +276,12 @@ impl Api {
         let permit = self.ok(Call::post("/admin/permits", &request).by("Ana")).await.id();
         self.ok(Call::post("/admin/rotations", &json!({ "permit": permit })).by("Ana")).await.id()
     }
+}
+
+/// A request to put the node's next key in force for the log.
+pub(super) fn next_key() -> Value {
+    let action = json!({ "verb": "rotate", "resource": "log-key/main", "environment": "control" });
+    json!({ "action": action, "parameters": { "new_key": fixture::next_signer().vkey() } })
 }
 
 /// A request for something that two people must agree to.

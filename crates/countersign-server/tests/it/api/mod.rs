@@ -7,6 +7,7 @@ mod headers;
 mod hostile;
 mod idempotency;
 mod journeys;
+mod keys;
 mod node;
 mod pages;
 mod redactions;
