@@ -239,13 +239,6 @@ impl Api {
         (answer.status.as_u16(), answer.code().to_owned())
     }
 
-    /// Waits until the last checkpoint covers everything.
-    pub(super) async fn signed(&self) {
-        while self.engine.checkpoint().is_none_or(|checkpoint| checkpoint.size < self.engine.size()) {
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// Asks for the approval of an action and lets Ben and Chloe agree.
     pub(super) async fn approved(&self, request: &Value) -> String {
         let id = self.ok(Call::post("/admin/approvals", request).by("Ana")).await.id();
@@ -263,10 +256,7 @@ impl Api {
     /// Returns once a checkpoint vouches for every entry so far.
     pub(super) async fn signed(&self) {
         let size = self.engine.size();
-        while self.engine.checkpoint().is_none_or(|checkpoint| checkpoint.size < size) {
-            // Each look at the store takes a turn of the runtime, so waiting neither sleeps nor blocks anybody.
-            self.engine.read(|reader| reader.head()).await.expect("a head");
-        }
+        self.engine.signatures().wait_for(|signed| *signed >= size).await.expect("it runs");
     }
 
     /// A rotation of Ana's.

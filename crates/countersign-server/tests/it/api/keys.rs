@@ -5,6 +5,7 @@ use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::note;
 use countersign_server::engine::{Engine, Options};
 use countersign_server::http;
+use countersign_server::search::{Place, Search};
 use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -87,7 +88,8 @@ async fn a_node_without_a_next_key_says_what_to_do() {
         .header("idempotency-key", "once")
         .body(axum::body::Body::from(body))
         .expect("a request");
-    let answer = http::router(engine, http::recorder()).oneshot(request).await.expect("an answer");
+    let search = Search::start(&engine, Place::memory());
+    let answer = http::router((engine, search), http::recorder()).oneshot(request).await.expect("an answer");
     assert_eq!(answer.status(), 409);
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
     let problem: Value = serde_json::from_slice(&body).expect("JSON");
