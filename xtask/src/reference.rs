@@ -22,6 +22,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "Entries were counted: below `size`, of how many subjects, and the root over how many each has.",
     ),
     (
+        "log.key_rotated",
+        "Another key signs checkpoints from here on; the old and the new one both signed the handover.",
+    ),
+    (
         "log.witness_lost",
         "A witness has not cosigned for longer than the node bears; an incident is opened with it.",
     ),

@@ -382,7 +382,7 @@ fn note(person: PersonId, until: Time) -> Command {
 fn histories_reach_every_kind_of_event_and_every_stage() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..100 {
+    for _ in 0..200 {
         let moves = histories().new_tree(&mut runner).unwrap().current();
         let mut play = Play::new();
         moves.iter().for_each(|it| play.play(it));

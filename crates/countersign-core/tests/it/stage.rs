@@ -111,14 +111,14 @@ pub(crate) const ACTIONS: [&str; 7] = [
     "activate policy/main control",
     "ping probe/any production",
     "redact ledger/details control",
-    "launch payout/limit production",
     "rotate log-key/main control",
+    "launch payout/limit production",
 ];
 
 pub(crate) const ROTATE: &str = ACTIONS[0];
 pub(crate) const PAYOUT: &str = ACTIONS[1];
 pub(crate) const ACTIVATE: &str = ACTIONS[2];
-pub(crate) const ROTATE_LOG_KEY: &str = ACTIONS[6];
+pub(crate) const ROTATE_LOG_KEY: &str = ACTIONS[5];
 
 /// The keys of the log, by number; the first one is that of genesis. Whether signatures hold is not the core's to say.
 pub(crate) fn log_key(number: usize) -> String {
