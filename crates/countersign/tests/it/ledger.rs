@@ -43,7 +43,7 @@ fn nothing_passes_without_evidence() {
     let (stage, other) = (Stage::new(), Stage::new());
     let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
     let (code, complaint) = verify(&database, &format!("@{}", other.text("node/log.vkey")));
-    assert!(code == 6 && complaint.contains("checkpoint_signature"), "{complaint}");
+    assert!(code == 6 && complaint.contains("log_key_not_trusted"), "{complaint}");
     assert_eq!(said(&run(&["ledger", "verify", &database])).0, 2, "a key must be given");
     assert_eq!(verify(&database, "not-a-key").0, 8);
     assert_eq!(verify(&stage.text("missing.db"), &key).0, 5);

@@ -220,6 +220,14 @@ pub(crate) fn verification_by(
     verification::verify(store, &trust, &mut |_| ())
 }
 
+/// Every byte of the log is what was signed; whether it was allowed is not asked.
+pub(crate) fn verify_bytes(store: &mut dyn Reader) {
+    let keys = [signer().verifier()];
+    let trust = Trust { origin: ORIGIN, keys: &keys, redactions: Redactions::Explained };
+    verification::verify_bytes(store, &trust, &mut |_| ())
+        .expect("no damage, and all checkpoints were reached");
+}
+
 /// The whole log is intact and was signed, as the auditor would see it.
 pub(crate) fn verify(store: &mut dyn Reader) {
     verification(store).expect("no damage, and all checkpoints were reached");
