@@ -31,6 +31,12 @@ const FORMAT: i64 = 1;
 /// How long a connection waits for another one of ours.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Pages in the write-ahead log before they are moved into the database: 64 MiB.
+const CHECKPOINT_PAGES: i64 = 16_384;
+
+/// Pages the writer keeps in memory, KiB.
+const CACHE_KIB: i64 = 16 * 1024;
+
 const FOUND: &str = "
 CREATE VIRTUAL TABLE found USING fts5(terms, words, columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');
 INSERT INTO found (found, rank) VALUES ('secure-delete', 1);
@@ -178,6 +184,10 @@ impl Index {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         // What a power cut takes is indexed again: only the file's consistency matters, not its last transactions.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // Each checkpoint waits for the disk that the ledger's own appends wait for, so they are rare; and merging lists reads back
+        // more than the default cache holds.
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
         let transaction = connection.transaction()?;
         let empty: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

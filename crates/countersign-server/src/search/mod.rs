@@ -42,7 +42,7 @@ use index::{IndexReader, Wanted};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the index lets entries gather while nobody asks: a transaction for each would cost the append path its processor.
-const LULL: Duration = Duration::from_millis(50);
+const LULL: Duration = Duration::from_millis(200);
 
 /// How long the index rests after something went wrong, unless somebody asks.
 const REST: Duration = Duration::from_secs(5);
