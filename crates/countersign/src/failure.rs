@@ -73,11 +73,18 @@ pub(crate) struct Failure {
     kind: Kind,
     what: String,
     hint: Option<String>,
+    /// Whether what was printed says it all.
+    told: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), hint: None }
+        Self { kind, what: what.into(), hint: None, told: false }
+    }
+
+    /// Says nothing more: only the exit code is left.
+    pub(crate) fn told(self) -> Self {
+        Self { told: true, ..self }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -97,6 +104,9 @@ impl std::error::Error for Failure {}
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     if error.downcast_ref().is_some_and(Unwritable::is_closed) {
         return ExitCode::SUCCESS;
+    }
+    if error.downcast_ref().is_some_and(|failure: &Failure| failure.told) {
+        return ExitCode::from(kind(error).code());
     }
     let written = if json { as_json(error) } else { as_text(error) };
     // Where even the error cannot be written, the exit code still speaks.

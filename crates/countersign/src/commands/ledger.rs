@@ -15,7 +15,7 @@ use countersign_server::verification;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Session, follow};
+use super::{Session, follow, fsck};
 use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 
@@ -27,6 +27,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         pinned: Pinned,
     },
+    /// Check a whole store and tell everything that is wrong with it; also that of a running server.
+    Fsck(fsck::Fsck),
     /// The last signed checkpoint.
     Checkpoint {
         /// The latest one that enough witnesses have cosigned, instead.
@@ -76,6 +78,7 @@ impl Pinned {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Verify { database, pinned } => verify(session, &database, &pinned),
+        Verb::Fsck(arguments) => fsck::run(session, &arguments),
         Verb::Checkpoint { witnessed } => {
             let client = session.client()?;
             let note =

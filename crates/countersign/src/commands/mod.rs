@@ -14,6 +14,7 @@ pub(crate) mod completions;
 pub(crate) mod entry;
 pub(crate) mod evidence;
 pub(crate) mod follow;
+pub(crate) mod fsck;
 pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod permit;

@@ -170,3 +170,39 @@ fn details_are_deleted_from_a_running_server_and_the_log_still_verifies() {
     let told = said(&run(&["ledger", "verify", &database, "--key", &key]));
     assert!(told.0 == 0 && told.1.contains("the details of 2"), "{told:?}");
 }
+
+#[test]
+fn a_store_is_checked_as_a_whole_and_what_is_derived_is_repaired() {
+    let stage = Stage::new();
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let (database, key) = (stage.text("node/data/ledger.db"), format!("@{}", stage.text("node/log.vkey")));
+    let checkpoint = stage.text("node/checkpoint");
+    let fsck = |database: &str, more: &[&str]| {
+        let mut arguments =
+            vec!["--json", "ledger", "fsck", database, "--key", &key, "--checkpoint", &checkpoint];
+        arguments.extend(more);
+        said(&run(&arguments))
+    };
+    let document = |said: &str| serde_json::from_str::<serde_json::Value>(said).unwrap();
+    let (code, live) = fsck(&database, &[]);
+    assert!(code == 0 && document(&live)["intact"] == true, "{live}");
+    let (code, refused) = fsck(&database, &["--repair"]);
+    assert!(code == 5 && refused.contains("another server already writes"), "{refused}");
+    served.stop();
+
+    // A word that is in records only.
+    let copy = stage.text("copy.db");
+    json(&run(&["--json", "ledger", "copy", &database, &copy]));
+    flip(&copy, r#""enrolled_at""#);
+    let (code, damaged) = fsck(&copy, &[]);
+    let damaged = document(&damaged);
+    assert_eq!((code, &damaged["findings"][0]["kind"]), (6, &"record".into()), "{damaged}");
+    let shown = said(&run(&["ledger", "fsck", &copy, "--key", &key]));
+    assert!(shown.0 == 6 && shown.1.contains("--repair"), "{shown:?}");
+    let repaired = said(&run(&["ledger", "fsck", &copy, "--key", &key, "--repair"]));
+    assert!(repaired.0 == 0 && repaired.1.contains("will be made again"), "{repaired:?}");
+    assert_eq!(fsck(&copy, &[]).0, 0);
+    assert_eq!(fsck(&stage.text("missing.db"), &["--repair"]).0, 5);
+    assert!(!stage.path("missing.db").exists());
+}
