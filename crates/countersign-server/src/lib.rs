@@ -11,6 +11,7 @@
 //! - `secrets`: values of governed secrets, sealed
 //! - `search`: finding entries: an index derived from the log
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
+//! - `fsck`: a whole store checked, everything that is wrong named
 //! - `evidence`: collects bundles for auditors
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
