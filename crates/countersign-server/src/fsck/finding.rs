@@ -61,6 +61,7 @@ kinds! {
     StrayDetails = "stray_details", Evidence, "there are details without an entry";
     Blob = "blob", Evidence, "a blob is missing or is not what its name says";
     StrayBlob = "stray_blob", Evidence, "no entry refers to a blob";
+    Key = "log_key", Evidence, "an entry names a key of the log that it may not name, or no pinned key is the log's";
     Census = "census", Evidence, "a census does not count the entries that are there";
     Idempotency = "idempotency", Evidence, "an answered request does not point at its entries";
     Node = "node", Derived, "a node of the tree is missing or is not that of the leaves below it";

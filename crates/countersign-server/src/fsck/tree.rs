@@ -6,8 +6,11 @@
 use std::collections::VecDeque;
 
 use countersign_ledger::checkpoint::Checkpoint;
+use countersign_ledger::entry::EntryView;
 use countersign_ledger::hash::Hash;
+use countersign_ledger::keys::{CheckpointFault, KeyError, KeyHistory};
 use countersign_ledger::tree::CompactRange;
+use countersign_ledger::verify::Trust;
 
 use super::{Examination, Kind};
 use crate::store::sqlite::inspect::RawNode;
@@ -19,6 +22,9 @@ const LEVELS: [u8; 7] = [8, 16, 24, 32, 40, 48, 56];
 /// Rows read at once.
 const PAGE: i64 = 256;
 
+/// Checkpoints remembered. Handing over takes seconds and a log signs a few per second, so the one it names is among them.
+const REACHED: usize = 1_024;
+
 /// A place in the tree that became perfect, and its hash.
 type Completed = (u8, u64, Hash);
 
@@ -29,11 +35,12 @@ struct Fork {
     since: u64,
 }
 
-/// A checkpoint that the tree has not reached, and where it was found.
+/// A checkpoint that the tree has not reached, and where it was found. Who may sign it is known only then.
 struct Pending {
     place: String,
     kind: Kind,
-    checkpoint: Checkpoint,
+    size: u64,
+    note: String,
 }
 
 pub(super) struct Tree {
@@ -44,6 +51,10 @@ pub(super) struct Tree {
     /// The size of the first checkpoint whose root is another: every later one would be too.
     accused: Option<u64>,
     levels: Vec<Level>,
+    /// The keys that the entries name.
+    keys: KeyHistory,
+    /// Sizes and roots of the checkpoints last reached: a handover of keys names one of them.
+    reached: VecDeque<(u64, Hash)>,
     /// The checkpoint kept outside the database, until it is reached.
     outside: Option<Pending>,
     pending: Option<Pending>,
@@ -61,18 +72,43 @@ impl Tree {
             lost: None,
             accused: None,
             levels,
+            keys: KeyHistory::new(),
+            reached: VecDeque::new(),
             outside: None,
             pending: None,
             read: i64::MIN,
             page: VecDeque::new(),
         };
-        tree.outside = examination.outside.and_then(|note| {
-            let place = "the checkpoint outside the database".to_owned();
-            opened(examination, (place, Kind::OutsideCheckpoint), note)
+        tree.outside = examination.outside.map(|note| Pending {
+            place: "the checkpoint outside the database".to_owned(),
+            kind: Kind::OutsideCheckpoint,
+            // What claims no size is opened, and told, at the beginning.
+            size: note.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0),
+            note: note.to_owned(),
         });
         tree.pending = tree.next_checkpoint(examination)?;
         tree.compare_roots(examination)?;
         Ok(tree)
+    }
+
+    /// Learns the key that an entry names, before the checkpoint that contains it is looked at.
+    pub(super) fn follow<Role>(&mut self, examination: &mut Examination<'_, Role>, entry: &EntryView<'_>) {
+        let learnt = self.keys.follow(entry).and_then(|()| self.check_handover(entry.index));
+        if let Err(error) = learnt {
+            let place = format!("entry {}", entry.index);
+            examination.findings.add(Kind::Key, place, ("a handover of the log's key that holds", error));
+        }
+    }
+
+    /// What the entry hands over, if it does, must be what a checkpoint that was reached has shown.
+    fn check_handover(&self, index: u64) -> Result<(), KeyError> {
+        let newest = self.keys.tenures().last().filter(|tenure| tenure.entry == index);
+        let Some(signed) = newest.and_then(|tenure| tenure.handover.as_ref()) else { return Ok(()) };
+        let size = signed.handover.size;
+        match self.reached.iter().find(|(reached, _)| *reached == size) {
+            Some((_, root)) if *root != signed.handover.root => Err(KeyError::Root { size }),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the next leaf: the hash it has, and the one stored beside it.
@@ -128,11 +164,16 @@ impl Tree {
             examination.findings.add(Kind::Head, "the head", (told(&self.over_leaves), told(&head.tree)));
         }
         if let Some(outside) = self.outside.take() {
-            beyond(examination, &outside, size);
+            self.beyond(examination, &outside, size);
         }
         while let Some(pending) = self.pending.take() {
-            beyond(examination, &pending, size);
+            self.beyond(examination, &pending, size);
             self.pending = self.next_checkpoint(examination)?;
+        }
+        let (named, pinned) = (self.keys.tenures(), examination.trust.keys);
+        if !named.is_empty() && self.keys.place_of(pinned).is_none() {
+            let what = ("one of the pinned keys", format!("{} keys, none of them pinned", named.len()));
+            examination.findings.add(Kind::Key, "the keys that the log names", what);
         }
         if let Some(fork) = &self.over_hashes {
             let since = fork.since;
@@ -148,19 +189,63 @@ impl Tree {
         examination: &mut Examination<'_, Role>,
     ) -> Result<(), StoreError> {
         let size = self.over_leaves.size();
-        if let Some(outside) = self.outside.take_if(|outside| outside.checkpoint.size == size) {
+        if let Some(outside) = self.outside.take_if(|outside| outside.size == size) {
             self.compare_root(examination, &outside);
         }
-        while let Some(pending) = self.pending.take_if(|pending| pending.checkpoint.size == size) {
+        while let Some(pending) = self.pending.take_if(|pending| pending.size == size) {
             self.compare_root(examination, &pending);
             self.pending = self.next_checkpoint(examination)?;
         }
         Ok(())
     }
 
+    /// A checkpoint that was not reached is of more entries than there are, unless the tree was lost before it.
+    fn beyond<Role>(&self, examination: &mut Examination<'_, Role>, pending: &Pending, size: u64) {
+        let Some(checkpoint) = self.opened(examination, pending) else { return };
+        if checkpoint.size > size {
+            let kind = if pending.kind == Kind::OutsideCheckpoint { pending.kind } else { Kind::Truncated };
+            let expected = format!("at least {} entries", checkpoint.size);
+            examination.findings.add(kind, &pending.place, (expected, format!("a log of {size}")));
+        }
+    }
+
+    /// A checkpoint that is what it claims and is signed by the key that the log names for its size; anything else is told.
+    fn opened<Role>(&self, examination: &mut Examination<'_, Role>, pending: &Pending) -> Option<Checkpoint> {
+        let Pending { place, kind, size, note } = pending;
+        let trust = examination.trust;
+        let opened = match self.keys.open(note) {
+            Err(fault @ CheckpointFault::Retired { .. }) => Err(fault),
+            // The entry that names its key may be damaged or gone; then a pinned key still says so.
+            Err(fault) => Checkpoint::open(note, trust.keys).map_err(|_| fault),
+            opened => opened,
+        };
+        let found = match opened {
+            Ok(checkpoint) if checkpoint.origin != trust.origin => {
+                format!("one of `{}`", checkpoint.origin.escape_debug())
+            }
+            Ok(checkpoint) if checkpoint.size != *size => format!("one of {} entries", checkpoint.size),
+            Ok(checkpoint) => {
+                examination.checkpoints += 1;
+                return Some(checkpoint);
+            }
+            Err(fault) => fault.to_string(),
+        };
+        let expected = format!("a signed checkpoint of {size} entries of `{}`", trust.origin);
+        examination.findings.add(*kind, place, (expected, found));
+        None
+    }
+
+    /// Whether the key in force at that size is pinned, or was led to by one that is.
+    fn is_trusted(&self, trust: &Trust<'_>, size: u64) -> bool {
+        let signed_by = self.keys.place_at(size);
+        let pinned = self.keys.place_of(trust.keys);
+        self.keys.tenures().is_empty() || pinned.zip(signed_by).is_some_and(|(pinned, by)| pinned <= by)
+    }
+
     fn compare_root<Role>(&mut self, examination: &mut Examination<'_, Role>, pending: &Pending) {
-        let Pending { place, checkpoint, kind } = pending;
-        let size = checkpoint.size;
+        let Some(checkpoint) = self.opened(examination, pending) else { return };
+        let Pending { place, kind, size, .. } = pending;
+        let size = *size;
         if let Some(fork) = self.over_hashes.take_if(|fork| fork.tree.root() == checkpoint.root) {
             examination.findings.note(format!(
                 "the checkpoint of {size} entries was signed over the hash stored beside entry {}, so its leaf was changed",
@@ -175,7 +260,13 @@ impl Tree {
                     fork.since
                 ));
             }
-            examination.signed = size;
+            if self.is_trusted(&examination.trust, size) {
+                examination.signed = size;
+            }
+            if self.reached.len() >= REACHED {
+                self.reached.pop_front();
+            }
+            self.reached.push_back((size, checkpoint.root));
         } else if let (Some(accused), Kind::Checkpoint) = (self.accused, *kind) {
             examination.findings.note(format!(
                 "later checkpoints include what is wrong before {accused}, so they are not told one by one"
@@ -189,7 +280,7 @@ impl Tree {
         }
     }
 
-    /// The next stored checkpoint that is what it claims; the others are told.
+    /// The next stored checkpoint; one of a size that is none is told.
     fn next_checkpoint<Role: Send>(
         &mut self,
         examination: &mut Examination<'_, Role>,
@@ -202,15 +293,10 @@ impl Tree {
             let Some((stored, note)) = self.page.pop_front() else { return Ok(None) };
             self.read = stored;
             let place = format!("checkpoint {stored}");
-            let Some(pending) = opened(examination, (place, Kind::Checkpoint), &note) else { continue };
-            examination.checkpoints += 1;
-            // What is passed already, and not where it is looked for, is no help.
-            if i64::try_from(pending.checkpoint.size) == Ok(stored) {
-                return Ok(Some(pending));
+            if let Ok(size) = u64::try_from(stored) {
+                return Ok(Some(Pending { place, kind: Kind::Checkpoint, size, note }));
             }
-            let what =
-                (format!("a checkpoint of {stored} entries"), format!("one of {}", pending.checkpoint.size));
-            examination.findings.add(Kind::Checkpoint, pending.place, what);
+            examination.findings.add(Kind::Checkpoint, place, ("a size", stored));
         }
     }
 
@@ -251,38 +337,11 @@ impl Tree {
     }
 }
 
-/// A checkpoint that was not reached is of more entries than there are, unless the tree was lost before it.
-fn beyond<Role>(examination: &mut Examination<'_, Role>, pending: &Pending, size: u64) {
-    if pending.checkpoint.size > size {
-        let kind = if pending.kind == Kind::OutsideCheckpoint { pending.kind } else { Kind::Truncated };
-        let expected = format!("at least {} entries", pending.checkpoint.size);
-        examination.findings.add(kind, &pending.place, (expected, format!("a log of {size}")));
-    }
-}
-
 /// Pushes and tells what became perfect.
 fn pushed(tree: &mut CompactRange, leaf: Hash) -> Vec<Completed> {
     let mut completed = Vec::new();
     tree.push_with(leaf, |level, index, hash| completed.push((level, index, hash)));
     completed
-}
-
-/// A checkpoint that is validly signed for this log; anything else is told.
-fn opened<Role>(
-    examination: &mut Examination<'_, Role>,
-    (place, kind): (String, Kind),
-    note: &str,
-) -> Option<Pending> {
-    let trust = examination.trust;
-    let found = match Checkpoint::open(note, trust.keys) {
-        Ok(checkpoint) if checkpoint.origin == trust.origin => {
-            return Some(Pending { place, kind, checkpoint });
-        }
-        Ok(checkpoint) => format!("one of `{}`", checkpoint.origin.escape_debug()),
-        Err(error) => error.to_string(),
-    };
-    examination.findings.add(kind, place, (format!("a signed checkpoint of `{}`", trust.origin), found));
-    None
 }
 
 fn stray<Role: Send>(examination: &mut Examination<'_, Role>, node: &RawNode) -> Result<(), StoreError> {

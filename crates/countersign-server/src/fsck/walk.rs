@@ -157,8 +157,12 @@ impl<Role: Send> Walk<'_, '_, Role> {
                 (format!("a leaf with the hash {}", hex(&entry.leaf_hash)), format!("one with {hash}"));
             self.examination.findings.add(Kind::LeafBytes, &place, what);
         }
+        let parsed = EntryView::parse(&entry.leaf);
+        if let Ok(view) = &parsed {
+            self.tree.follow(self.examination, view);
+        }
         self.tree.push(self.examination, (hash, stored))?;
-        match EntryView::parse(&entry.leaf) {
+        match parsed {
             Ok(view) => {
                 self.envelope((index, entry), &view);
                 if let Some(details) = details {
