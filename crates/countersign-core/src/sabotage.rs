@@ -24,10 +24,12 @@ pub enum Sabotage {
     SkipOverlap,
     /// Hooks count as acknowledged without being called.
     InventedOutcome,
+    /// A witness answers without having remembered.
+    ForgetfulWitness,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 7] = [
+pub const ALL: [(&str, Sabotage); 8] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -35,6 +37,7 @@ pub const ALL: [(&str, Sabotage); 7] = [
     ("synchronous-off", Sabotage::SynchronousOff),
     ("skip-overlap", Sabotage::SkipOverlap),
     ("invented-outcome", Sabotage::InventedOutcome),
+    ("forgetful-witness", Sabotage::ForgetfulWitness),
 ];
 
 #[cfg(feature = "sabotage")]

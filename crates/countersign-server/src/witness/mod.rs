@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use countersign_core::sabotage::{self, Sabotage};
 use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
 use countersign_ledger::note::{self, Cosigner, NoteError, VerifierKey};
 use countersign_ledger::witness::{AddCheckpoint, Known, Objection, RequestError, Seen, judge, size_body};
@@ -139,7 +140,9 @@ impl Witness {
         // Of the submitted signatures only the log's own go on: anybody may have added others.
         let signatures = request.checkpoint.get(cosignable.text.len() + 1..).unwrap_or_default();
         let cosigned = note::add(&cosigned, signatures, &desk.log.keys)?;
-        self.memory.remember(&desk.log.origin, &cosigned)?;
+        if !sabotage::is_active(Sabotage::ForgetfulWitness) {
+            self.memory.remember(&desk.log.origin, &cosigned)?;
+        }
         Ok(line)
     }
 

@@ -15,6 +15,7 @@ const MARK: &str = "child: ";
 fn plays_its_role() {
     match std::env::var(ROLE) {
         Ok(role) if role == "engine" => crate::power::child::play(),
+        Ok(role) if role == "forks" => crate::witness::play_forks(),
         Ok(role) if role == "witness" => crate::witness::play(),
         Ok(role) if role == "no-overlay" => crate::engine::overlay::play(),
         Ok(role) => panic!("there is no role `{role}`"),

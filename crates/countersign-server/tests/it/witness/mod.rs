@@ -188,6 +188,25 @@ async fn of_two_forks_that_race_one_is_cosigned() {
     }
 }
 
+/// The child: two forks in a row, and how many of them were cosigned.
+pub(crate) fn play_forks() {
+    #[cfg(feature = "sabotage")]
+    countersign_core::sabotage::activate(countersign_core::sabotage::Sabotage::ForgetfulWitness);
+    let folder = tempfile::tempdir().expect("a folder");
+    let witness = witness(Folder::take(folder.path()).expect("a folder"));
+    let forks = ["one", "another"].map(|word| Log::default().grow(5, word).request(0).to_string());
+    let cosigned = forks.iter().filter(|fork| witness.add_checkpoint(fork).is_ok()).count();
+    say(&format!("{cosigned} cosigned"));
+}
+
+/// A witness that answers without having remembered is noticed by the very test of the race.
+#[cfg(feature = "sabotage")]
+#[test]
+fn a_witness_that_forgets_would_be_noticed() {
+    let mut child = Child::start(std::process::Command::new("env"), "forks");
+    assert_eq!(child.line().as_deref(), Some("2 cosigned"));
+}
+
 /// Remembers, says so, and never comes back: the witness hangs between remembering and answering.
 struct Stuck(Folder);
 
