@@ -16,3 +16,5 @@ mod reference;
 mod stage;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod witness;

@@ -200,3 +200,52 @@ fn a_witness_knows_its_logs_by_their_keys() {
         assert!(complaint.contains(told), "{complaint}");
     }
 }
+
+#[test]
+fn witnesses_and_how_many_are_enough_are_read_strictly() {
+    let vkey = |name: &str, seed: u8| {
+        Cosigner::from_seed(name, [seed; 32]).expect("a cosigner").verifier().to_string()
+    };
+    let witness = |name: &str, vkey: &str, url: &str| {
+        format!("[[witnesses]]\nname = \"{name}\"\nvkey = \"{vkey}\"\nurl = \"{url}\"\n")
+    };
+    let https = "https://w.example/x";
+    let three =
+        [("a", 1), ("b", 2), ("c", 3)].map(|(name, seed)| witness(name, &vkey(name, seed), https)).concat();
+    let with = |top: &str, witnesses: &str| {
+        NodeConfig::parse(Path::new("countersign.toml"), &format!("{top}\n{NODE}\n{witnesses}"))
+    };
+    for fine in ["any", "all", "1 of 3", "2 of 3", "3 of 3", "2 of a, c", "1 of b", "3 of a,b,c"] {
+        let config = with(&format!("witness_policy = \"{fine}\""), &three).expect(fine);
+        assert_eq!((config.witnesses.each.len(), config.witnesses.words.as_str()), (3, fine));
+    }
+    let config = with("", &three).expect("fine");
+    assert_eq!((config.witnesses.words.as_str(), config.witnesses.lost_after.as_secs()), ("all", 300));
+    assert_eq!(with("", "").expect("fine").witnesses.each.len(), 0);
+    for odd in
+        ["", "0 of 3", "4 of 3", "2 of 2", "2 of a", "2 of a, a", "1 of d", "most", "-1 of 3", "2 of a, b,"]
+    {
+        let complaint = with(&format!("witness_policy = \"{odd}\""), &three).expect_err(odd).to_string();
+        assert!(complaint.contains("witness_policy: `") && complaint.contains("`any`, `all`"), "{complaint}");
+    }
+    let log = Ed25519Signer::from_seed("ledger.example/log", [9; 32]).expect("a signer").vkey();
+    for (top, witnesses, told) in [
+        ("witness_policy = \"any\"", String::new(), "there are no `[[witnesses]]`"),
+        ("witness_lost_after_seconds = 0", three.clone(), "it must be 1 or more"),
+        ("", witness("a", &log, https), "witnesses.a.vkey: this is a log's key"),
+        ("", witness("a", "x", https), "witnesses.a.vkey: not a verifier key"),
+        (
+            "",
+            witness("a", &vkey("a", 1), "http://w.example"),
+            "witnesses.a.url: `http://w.example` would send",
+        ),
+        ("", three.clone() + &witness("a", &vkey("d", 4), https), "`a` is listed twice"),
+        ("", three.clone() + &witness("d", &vkey("d", 1), https), "`a` and `d` have one key"),
+        ("", three.clone() + &witness("d", &vkey("a", 4), https), "two keys have the name `a`"),
+        ("", witness("a", &vkey("ledger.example/test", 1), https), "its key has the name of this log"),
+        ("", witness("A b", &vkey("a", 1), https), "is not a name"),
+    ] {
+        let complaint = with(top, &witnesses).expect_err(told).to_string();
+        assert!(complaint.contains(told), "{complaint}");
+    }
+}

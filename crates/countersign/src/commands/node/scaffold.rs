@@ -37,7 +37,13 @@ pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -
          # [endpoints.payments]\n\
          # hook_url = \"https://payments.example/hooks/countersign\"\n\
          # probe_url = \"https://payments.example/webhooks/stripe\"\n\
-         # key = \"file:{keys}/payments.hook\"   # `whsec_` and the base64 of 24 to 64 bytes\n",
+         # key = \"file:{keys}/payments.hook\"   # `whsec_` and the base64 of 24 to 64 bytes\n\n\
+         # Witnesses that cosign checkpoints, so that nobody can be shown another history unnoticed; see `countersign witness new`.\n\
+         # How many are enough stands above the tables: witness_policy = \"2 of 3\" (or \"any\", \"all\").\n\
+         # [[witnesses]]\n\
+         # name = \"harbour\"\n\
+         # vkey = \"witness.example/harbour+…\"\n\
+         # url = \"https://witness.example\"\n",
         toml::Value::from(origin)
     )
 }
