@@ -7,7 +7,7 @@
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
-//! - `names` `lists` `parameters`: people's names, pages, salted parameters
+//! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
@@ -48,6 +48,7 @@ mod problem;
 mod proofs;
 mod redactions;
 mod rotations;
+mod shelf;
 mod tiles;
 mod witnesses;
 
@@ -63,6 +64,7 @@ struct App {
     names: Arc<names::Names>,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
+    shelf: Arc<shelf::Shelf>,
     /// Bounds how many evidence bundles are made at once.
     exports: Arc<Semaphore>,
 }
@@ -137,7 +139,15 @@ pub fn router_with(
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
 ) -> Router {
-    let app = App { engine, search, names: Arc::default(), metrics, witnesses, exports: evidence::places() };
+    let app = App {
+        engine,
+        search,
+        names: Arc::default(),
+        metrics,
+        witnesses,
+        shelf: Arc::default(),
+        exports: evidence::places(),
+    };
     let (router, _) = routes().split_for_parts();
     router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
 }

@@ -3,6 +3,7 @@
 //! Nothing is shown that no signed checkpoint vouches for, although the store may have it already. Proofs are made by whoever fetches;
 //! the routes that make them are in `ledger` and `proofs`.
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -59,7 +60,15 @@ async fn serve(app: &App, uri: &Uri) -> Result<Response, Rejected> {
     if !tile.is_within(signed) {
         return Err(Rejected::not_found("tile", path));
     }
-    let bytes = app.engine.read_public(move |reader| content(reader, &tile)).await?;
+    let bytes = match app.shelf.get(&tile) {
+        Some(bytes) => bytes,
+        None => {
+            let read = app.engine.read_public(move |reader| content(reader, &tile)).await?;
+            let bytes = Bytes::from(read);
+            app.shelf.put(tile, bytes.clone());
+            bytes
+        }
+    };
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, FOR_EVER)];
     Ok((headers, bytes).into_response())
 }
