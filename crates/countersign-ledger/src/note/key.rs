@@ -208,7 +208,7 @@ fn key_id(name: &str, signature_type: SignatureType, key: &VerifyingKey) -> u32 
 }
 
 pub(super) fn is_key_name(name: &str) -> bool {
-    let forbidden =
-        |character: char| character.is_whitespace() || character.is_ascii_control() || character == '+';
+    // The specification's control characters are those below the space, so `\u{7f}` is not one.
+    let forbidden = |character: char| character.is_whitespace() || character < ' ' || character == '+';
     !name.is_empty() && !name.contains(forbidden)
 }

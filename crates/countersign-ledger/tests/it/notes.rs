@@ -111,6 +111,8 @@ fn what_cannot_be_a_note_is_not_signed() {
     for name in ["", "a b", "a+b", "a\u{a0}b", "a\nb", "a\u{1}b", "a\u{2028}b"] {
         assert_eq!(Ed25519Signer::from_seed(name, [1; 32]).unwrap_err(), NoteError::KeyName(name.into()));
     }
+    // Odd, but nothing that the specification forbids.
+    assert!(Ed25519Signer::from_seed("a\u{7f}b", [1; 32]).is_ok());
 }
 
 /// A key that is kept elsewhere, by somebody who says no.
