@@ -47,7 +47,7 @@ const RULES: [Rule; 8] = [
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     let mut paths = Vec::new();
-    for folder in ["crates", "examples", "xtask"] {
+    for folder in ["crates", "examples", "fuzz", "xtask"] {
         collect(&root.join(folder), &mut paths)?;
     }
     paths.sort();
