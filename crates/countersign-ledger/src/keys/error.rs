@@ -75,6 +75,11 @@ pub enum CheckpointFault {
     },
     /// No entry names a key yet.
     NoKey,
+    /// The key in force has signed it, but no trusted key is that one or leads to it.
+    NotTrusted {
+        /// The key in force, as a vkey.
+        key: String,
+    },
 }
 
 impl fmt::Display for Side {
@@ -130,6 +135,9 @@ impl fmt::Display for CheckpointFault {
                 write!(f, "it is signed by the retired key `{key}`, which may sign up to size {until}")
             }
             Self::NoKey => f.write_str("no entry names a key of the log"),
+            Self::NotTrusted { key } => {
+                write!(f, "it is signed by `{key}`, to which no trusted key has handed over")
+            }
         }
     }
 }
@@ -140,7 +148,7 @@ impl core::error::Error for CheckpointFault {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Invalid(error) => Some(error),
-            Self::Retired { .. } | Self::NoKey => None,
+            Self::Retired { .. } | Self::NoKey | Self::NotTrusted { .. } => None,
         }
     }
 }

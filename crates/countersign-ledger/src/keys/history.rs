@@ -127,6 +127,24 @@ impl KeyHistory {
         }
     }
 
+    /// Opens a checkpoint for somebody who pinned some keys: the key in force at its size has signed it, and is one of them or was
+    /// led to by handovers from one of them. A log that names no key for itself is signed by the trusted keys.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`CheckpointFault::NotTrusted`] if no trusted key leads there.
+    pub fn open_trusted(&self, note: &str, trusted: &[VerifierKey]) -> Result<Checkpoint, CheckpointFault> {
+        if self.tenures.is_empty() {
+            return Ok(Checkpoint::open(note, trusted)?);
+        }
+        let checkpoint = self.open(note)?;
+        let (by, from) = (self.place_at(checkpoint.size), self.place_of(trusted));
+        if from.is_some_and(|from| by.is_some_and(|by| from <= by)) {
+            return Ok(checkpoint);
+        }
+        let key = by.and_then(|by| self.tenures.get(by)).map_or_else(String::new, |by| by.key.to_string());
+        Err(CheckpointFault::NotTrusted { key })
+    }
+
     /// Who signed instead of the key in force, if it was one of those before it.
     fn unsigned(&self, note: &str, former: &[Tenure]) -> CheckpointFault {
         let signed = |tenure: &&Tenure| Checkpoint::open(note, core::slice::from_ref(&tenure.key)).is_ok();

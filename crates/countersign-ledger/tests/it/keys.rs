@@ -207,6 +207,20 @@ fn each_size_has_one_key_and_a_retired_one_is_named() {
     assert!(matches!(unsigned, Err(CheckpointFault::Invalid(_))), "{unsigned:?}");
     assert_eq!(history.open(&early.sign(&[&key(1), &key(2)]).unwrap()), Ok(early));
     assert_eq!(KeyHistory::new().open(&late), Err(CheckpointFault::NoKey));
+
+    // Who pinned the new key does not believe the old one alone, who pinned the old one is led to the new one.
+    let (old, new) = (log.notes[0].as_str(), log.notes[3].as_str());
+    let not_trusted = |number: u8| Err(CheckpointFault::NotTrusted { key: key(number).vkey() });
+    assert!(
+        history.open_trusted(old, &[pinned(1)]).is_ok() && history.open_trusted(new, &[pinned(1)]).is_ok()
+    );
+    assert!(history.open_trusted(new, &[pinned(2)]).is_ok());
+    assert_eq!(history.open_trusted(old, &[pinned(2)]), not_trusted(1));
+    assert_eq!(history.open_trusted(new, &[pinned(9)]), not_trusted(2));
+    assert!(
+        KeyHistory::new().open_trusted(old, &[pinned(1)]).is_ok(),
+        "who signs a log without history is pinned"
+    );
 }
 
 #[test]
