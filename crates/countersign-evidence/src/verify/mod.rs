@@ -4,6 +4,7 @@
 //! verifier takes nothing for granted but the keys it is given.
 //!
 //! # Layout
+//! - `keys`: who signed, and how that follows from the pinned keys
 //! - `case`: the bundle read into events, with everything that follows from the bytes alone
 //! - `subjects`: which subjects matter, whether their entries are all there
 //! - `witnesses`: whether others saw the checkpoint too
@@ -19,6 +20,7 @@ use countersign_ledger::witness::Policy;
 use crate::bundle::{self, Bundle};
 
 mod case;
+mod keys;
 mod meaning;
 mod subjects;
 mod witnesses;
@@ -31,7 +33,7 @@ pub(crate) use subjects::closure;
 pub struct Trust<'a> {
     /// The log's origin line.
     pub origin: &'a str,
-    /// The keys that sign its checkpoints.
+    /// Keys that were pinned: any the log ever had, the handovers in the bundle lead on from there.
     pub keys: &'a [VerifierKey],
     /// How many of which witnesses must have cosigned the checkpoint, if that is demanded.
     pub witnesses: Option<&'a Policy>,
@@ -142,29 +144,22 @@ pub fn verify(file: &[u8], trust: &Trust<'_>) -> Result<Verified, Unverified> {
 fn steps(file: &[u8], trust: &Trust<'_>, checks: &mut Vec<Check>) -> Result<(Checkpoint, [usize; 2]), Lie> {
     let bundle = bundle::parse(file).map_err(|error| Lie::new("form", error))?;
     checks.push(Check::holds("form", "one block of strict JSON, a bundle of version 1"));
-    let checkpoint = signed(&bundle, trust)?;
+    let keys = keys::history(&bundle)?;
+    let checkpoint = keys::signed(&bundle, &keys, trust)?;
     let Checkpoint { origin, size, .. } = &checkpoint;
     checks.push(Check::holds(
         "signature",
-        format!("checkpoint of `{origin}` with {size} entries, signed by the pinned key"),
+        format!(
+            "checkpoint of `{origin}` with {size} entries, signed by the log's key in force at that size"
+        ),
     ));
-    checks.push(witnesses::check(&bundle, trust.keys, trust.witnesses)?);
+    checks.push(keys::check(&checkpoint, &keys, trust));
+    checks.push(witnesses::check(&bundle, &keys, trust.witnesses)?);
     let case = Case::read(&bundle, &checkpoint, checks)?;
     let subjects = subjects::check(&case, &checkpoint, checks)?;
     meaning::check(&case, &subjects, checks)?;
     checks.push(report(file, &bundle)?);
     Ok((checkpoint, [case.entries.len(), case.selected().count()]))
-}
-
-fn signed(bundle: &Bundle, trust: &Trust<'_>) -> Result<Checkpoint, Lie> {
-    let checkpoint = Checkpoint::open(&bundle.checkpoint, trust.keys)
-        .map_err(|error| Lie::new("checkpoint_signature", error))?;
-    if checkpoint.origin == trust.origin {
-        Ok(checkpoint)
-    } else {
-        let what = format!("the checkpoint is of the log `{}`", checkpoint.origin.escape_debug());
-        Err(Lie::new("checkpoint_origin", what))
-    }
 }
 
 /// The page must be the one that follows from the evidence in it: what people read is what was verified.

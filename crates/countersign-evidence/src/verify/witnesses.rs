@@ -1,6 +1,7 @@
 //! Whether witnesses saw the checkpoint too: only then is it shown that everybody else is shown the same history.
 
 use countersign_ledger::checkpoint::Cosigned;
+use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::witness::Policy;
 
@@ -8,7 +9,7 @@ use super::{Check, Lie};
 use crate::bundle::Bundle;
 
 /// Checks the cosignatures against a policy that came from outside; a quorum that is demanded and not met is no evidence.
-pub(super) fn check(bundle: &Bundle, keys: &[VerifierKey], policy: Option<&Policy>) -> Result<Check, Lie> {
+pub(super) fn check(bundle: &Bundle, keys: &KeyHistory, policy: Option<&Policy>) -> Result<Check, Lie> {
     let what = "witnesses";
     let Some(policy) = policy else {
         let why = "no witnesses were named: the operator could show somebody else another history, signed by the same key";

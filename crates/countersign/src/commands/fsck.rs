@@ -34,7 +34,8 @@ pub(crate) struct Fsck {
 pub(crate) fn run(session: &Session, arguments: &Fsck) -> anyhow::Result<()> {
     let keys = [arguments.pinned.key()?];
     let [key] = &keys;
-    let trust = Trust { origin: arguments.pinned.origin(key), keys: &keys, redactions: Redactions::Explained };
+    let trust =
+        Trust { origin: arguments.pinned.origin(key), keys: &keys, redactions: Redactions::Explained };
     // Read before the database is opened: a running server renews it, and then it may be of more entries than are looked at.
     let outside = match &arguments.checkpoint {
         Some(path) => {
