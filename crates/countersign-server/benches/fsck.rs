@@ -25,7 +25,6 @@ use countersign_ledger::tree::CompactRange;
 use countersign_ledger::verify::{Redactions, Trust};
 use countersign_server::engine::{Engine, Submission, census};
 use countersign_server::fsck::{self, Request};
-use countersign_server::store::Reader;
 use countersign_server::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 

@@ -16,8 +16,10 @@ pub(super) fn check(bundle: &Bundle, keys: &KeyHistory, policy: Option<&Policy>)
         return Ok(Check::not_shown(what, why));
     };
     let lie = |error: &dyn std::fmt::Display| Lie::new(what, error);
+    // That the right one of the log's keys signed was shown before.
+    let log: Vec<VerifierKey> = keys.tenures().iter().map(|tenure| tenure.key.clone()).collect();
     let cosigned =
-        Cosigned::open(&bundle.checkpoint, keys, &policy.witness_keys()).map_err(|error| lie(&error))?;
+        Cosigned::open(&bundle.checkpoint, &log, &policy.witness_keys()).map_err(|error| lie(&error))?;
     let names: Vec<&str> = cosigned.cosigned_by.iter().map(|by| by.name.as_str()).collect();
     if !policy.is_met_by(&cosigned.cosigned_by) {
         let found = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
