@@ -26,6 +26,7 @@ async fn a_case_verifies_offline_and_says_what_was_checked() {
     let expected = [
         "form",
         "signature",
+        "keys",
         "witnesses",
         "leaves",
         "proof",
