@@ -23,7 +23,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
 use crate::script::{self, handing_over, witness};
-use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE};
+use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE, REDACT, ROTATE_LOG_KEY};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -192,11 +192,7 @@ impl Play {
                 self.submit(Actor::Person(ANA), permit.map(|permit| start(permit, 5)));
             }
             Move::HandOver => {
-                self.submit(Actor::Person(ANA), Some(request(5)));
-                let approval = self.approvals.last().map(|(id, _)| *id);
-                for voter in [BEN, CHLOE] {
-                    self.submit(Actor::Person(voter), approval.map(Command::Approve));
-                }
+                let approval = self.agreed(numbered(ROTATE_LOG_KEY));
                 let keys = self.book.whole.log().map_or(0, |log| log.keys.len());
                 self.submit(Actor::Person(ANA), approval.map(|id| handing_over((keys - 1, keys), id)));
             }
@@ -262,7 +258,7 @@ impl Play {
     }
 
     fn redact_properly(&mut self, of: &[Index]) {
-        let Some(id) = self.agreed(4) else { return };
+        let Some(id) = self.agreed(numbered(REDACT)) else { return };
         self.submit(Actor::Person(ANA), Some(self.redact(id, of)));
     }
 
@@ -353,6 +349,11 @@ impl Play {
             assert!(!matches!(status.as_str(), "reserved" | "started"), "{status:?}");
         }
     }
+}
+
+/// Which of the actions that are asked for this is.
+fn numbered(action: &str) -> usize {
+    ACTIONS.iter().position(|known| *known == action).unwrap()
 }
 
 fn request(action: usize) -> Command {
