@@ -3,13 +3,14 @@
 //! Where [`crate::verification`] stops at the first damage and answers whether a log can be trusted, this goes on to the end and says what
 //! exactly is broken, so that somebody can decide what to do at 3 a.m. It does not judge whether what happened was allowed.
 //!
-//! Everything is seen in one read transaction, so a running server does not disturb. Memory grows with what is alive and with the number
-//! of policies, not with the log: rows are read in pages, records are compared at the last entry of their subject, and at most 20
+//! Everything is seen in one read transaction, so a running server does not disturb. Memory grows with what is alive and with the numbers
+//! of policies and redactions, not with the log: rows are read in pages, records are compared at the last entry of their subject, and at most 20
 //! findings of each kind are kept.
 //!
 //! # Layout
 //! - `finding`: kinds of findings, and the bounded list of them
 //! - `walk`: the one pass over the entries and what stands beside each
+//! - `absences`: details that are not there, and the entries that say why
 //! - `tree`: root, nodes and checkpoints as the tree grows
 //! - `fold`: what the entries come to: records and the snapshot
 //! - `beside`: what no pass over the entries meets: subjects, blobs, answered requests, rows without an entry
@@ -24,6 +25,7 @@ use crate::store::sqlite::inspect::Purpose;
 use crate::store::sqlite::{Sqlite, SqliteStore};
 use crate::store::{Head, Reader, StoreError};
 
+mod absences;
 mod beside;
 mod finding;
 mod fold;

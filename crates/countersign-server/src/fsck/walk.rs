@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use countersign_core::Fact;
-use countersign_core::redaction::DetailsRedacted;
 use countersign_core::time::Time;
 use countersign_ledger::details::commitment;
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::hash::{Hash, leaf_hash};
 
+use super::absences::Absences;
 use super::fold::{Entry, Fold};
 use super::tree::{Tree, hex};
 use super::{Examination, Kind, Progress, ProgressFn};
@@ -50,7 +50,7 @@ pub(super) fn entries<Role: Send>(
         counted: 0,
         last_time: String::new(),
         blobs: BTreeSet::new(),
-        absent: BTreeSet::new(),
+        absences: Absences::default(),
     };
     let mut after = i64::MIN;
     loop {
@@ -65,8 +65,8 @@ pub(super) fn entries<Role: Send>(
     let end = walk.next;
     walk.head_time(head);
     walk.missing(size);
-    walk.lost();
-    let Walk { examination, tree, fold, blobs, .. } = walk;
+    let Walk { examination, tree, fold, blobs, absences, .. } = walk;
+    absences.finish(examination);
     tree.finish(examination, (head, size))?;
     fold.finish(examination, size)?;
     Ok(Walked { size, end, blobs })
@@ -84,8 +84,7 @@ struct Walk<'w, 'a, Role> {
     counted: u64,
     last_time: String,
     blobs: BTreeSet<Hash>,
-    /// Entries without the details they commit to, as long as no later one says that these were redacted.
-    absent: BTreeSet<u64>,
+    absences: Absences,
 }
 
 impl<Role: Send> Walk<'_, '_, Role> {
@@ -94,6 +93,9 @@ impl<Role: Send> Walk<'_, '_, Role> {
         let details = self.examination.store.raw_details((after, until), i64::MAX);
         let details = self.examination.readable("the details", details)?;
         let readable = details.is_some();
+        if !readable {
+            self.absences.go_blind();
+        }
         let mut details = details.unwrap_or_default().into_iter().peekable();
         for entry in entries {
             let Some(index) = u64::try_from(entry.index).ok().filter(|index| *index < self.size) else {
@@ -208,35 +210,18 @@ impl<Role: Send> Walk<'_, '_, Role> {
         let (expected, found) = match (view.details_sha256, details) {
             (None, None) => return,
             (Some(named), Some(details)) if bound(details) == Some(named) => return,
-            (None, Some(_)) => ("none".to_owned(), "details".to_owned()),
-            (Some(_), None) => {
-                // A later entry may say that they were redacted.
-                self.absent.insert(view.index);
-                return;
+            // Whether an entry says why is known when it comes.
+            (Some(named), None) => return self.absences.note(view.index, (named, None)),
+            (Some(named), Some(RawDetails { redacted_by: Some(by), .. })) => {
+                return self.absences.note(view.index, (named, Some(*by)));
             }
+            (None, Some(_)) => ("none".to_owned(), "details".to_owned()),
             (Some(named), Some(details)) => {
                 let found = bound(details).map_or("ones without a salt".to_owned(), |hash| hash.to_string());
                 (format!("details bound by {named}"), found)
             }
         };
         self.examination.findings.add(Kind::Details, place, (expected, found));
-    }
-
-    /// An entry says that the details of earlier ones were redacted: then they are not there.
-    fn redacted(&mut self, by: u64, redacted: &DetailsRedacted) {
-        for index in redacted.entries.iter().filter(|index| !self.absent.remove(index)) {
-            let expected = format!("no details: entry {by} says that they were redacted");
-            let found = if index < by { "details" } else { "an entry that was yet to come" };
-            self.examination.findings.add(Kind::Details, format!("entry {index}"), (expected, found));
-        }
-    }
-
-    /// Details that no entry says were redacted are lost.
-    fn lost(&mut self) {
-        for index in std::mem::take(&mut self.absent) {
-            let what = ("the details that the leaf commits to", "none, and no redaction");
-            self.examination.findings.add(Kind::Details, format!("entry {index}"), what);
-        }
     }
 
     /// What the entry says, and what follows from it.
@@ -255,6 +240,9 @@ impl<Role: Send> Walk<'_, '_, Role> {
             Fact::PolicyActivated(_, activated) => {
                 self.blobs.insert(Hash(activated.policy_sha256.0));
             }
+            Fact::LogDetailsRedacted(_, redacted) => {
+                self.absences.explain(self.examination, (index, redacted));
+            }
             Fact::LogCensusTaken(_, taken) => {
                 self.examination.censuses += 1;
                 // What cannot be counted at all is a census that does not hold.
@@ -267,7 +255,6 @@ impl<Role: Send> Walk<'_, '_, Role> {
                 }
                 self.counted = taken.size;
             }
-            Fact::LogDetailsRedacted(_, redacted) => self.redacted(index, redacted),
             _ => {}
         }
         // Under another subject than its own it is the last of nothing.

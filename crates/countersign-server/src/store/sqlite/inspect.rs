@@ -26,6 +26,8 @@ pub(crate) struct RawEntry {
 /// The details of an entry.
 pub(crate) struct RawDetails {
     pub index: i64,
+    /// The entry that deleted them; then there is neither salt nor body.
+    pub redacted_by: Option<i64>,
     pub salt: Vec<u8>,
     pub body: Vec<u8>,
 }
@@ -91,7 +93,7 @@ const ENTRIES: &str = "SELECT idx, leaf_hash, subject, subject_seq, leaf, NOT EX
 const PLACES: &str = "SELECT subject, subject_seq, idx FROM entries WHERE (subject, subject_seq) > (?1, ?2) \
      ORDER BY subject, subject_seq LIMIT ?3";
 const DETAILS: &str =
-    "SELECT idx, salt, body FROM details WHERE idx > ?1 AND idx <= ?2 ORDER BY idx LIMIT ?3";
+    "SELECT idx, redacted_by, salt, body FROM details WHERE idx > ?1 AND idx <= ?2 ORDER BY idx LIMIT ?3";
 const NODES: &str = "SELECT level, idx, hash FROM nodes WHERE level = ?1 AND idx > ?2 ORDER BY idx LIMIT ?3";
 const STRAY_NODES: &str =
     "SELECT level, idx, hash FROM nodes WHERE level % 8 <> 0 OR level NOT BETWEEN 8 AND 56 LIMIT ?1";
@@ -160,7 +162,12 @@ impl<Role: Send> Sqlite<Role> {
         limit: i64,
     ) -> Result<Vec<RawDetails>, StoreError> {
         self.rows(DETAILS, params![after, until, limit], |row| {
-            Ok(RawDetails { index: number(row, 0)?, salt: bytes(row, 1)?, body: bytes(row, 2)? })
+            let redacted_by = row.get(1)?;
+            let (salt, body) = match redacted_by {
+                Some(_) => (Vec::new(), Vec::new()),
+                None => (bytes(row, 2)?, bytes(row, 3)?),
+            };
+            Ok(RawDetails { index: number(row, 0)?, redacted_by, salt, body })
         })
     }
 

@@ -57,6 +57,22 @@ const DAMAGE: &[(&str, &str, &[&str])] = &[
         &["details"],
     ),
     ("missing details", "DELETE FROM details WHERE idx = (SELECT min(idx) FROM details)", &["details"]),
+    (
+        "details that are back although redacted",
+        "UPDATE details SET redacted_by = NULL, salt = zeroblob(32), body = x'7B7D' WHERE redacted_by IS NOT NULL",
+        &["details"],
+    ),
+    (
+        "details put away without a redaction",
+        "UPDATE details SET redacted_by = 5, salt = NULL, body = NULL WHERE idx = (SELECT min(idx) FROM details)",
+        &["details"],
+    ),
+    (
+        "another redaction named beside an entry",
+        "UPDATE details SET redacted_by = redacted_by + 1 WHERE redacted_by IS NOT NULL",
+        &["details"],
+    ),
+    ("a redacted row removed", "DELETE FROM details WHERE redacted_by IS NOT NULL", &["details"]),
     ("a short salt", "UPDATE details SET salt = x'00' WHERE idx = (SELECT min(idx) FROM details)", &["details"]),
     ("details nobody named", "INSERT INTO details (idx, salt, body) VALUES ({note}, zeroblob(32), x'7b7d')", &["details"]),
     ("details after the end", "INSERT INTO details (idx, salt, body) VALUES (1000000, zeroblob(32), x'7b7d')", &["stray_details"]),

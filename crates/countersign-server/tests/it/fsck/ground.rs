@@ -23,7 +23,8 @@ use countersign_server::store::sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::engine::fixture::{self, ANA, BEN, CHLOE, ORIGIN, by, signer};
+use crate::engine::fixture::{self, ANA, AUD, BEN, CHLOE, ORIGIN, by, signer};
+use crate::engine::redaction::redact;
 
 /// More than a permit may take: so long passes in the original.
 const AHEAD_MS: i64 = 700_000;
@@ -69,7 +70,8 @@ fn start(folder: &Path, clock: &Arc<Moved>) -> Engine {
     Engine::start(Box::new(store), Options { signer, next_signer: None, anchor, clock }).expect("an engine")
 }
 
-/// More than two tiles of entries under three checkpoints, with censuses, policies, details, answered requests and late evidence.
+/// More than two tiles of entries under three checkpoints, with censuses, policies, details, a redaction, answered requests and late
+/// evidence.
 async fn happens(folder: &Path) {
     let clock = Arc::new(Moved::default());
     let engine = start(folder, &clock);
@@ -101,6 +103,8 @@ async fn happens(folder: &Path) {
 
     let engine = start(folder, &clock);
     noted(&engine, 400).await;
+    let enrolled = engine.read(|reader| reader.entries_of(&AUD.to_string(), 0, 1)).await.expect("readable");
+    redact(&engine, &[enrolled[0].index]).await.expect("redacted");
     census::take(&engine, engine.size()).await.expect("a census");
     fixture::requested(&engine).await;
     engine.stop().await;
