@@ -51,7 +51,7 @@ async fn all_signed(engine: &Engine) {
 }
 
 /// Rotates from the fixture's key to the next.
-async fn rotated(engine: &Engine) {
+pub(crate) async fn rotated(engine: &Engine) {
     let approval = fixture::approved_for(engine, action()).await;
     all_signed(engine).await;
     let signed = engine.cross_sign().await.expect("both sign");

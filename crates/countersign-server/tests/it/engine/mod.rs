@@ -6,7 +6,7 @@ mod clocks;
 mod faults;
 pub(crate) mod fixture;
 mod journeys;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod overlay;
 mod readers;
 pub(crate) mod redaction;

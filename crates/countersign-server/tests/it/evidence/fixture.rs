@@ -8,7 +8,7 @@ use countersign_evidence::bundle::{self, Bundle};
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Check, Trust, Unverified, Verdict, Verified};
 use countersign_ledger::json;
-use countersign_ledger::note::VerifierKey;
+use countersign_ledger::note::{Ed25519Signer, VerifierKey};
 use countersign_ledger::witness::Policy;
 use countersign_server::engine::{Committed, Engine, Submission, census};
 use countersign_server::evidence::{self, Limits};
@@ -50,6 +50,18 @@ impl Cases {
         redact(&engine, &[requested]).await.expect("redacted");
         engine.stop().await;
         (cases, before)
+    }
+
+    /// A log whose key was rotated after two cases and before a third; the second is the one of interest.
+    pub(crate) async fn rotated() -> Self {
+        let store = MemoryStore::new();
+        let engine = fixture::started(Box::new(store.clone())).await;
+        case(&engine, 50).await;
+        let (approval, permit) = case(&engine, 100).await;
+        crate::engine::keys::rotated(&engine).await;
+        case(&engine, 200).await;
+        engine.stop().await;
+        Self { store, approval, permit }
     }
 
     /// A log in which a census was taken after two cases and before a third; the second is the one of interest.
@@ -123,6 +135,12 @@ pub(crate) fn verify(file: &str) -> Result<Verified, Unverified> {
 pub(crate) fn verify_witnessed(file: &str, witnesses: Option<&Policy>) -> Result<Verified, Unverified> {
     let keys = [VerifierKey::parse(&signer().vkey()).expect("a key")];
     verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys, witnesses })
+}
+
+/// Verifies a file as somebody would who pinned this key.
+pub(crate) fn verify_by(file: &str, pinned: &Ed25519Signer) -> Result<Verified, Unverified> {
+    let keys = [VerifierKey::parse(&pinned.vkey()).expect("a key")];
+    verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys, witnesses: None })
 }
 
 /// What a verification could not show.

@@ -3,3 +3,4 @@
 mod damage;
 pub(crate) mod fixture;
 mod journeys;
+mod keys;
