@@ -8,6 +8,7 @@
 //! - `transport`: one call: repetition, limits, problems
 //! - `pages`: lists longer than a page
 //! - `follow`: a log, followed from its public routes alone
+//! - `keys`: a checkpoint, believed because of a pinned key, across rotations
 //! - `credential`: the secret its holder draws
 //! - `error`: what can go wrong, by what the caller would do about it
 #![deny(missing_docs)]
@@ -16,6 +17,7 @@ mod client;
 mod credential;
 mod error;
 pub mod follow;
+mod keys;
 mod pages;
 mod transport;
 
@@ -23,5 +25,6 @@ pub use client::Client;
 pub use countersign_api::ledger::EntryListing;
 pub use credential::Credential;
 pub use error::{ClientError, ErrorKind};
+pub use keys::{Believed, TrustError};
 pub use pages::{EvidenceScope, Listing, Pages};
 pub use transport::{MAX_ANSWER, Patience};

@@ -12,6 +12,7 @@ use countersign_core::log::census::Taken;
 use countersign_core::redaction::DetailsRedacted;
 use countersign_core::{Auditor, Fact, Violation};
 use countersign_ledger::entry::EntryView;
+use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
 
 use crate::engine::{census, codec};
@@ -193,6 +194,22 @@ fn walk(
         return Err(VerificationError::Head { stored: head.size(), found: verified.size });
     }
     Ok(verified)
+}
+
+/// The keys of a stored log, each link verified from the entries that name it.
+///
+/// # Errors
+/// The store does not answer, or an entry claims to name a key and may not.
+pub fn key_history(reader: &mut dyn Reader) -> Result<KeyHistory, StoreError> {
+    let (mut keys, mut after) = (KeyHistory::new(), 0);
+    loop {
+        let page = reader.entries_of("log", after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(keys) };
+        after = last.subject_seq;
+        for entry in &page {
+            crate::engine::follow_keys(&mut keys, entry.index, &entry.leaf)?;
+        }
+    }
 }
 
 /// The stored checkpoints, read as the log is, so that memory need not hold all of them.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, completions, entry, evidence, ledger, node, permit, person, policy, rotation, witness,
+    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -79,6 +79,9 @@ pub(crate) enum Noun {
     /// A witness of one's own: cosigns other logs' checkpoints.
     #[command(subcommand)]
     Witness(witness::Verb),
+    /// The keys that sign the log.
+    #[command(subcommand)]
+    LogKey(log_key::Verb),
     /// Print completions for a shell.
     Completions(completions::Completions),
     /// Print this reference as Markdown.

@@ -8,14 +8,18 @@
 //! - `tiles`: fetches tiles, and what is computed from them
 //! - `memory`: the last checkpoint and the proof of a fork, in files
 
-use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign_api::key::LogKeys;
+use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::hash::{Hash, empty_root};
+use countersign_ledger::keys::{CheckpointFault, KeyHistory};
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::proof::verify_consistency;
 use serde::Serialize;
 
 use crate::transport::{Call, Transport};
-use crate::{ClientError, Patience};
+use crate::{ClientError, ErrorKind, Patience, TrustError};
 
 mod memory;
 mod tiles;
@@ -88,7 +92,10 @@ pub enum FollowError {
     },
     /// The checkpoint is not signed by the log's key.
     #[error("the checkpoint is not one of this log: {0}")]
-    Untrusted(#[from] CheckpointError),
+    Untrusted(#[from] CheckpointFault),
+    /// What the server calls the keys of the log are not keys that follow from one another.
+    #[error("{0}")]
+    Keys(TrustError),
     /// The checkpoint is of another log.
     #[error("the checkpoint is of the log `{}`, not of `{expected}`", found.escape_debug())]
     Origin {
@@ -123,6 +130,8 @@ pub struct Follower {
     transport: Transport,
     origin: String,
     keys: Vec<VerifierKey>,
+    /// The keys the log says it had, once that had to be asked. It only ever grows.
+    history: Arc<Mutex<KeyHistory>>,
 }
 
 impl Follower {
@@ -132,7 +141,8 @@ impl Follower {
     /// # Errors
     /// `Unusable`: the prefix is no such link.
     pub fn new(prefix: &str, (origin, keys): (&str, &[VerifierKey])) -> Result<Self, ClientError> {
-        Ok(Self { transport: Transport::new(prefix, None)?, origin: origin.to_owned(), keys: keys.to_vec() })
+        let (transport, history) = (Transport::new(prefix, None)?, Arc::default());
+        Ok(Self { transport, origin: origin.to_owned(), keys: keys.to_vec(), history })
     }
 
     /// The same follower with another patience.
@@ -142,16 +152,51 @@ impl Follower {
         self
     }
 
-    /// Reads a checkpoint that was kept.
+    /// Reads a checkpoint that was kept, by the keys that are known.
     ///
     /// # Errors
     /// `Untrusted` or `Origin`: it is not one of this log.
     pub fn read(&self, note: String) -> Result<Seen, FollowError> {
-        let checkpoint = Checkpoint::open(&note, &self.keys)?;
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint = history.open_trusted(&note, &self.keys)?;
+        drop(history);
         if checkpoint.origin != self.origin {
             return Err(FollowError::Origin { expected: self.origin.clone(), found: checkpoint.origin });
         }
         Ok(Seen { note, checkpoint })
+    }
+
+    /// Reads a checkpoint that was kept or is shown. If the trusted keys have not signed it, the log is asked which keys they handed over to.
+    ///
+    /// # Errors
+    /// `Untrusted` or `Origin`: it is not one of this log. `Client` or `Keys`: the log does not say.
+    pub async fn believe(&self, note: String) -> Result<Seen, FollowError> {
+        match self.read(note.clone()) {
+            Err(FollowError::Untrusted(fault)) => {
+                self.learn_keys(fault).await?;
+                self.read(note)
+            }
+            read => read,
+        }
+    }
+
+    /// Asks for the keys of the log. A log that does not say, or says less than before, leaves them as they are.
+    async fn learn_keys(&self, fault: CheckpointFault) -> Result<(), FollowError> {
+        let asked = self.transport.call(&Call::get(self.transport.url(&["keys"], &[]))).await;
+        let body = match asked {
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error.into()),
+            // Other logs have no such route: then their keys are those that were given.
+            Err(_) => return Err(fault.into()),
+            Ok(body) => body,
+        };
+        let unreadable = |error: serde_json::Error| self.transport.unexpected(None, error.to_string());
+        let named: LogKeys = serde_json::from_slice(&body).map_err(unreadable)?;
+        let told = crate::keys::history(&named).map_err(FollowError::Keys)?;
+        let mut known = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.tenures().starts_with(known.tenures()) {
+            *known = told;
+        }
+        Ok(())
     }
 
     /// Looks at the log and holds it against the last checkpoint that was seen.
@@ -159,7 +204,7 @@ impl Follower {
     /// # Errors
     /// Any [`FollowError`].
     pub async fn look(&self, last: Option<&Seen>, depth: Depth) -> Result<Step, FollowError> {
-        let shown = self.read(self.checkpoint().await?)?;
+        let shown = self.believe(self.checkpoint().await?).await?;
         let Some(last) = last else {
             if depth == Depth::Entries {
                 self.check_entries(None, &shown.checkpoint).await?;

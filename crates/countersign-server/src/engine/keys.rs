@@ -120,7 +120,7 @@ pub(super) fn load(reader: &mut dyn Reader, state: &State, size: u64) -> Result<
 }
 
 /// Follows one entry.
-pub(super) fn follow(keys: &mut KeyHistory, index: u64, leaf: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn follow(keys: &mut KeyHistory, index: u64, leaf: &[u8]) -> Result<(), StoreError> {
     let corrupt = |what: &dyn fmt::Display| StoreError::Corrupt(format!("entry {index}: {what}"));
     let view = EntryView::parse(leaf).map_err(|error| corrupt(&error))?;
     keys.follow(&view).map_err(|error| corrupt(&error))

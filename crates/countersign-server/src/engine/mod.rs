@@ -54,6 +54,7 @@ use signing::Signing;
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
 pub use keys::CrossSignError;
+pub(crate) use keys::follow as follow_keys;
 pub use signing::SigningTrouble;
 
 /// Commands that may wait at once; more wait outside the queue.

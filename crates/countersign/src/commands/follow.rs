@@ -56,7 +56,10 @@ pub(crate) async fn run(session: &Session, follow: &Follow) -> anyhow::Result<()
     let origin = follow.pinned.origin(&key).to_owned();
     let follower = Follower::new(&follow.url, (&origin, std::slice::from_ref(&key)))?;
     let memory = follow.state.as_deref().map(Memory::at);
-    let last = memory.as_ref().map(|memory| recalled(memory, &follower)).transpose()?.flatten();
+    let last = match &memory {
+        Some(memory) => recalled(memory, &follower).await?,
+        None => None,
+    };
     let depth = if follow.entries { Depth::Entries } else { Depth::Proofs };
     let mut following = Following { session, follower, memory, last, depth };
     let interval = Duration::from_secs(follow.interval);
@@ -83,14 +86,17 @@ pub(crate) async fn run(session: &Session, follow: &Follow) -> anyhow::Result<()
 }
 
 /// What an earlier run saw, if it is of this log: another log's memory is a mistake, not a fork.
-fn recalled(memory: &Memory, follower: &Follower) -> anyhow::Result<Option<Seen>> {
+async fn recalled(memory: &Memory, follower: &Follower) -> anyhow::Result<Option<Seen>> {
     let place = || format!("`{}`", memory.path().display());
     let Some(note) = memory.recall().with_context(place)? else { return Ok(None) };
     let wrong = |error: FollowError| {
         Failure::new(Kind::Malformed, format!("{}: {error}", place()))
             .hint("give each log a file of its own; a file that was damaged can only be replaced by another copy of it")
     };
-    Ok(Some(follower.read(note).map_err(wrong)?))
+    match follower.believe(note).await {
+        Err(FollowError::Client(error)) => Err(error.into()),
+        read => Ok(Some(read.map_err(wrong)?)),
+    }
 }
 
 impl Following<'_> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use countersign_ledger::checkpoint::Checkpoint;
+use countersign_client::{Believed, TrustError};
 use countersign_ledger::hash::{Hash, leaf_hash};
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::proof::verify_inclusion;
@@ -154,7 +154,7 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
     let unsigned = verified.size - verified.signed_size;
     let document = json!({
         "verified": true, "entries": verified.size, "signed_entries": verified.signed_size, "unsigned_entries": unsigned,
-        "subjects": verified.subjects, "redacted_details": verified.redacted, "root": verified.root.to_string(),
+        "subjects": verified.subjects, "keys": verified.keys.tenures().len(), "redacted_details": verified.redacted, "root": verified.root.to_string(),
         "last_time": verified.last_time, "meaning": "followed", "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     });
     session.output.show(&document, |_| {
@@ -163,6 +163,7 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
             ("signed", verified.signed_size.to_string()),
             ("subjects", verified.subjects.to_string()),
             ("redacted", format!("the details of {}", verified.redacted)),
+            ("keys", keys(verified)),
             ("root", verified.root.to_string()),
             ("last entry", verified.last_time.clone().unwrap_or_default()),
             ("took", format!("{took:.1?}")),
@@ -180,15 +181,25 @@ fn report(session: &Session, verified: &Verified, took: Duration) -> anyhow::Res
     })
 }
 
+/// The log's keys: how many, and the one in force.
+fn keys(verified: &Verified) -> String {
+    let count = verified.keys.tenures().len();
+    let in_force = verified.keys.current().map(ToString::to_string).unwrap_or_default();
+    if count > 1 {
+        format!("{count}, each handed over by the one before; in force {in_force}")
+    } else {
+        in_force
+    }
+}
+
 async fn prove(session: &Session, index: u64, pinned: &Pinned) -> anyhow::Result<()> {
     let (client, key) = (session.client()?, pinned.key()?);
-    let note = client.checkpoint().await?;
     let unverified = |what: String| Failure::new(Kind::Unverified, what);
-    let checkpoint = Checkpoint::open(&note, std::slice::from_ref(&key))
-        .map_err(|error| unverified(format!("the checkpoint: {error}")))?;
-    if checkpoint.origin != pinned.origin(&key) {
-        return Err(unverified(format!("the checkpoint is of the log `{}`", checkpoint.origin)).into());
-    }
+    let believed = client.believed_checkpoint((pinned.origin(&key), std::slice::from_ref(&key))).await;
+    let Believed { note, checkpoint, .. } = believed.map_err(|error| match error {
+        TrustError::Client(error) => anyhow::Error::from(error),
+        error => unverified(error.to_string()).into(),
+    })?;
     let entry = client.entry(index).await?;
     let proof = client.inclusion(index, checkpoint.size).await?;
     let hashes = proof.hashes.iter().map(|hash| hash.parse()).collect::<Result<Vec<Hash>, _>>();

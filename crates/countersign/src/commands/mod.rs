@@ -16,6 +16,7 @@ pub(crate) mod evidence;
 pub(crate) mod follow;
 pub(crate) mod fsck;
 pub(crate) mod ledger;
+pub(crate) mod log_key;
 pub(crate) mod node;
 pub(crate) mod permit;
 pub(crate) mod person;
@@ -71,6 +72,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Evidence(verb) => evidence::run(session, verb).await,
         Noun::Ledger(verb) => ledger::run(session, verb).await,
         Noun::Witness(verb) => witness::run(session, verb).await,
+        Noun::LogKey(verb) => log_key::run(session, verb).await,
         Noun::Completions(completions) => completions::run(&completions),
         Noun::Reference => reference::run(),
         #[cfg(feature = "demo")]

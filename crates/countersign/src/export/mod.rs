@@ -238,8 +238,9 @@ async fn newest(source: &mut Source, trust: Option<&Trust>) -> anyhow::Result<Ch
         let text = note.rfind("\n\n").and_then(|end| note.get(..=end));
         return Ok(Checkpoint::parse(text.unwrap_or(&note)).map_err(|error| unverified(&error))?);
     };
+    let keys = source.keys().await?;
     let checkpoint =
-        Checkpoint::open(&note, std::slice::from_ref(key)).map_err(|error| unverified(&error))?;
+        keys.open_trusted(&note, std::slice::from_ref(key)).map_err(|error| unverified(&error))?;
     if checkpoint.origin != origin.as_deref().unwrap_or(key.name()) {
         return Err(unverified(&format!("it is of the log `{}`", checkpoint.origin)).into());
     }

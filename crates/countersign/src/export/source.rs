@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use countersign_api::ledger::{Entry, EntryListing};
-use countersign_client::Client;
+use countersign_client::{Client, TrustError};
 use countersign_ledger::hash::Hash;
+use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::proof::{ProofError, consistency_proof};
 use countersign_server::search::Scan;
 use countersign_server::store::{Details, Reader, StoreError, StoredEntry, Tree};
+use countersign_server::verification;
 
 use crate::failure::{Failure, Kind};
 
@@ -37,6 +39,17 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// The keys of the log, each link verified.
+    pub(crate) async fn keys(&mut self) -> anyhow::Result<KeyHistory> {
+        match self {
+            Self::Server(client) => client.key_history().await.map_err(|error| match error {
+                TrustError::Client(error) => error.into(),
+                error => Failure::new(Kind::Unverified, error.to_string()).into(),
+            }),
+            Self::Database(database) => Ok(verification::key_history(database.reader.as_mut())?),
+        }
+    }
+
     /// The last checkpoint, a signed note.
     pub(crate) async fn checkpoint(&mut self) -> anyhow::Result<String> {
         match self {

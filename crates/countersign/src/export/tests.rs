@@ -546,6 +546,7 @@ async fn lying(log: &Log, lie: impl Fn(&mut Vec<Value>) + Clone + Send + Sync + 
     };
     let router = Router::new()
         .route("/ledger/checkpoint", get(move || async move { note }))
+        .route("/ledger/keys", get(|| async { axum::Json(json!({ "origin": "", "keys": [] })) }))
         .route("/admin/entries", get(page));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -9,6 +9,8 @@ mod export;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod log_key;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod reference;

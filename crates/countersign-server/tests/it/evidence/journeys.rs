@@ -28,7 +28,6 @@ async fn a_case_verifies_offline_and_says_what_was_checked() {
         "signature",
         "keys",
         "witnesses",
-        "keys",
         "leaves",
         "proof",
         "details",

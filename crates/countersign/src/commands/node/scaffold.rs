@@ -30,6 +30,8 @@ pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -
          data = \"data\"\n\
          origin = {}\n\
          log_key = \"file:{keys}/log.key\"\n\
+         # The key that is to follow, once `countersign log-key rotate` has put it in force.\n\
+         # next_log_key = \"file:{keys}/next-log.key\"\n\
          sealing_key = \"file:{keys}/sealing.key\"\n\
          # The last signed checkpoint. Keep it where backups of the data are not: it is what finds a log that went back.\n\
          checkpoint = \"checkpoint\"\n\n\
@@ -93,6 +95,21 @@ work_seconds = 3600              # how long the work may take
 name = "redactions"
 verb = "redact"
 resource = "ledger/details"
+environment = "control"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+
+# Replacing the key that signs the log.
+[[rules]]
+name = "log-key"
+verb = "rotate"
+resource = "log-key/main"
 environment = "control"
 requesters = ["operators"]
 executors = ["operators"]
