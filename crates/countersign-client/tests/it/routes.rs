@@ -26,7 +26,25 @@ fn redaction() -> RedactDetails {
     RedactDetails { entries: vec![3, 7], approval: "apr_1".into(), reason: None }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table: a line for each route")]
+fn every_filter() -> EntryListing {
+    let text = |text: &str| Some(text.to_owned());
+    EntryListing {
+        from: Some(3),
+        limit: None,
+        order: text("newest"),
+        actor: text("node"),
+        correlation: text("cor_1"),
+        environment: text("production"),
+        kind: text("approval.*"),
+        subject: text("apr_1"),
+        resource: text("webhook-signing/stripe"),
+        verb: text("rotate"),
+        from_time: text("2026-11-23T11:00:00+01:00"),
+        until_time: text("2026-11-24T00:00:00Z"),
+        text: text("quarter end"),
+    }
+}
+
 #[tokio::test]
 async fn every_method_asks_its_route() {
     let server = Scripted::start((0..64).map(|_| problem(404, "not_found"))).await;
@@ -41,22 +59,7 @@ async fn every_method_asks_its_route() {
         reason: None,
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None };
-    let text = |text: &str| Some(text.to_owned());
-    let entries = EntryListing {
-        from: Some(3),
-        limit: None,
-        order: text("newest"),
-        actor: text("node"),
-        correlation: text("cor_1"),
-        environment: text("production"),
-        kind: text("approval.*"),
-        subject: text("apr_1"),
-        resource: text("webhook-signing/stripe"),
-        verb: text("rotate"),
-        from_time: text("2026-11-23T11:00:00+01:00"),
-        until_time: text("2026-11-24T00:00:00Z"),
-        text: text("quarter end"),
-    };
+    let entries = every_filter();
 
     let failed = [
         c.me().await.is_err(),
