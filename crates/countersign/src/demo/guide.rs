@@ -169,10 +169,13 @@ fn words((cast, tally): (&Cast, &Tally), (next, told): (&Next, Option<&Next>)) -
         }
         Next::Verify(rotation, stage) => {
             let show = as_person("Aud", &format!("rotation show {rotation}"));
+            let export = as_person("Aud", &format!("evidence export {rotation} --out {rotation}.html"));
             let database = cast.places.database()?;
             format!(
                 "  {stage}: {tally}\n\nAud looks at the record and verifies the ledger:\n\n{show}  \
-                 ./countersign ledger verify {} --key @server/log.vkey\n\nAnother rotation may be requested at any time.\n",
+                 ./countersign ledger verify {} --key @server/log.vkey\n\n\
+                 The case as one file: open it in a browser, or verify it, also when nothing runs any more:\n\n{export}  \
+                 ./countersign evidence verify {rotation}.html --key @server/log.vkey\n\nAnother rotation may be requested at any time.\n",
                 database.display()
             )
         }
