@@ -118,7 +118,7 @@ fn rehash(folder: &Path) {
 
 fn check(folder: &Path) {
     let keys = [VerifierKey::parse(&ground::signer().vkey()).expect("a key")];
-    let trust = Trust { origin: ground::ORIGIN, keys: &keys, redactions: Redactions::None };
+    let trust = Trust { origin: ground::ORIGIN, keys: &keys, redactions: Redactions::Explained };
     let outside = std::fs::read_to_string(folder.join("checkpoint")).expect("a checkpoint");
     let database = folder.join("ledger.db");
     let bytes = database.metadata().expect("a file").len();
