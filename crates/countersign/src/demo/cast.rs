@@ -1,13 +1,12 @@
 //! Who takes part in the demo, and the way they come to the stage: the same commands and files a user would use.
 //!
 //! Ana asks and executes, Ben and Chloe approve, Aud audits. The webhook secret that the provider and both NudgePay instances hold is
-//! handed to Countersign as version 1.
+//! handed to Countersign as version 1. A witness, the harbour, cosigns the log's checkpoints.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -24,6 +23,9 @@ use crate::people;
 
 /// The log's name.
 pub(super) const ORIGIN: &str = "demo.example/countersign";
+
+/// The witness' name, as cosignatures carry it.
+const HARBOUR: &str = "harbour.example/witness";
 
 /// The secret that is rotated.
 pub(super) const SECRET: &str = "webhook-signing/stripe";
@@ -99,6 +101,11 @@ impl Places {
         self.home().join("log.vkey")
     }
 
+    /// The auditor's own demand: the harbour must have cosigned.
+    pub(super) fn witnesses(&self) -> PathBuf {
+        self.root.join("witnesses.txt")
+    }
+
     pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
         Ok(countersign_server::config::NodeConfig::load(&self.config())?.database())
     }
@@ -129,13 +136,14 @@ impl Cast {
         let secret = draw()?;
         write_private(&places.key("stripe.secret"), &secret)?;
         let (provider, applications) = start_the_governed(&places, &secret).await?;
-        configure(&places, (&provider, &applications))?;
+        let harbour = start_harbour(&places).await?;
+        configure(&places, (&provider, &applications), &harbour)?;
         genesis(&places).await?;
         let witness = Witness::new(provider.url(), applications.iter().map(Server::url).collect())?;
         witness.register().await?;
         let server = start_countersign(&places).await?;
         let clients = claim_all(&places, &server.url()).await?;
-        let others = std::iter::once(provider).chain(applications).collect();
+        let others = [provider, harbour].into_iter().chain(applications).collect();
         Ok(Self { places, witness, server, clients, _others: others })
     }
 
@@ -217,9 +225,48 @@ async fn start_nudgepay(
     Server::start(&["nudgepay".as_ref(), program.as_ref(), file.as_os_str()], &places.log(name)).await
 }
 
+/// A witness that somebody else would run: it cosigns what it was shown, and an auditor can demand that.
+async fn start_harbour(places: &Places) -> anyhow::Result<Server> {
+    let (home, log) = (places.at("harbour"), fs::read_to_string(places.log_key())?);
+    let arguments = [
+        "witness".as_ref(),
+        "new".as_ref(),
+        home.as_os_str(),
+        "--name".as_ref(),
+        HARBOUR.as_ref(),
+        "--log".as_ref(),
+        OsStr::new(log.trim()),
+        "--listen".as_ref(),
+        "127.0.0.1:0".as_ref(),
+    ];
+    child::run(&arguments).await?.successful().context("`countersign witness new`")?;
+    let key = fs::read_to_string(home.join("witness.vkey")).context("reading the witness' key")?;
+    let demand = format!("log {}\nwitness harbour {}\nquorum harbour\n", log.trim(), key.trim());
+    fs::write(places.witnesses(), demand).context("writing what the auditor demands")?;
+    let config = home.join("witness.toml");
+    let arguments = [
+        "witness".as_ref(),
+        "serve".as_ref(),
+        "--config".as_ref(),
+        config.as_os_str(),
+        "--with-parent".as_ref(),
+    ];
+    Server::start(&arguments, &places.log("harbour")).await
+}
+
 /// Tells Countersign where the others are and with which keys it speaks to them.
-fn configure(places: &Places, (provider, applications): (&Server, &[Server])) -> anyhow::Result<()> {
-    let mut text = String::from("\n");
+fn configure(
+    places: &Places,
+    (provider, applications): (&Server, &[Server]),
+    harbour: &Server,
+) -> anyhow::Result<()> {
+    let key =
+        fs::read_to_string(places.at("harbour").join("witness.vkey")).context("reading the witness' key")?;
+    let mut text = format!(
+        "\n[[witnesses]]\nname = \"harbour\"\nvkey = \"{}\"\nurl = \"{}\"\n\n",
+        key.trim(),
+        harbour.url()
+    );
     for (name, server) in APPLICATIONS.iter().zip(applications) {
         let (url, key) = (server.url(), places.key(&format!("{name}.hook")));
         writeln!(
@@ -234,9 +281,10 @@ fn configure(places: &Places, (provider, applications): (&Server, &[Server])) ->
         "[endpoints.{PROVIDER}]\nhook_url = \"{url}/hooks/countersign\"\nkey = \"file:{}\"",
         key.display()
     )?;
-    let mut file =
-        OpenOptions::new().append(true).open(places.config()).context("opening the configuration")?;
-    file.write_all(text.as_bytes()).context("writing the configuration")
+    // What is the node's own must stand before the first table.
+    let made = fs::read_to_string(places.config()).context("reading the configuration")?;
+    let whole = format!("witness_policy = \"any\"\n{made}{text}");
+    fs::write(places.config(), whole).context("writing the configuration")
 }
 
 /// `countersign init` writes genesis and one file with a claim for each person.
