@@ -93,6 +93,8 @@ async fn every_method_asks_its_route() {
         c.rotate_log_key(&RotateLogKey { approval: "apr_1".into() }).await.is_err(),
         c.inclusion(1, 2).await.is_err(),
         c.consistency(1, 2).await.is_err(),
+        c.witnessed_checkpoint().await.is_err(),
+        c.witnesses().await.is_err(),
         c.alive().await.is_err(),
         c.ready().await.is_err(),
         c.metrics().await.is_err(),
@@ -139,6 +141,8 @@ GET /ledger/keys
 POST /admin/log/keys {"approval":"apr_1"}
 GET /ledger/inclusion?index=1&size=2
 GET /ledger/consistency?old=1&new=2
+GET /ledger/checkpoint/witnessed
+GET /admin/witnesses
 GET /healthz
 GET /readyz
 GET /metrics
