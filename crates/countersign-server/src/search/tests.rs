@@ -396,6 +396,39 @@ fn redacted_words_leave_the_disk() {
     assert_eq!(pages(&mut log.store, (&file(folder.path()), &says("words499 filler2"))).len(), 2);
 }
 
+/// Lists of words are merged and moved when others go, and what moves must leave nothing behind either.
+#[test]
+fn words_leave_the_disk_in_whatever_order_they_are_redacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = Log::new();
+    let mut follower = Follower::new(file(folder.path()));
+    // Long words with nothing in common, so that each stands in full wherever it stands.
+    let word = |index: u64| {
+        let digest = countersign_ledger::hash::sha256(&index.to_be_bytes()).to_string();
+        digest.replace(|c: char| c.is_ascii_digit(), "q")
+    };
+    for index in 0..400 {
+        log.say(&word(index));
+        if index % 7 == 0 {
+            follow(&mut follower, &mut log.store);
+        }
+    }
+    follow(&mut follower, &mut log.store);
+    let mut gone = Vec::new();
+    for step in 0..20 {
+        for nth in 0..19 {
+            let index = (step * 19 + nth) * 173 % 400;
+            log.redact(index);
+            gone.push(index);
+        }
+        follow(&mut follower, &mut log.store);
+    }
+    let left: Vec<u64> =
+        gone.iter().copied().filter(|index| is_in(folder.path(), &word(*index)[4..])).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(is_in(folder.path(), &word((20 * 19) * 173 % 400)), "the test must be able to fail");
+}
+
 #[test]
 fn what_cannot_be_used_is_made_again() {
     type Ruin = fn(&Path);
