@@ -13,19 +13,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use countersign_core::permit::{Finish, Outcome};
-use countersign_core::{Command, Subject};
 use countersign_evidence::bundle;
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Trust, Verdict};
 use countersign_ledger::hash::leaf_hash;
-use countersign_server::engine::{Engine, Submission, census};
+use countersign_server::engine::census;
 use countersign_server::evidence::{self, Limits};
 use countersign_server::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
 #[path = "fixture/ground.rs"]
 mod ground;
+#[path = "fixture/history.rs"]
+mod history;
 #[path = "fixture/ping.rs"]
 mod ping;
 
@@ -34,12 +34,6 @@ const SELECTED: u64 = 10_000;
 
 /// Entries of the large log before them.
 const BEFORE: u64 = 200_000;
-
-/// Clients that build the log.
-const CLIENTS: u64 = 512;
-
-/// Entries of one permit: reserved, started, succeeded.
-const PER_PERMIT: u64 = 3;
 
 fn main() {
     // `cargo test --benches` runs this binary too; it has nothing to check.
@@ -51,44 +45,22 @@ fn main() {
     let small = folder();
     runtime.block_on(async {
         let engine = ground::begin(small.path()).await;
-        grow(&engine, SELECTED).await;
+        history::grow(&engine, SELECTED).await;
         engine.stop().await;
     });
     measure("every leaf of a log of ten thousand", small.path(), &Scope::default());
     let large = folder();
     let since = runtime.block_on(async {
         let engine = ground::begin(large.path()).await;
-        grow(&engine, BEFORE).await;
+        history::grow(&engine, BEFORE).await;
         census::take(&engine, engine.size()).await.expect("a census");
         let since = engine.now();
-        grow(&engine, SELECTED).await;
+        history::grow(&engine, SELECTED).await;
         engine.stop().await;
         since
     });
     let scope = Scope { from: Some(since), ..Scope::default() };
     measure("the last ten thousand of a log of two hundred thousand", large.path(), &scope);
-}
-
-/// Appends about so many entries: permits that are reserved, started and finished.
-async fn grow(engine: &Engine, entries: u64) {
-    let each = entries / PER_PERMIT / CLIENTS + 1;
-    let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(permits(engine.clone(), each))).collect();
-    for client in clients {
-        client.await.expect("the client ends");
-    }
-}
-
-async fn permits(engine: Engine, count: u64) {
-    for _ in 0..count {
-        let reserved = engine.submit(ping::reserve()).await.expect("reserved");
-        let Some(Subject::Permit(permit)) = reserved.events.first().map(|event| event.fact.subject()) else {
-            continue;
-        };
-        let finish = Finish { permit, outcome: Outcome::Succeeded };
-        for command in [Command::StartPermit(permit), Command::FinishPermit(finish)] {
-            engine.submit(Submission::new(ping::WHO, command)).await.expect("it happens");
-        }
-    }
 }
 
 fn measure(what: &str, folder: &Path, scope: &Scope) {

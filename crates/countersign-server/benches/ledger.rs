@@ -17,13 +17,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use countersign_core::permit::{Finish, Outcome};
-use countersign_core::{Command as Ask, Subject};
 use countersign_ledger::hash::leaf_hash;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::tree::CompactRange;
 use countersign_ledger::verify::{Redactions, Trust, Verified};
-use countersign_server::engine::{Engine, Submission, census};
+use countersign_server::engine::census;
 use countersign_server::store::sqlite::SqliteStore;
 use countersign_server::store::{Reader, Snapshot, Store};
 use countersign_server::verification::{self, VerificationError};
@@ -31,16 +29,12 @@ use tempfile::TempDir;
 
 #[path = "fixture/ground.rs"]
 mod ground;
+#[path = "fixture/history.rs"]
+mod history;
 #[path = "fixture/ping.rs"]
 mod ping;
 
 const ENTRIES: &str = "COUNTERSIGN_BENCH_ENTRIES";
-
-/// Clients that build the log, each with one permit after another.
-const CLIENTS: u64 = 512;
-
-/// Entries of one permit: reserved, started, succeeded.
-const PER_PERMIT: u64 = 3;
 
 /// Entries the baseline reads at once.
 const CHUNK: usize = 2_048;
@@ -85,27 +79,10 @@ async fn build(folder: &Path) {
     let entries = std::env::var(ENTRIES).ok().map_or(1_000_000, |text| text.parse().expect("a number"));
     let begun = Instant::now();
     let engine = ground::begin(folder).await;
-    let each = entries / PER_PERMIT / CLIENTS + 1;
-    let clients: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(permits(engine.clone(), each))).collect();
-    for client in clients {
-        client.await.expect("the client ends");
-    }
+    history::grow(&engine, entries).await;
     let (size, seconds) = (engine.size(), begun.elapsed().as_secs_f64());
     println!(r#"{{"what":"built through the engine","entries":{size},"seconds":{seconds:.1}}}"#);
     std::process::exit(0);
-}
-
-async fn permits(engine: Engine, count: u64) {
-    for _ in 0..count {
-        let reserved = engine.submit(ping::reserve()).await.expect("reserved");
-        let Some(Subject::Permit(permit)) = reserved.events.first().map(|event| event.fact.subject()) else {
-            continue;
-        };
-        let finish = Finish { permit, outcome: Outcome::Succeeded };
-        for command in [Ask::StartPermit(permit), Ask::FinishPermit(finish)] {
-            engine.submit(Submission::new(ping::WHO, command)).await.expect("it happens");
-        }
-    }
 }
 
 /// The baseline of verification: reads every row, hashes it and grows the tree, and looks at nothing else.
