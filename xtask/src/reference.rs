@@ -18,10 +18,6 @@ use serde_json::Value;
 const MEANINGS: &[(&str, &str)] = &[
     ("log.created", "The log begins: its origin line and the public key of its checkpoints."),
     (
-        "log.key_rotated",
-        "Another key signs the log from here on: what both keys have signed, and the approval it rests on.",
-    ),
-    (
         "log.census_taken",
         "Entries were counted: below `size`, of how many subjects, and the root over how many each has.",
     ),
