@@ -8,7 +8,7 @@ use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::harness::{Api, Call, payout, ping, policy};
+use super::harness::{Api, Call, payout, ping, policy, redact};
 
 fn indexes(page: &Value) -> Vec<u64> {
     let items = page["items"].as_array().expect("items").iter();
@@ -167,4 +167,38 @@ async fn an_index_damaged_under_the_node_is_made_again() {
     };
     let page = tokio::time::timeout(Duration::from_secs(20), answered).await.expect("it is made again");
     assert_eq!(page["items"].as_array().expect("items").len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redacted_is_not_found_any_more_and_not_on_the_indexs_disk() {
+    let api = Api::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let search = Search::start(&api.engine, Place::File(folder.path().join("search.db")));
+    let router = http::router((api.engine.clone(), search.clone()), http::recorder());
+    let ask = async || {
+        let request = axum::http::Request::get("/admin/entries?text=xyzzyplugh");
+        let request = request.header("authorization", "Bearer Aud").body(axum::body::Body::empty());
+        let answer = router.clone().oneshot(request.expect("a request")).await.expect("an answer");
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.expect("a body");
+        indexes(&serde_json::from_slice(&body).expect("JSON"))
+    };
+    let is_on_disk = || {
+        let files =
+            std::fs::read_dir(folder.path()).expect("a folder").map(|file| file.expect("a file").path());
+        files
+            .map(|path| std::fs::read(path).expect("bytes"))
+            .any(|bytes| bytes.windows(10).any(|word| word == b"xyzzyplugh"))
+    };
+    let mut request = payout();
+    request["reason"] = json!("a customer called xyzzyplugh");
+    let approval = api.ok(Call::post("/admin/approvals", &request).by("Ana")).await.id();
+    let [index] = *ask().await else { panic!("one entry") };
+    assert!(is_on_disk(), "the test must be able to fail");
+    api.ok(Call::post(format!("/admin/approvals/{approval}/withdraw"), &json!({})).by("Ana")).await;
+    let consent = api.approved(&redact(&[index])).await;
+    let redaction = json!({ "entries": [index], "approval": consent });
+    api.ok(Call::post("/admin/redactions", &redaction).by("Ana")).await;
+    assert!(ask().await.is_empty());
+    search.stop().await;
+    assert!(!is_on_disk());
 }
