@@ -131,7 +131,7 @@ fn completeness(case: &Case<'_>, checkpoint: &Checkpoint, matter: &Subjects) -> 
             let sentence = format!(
                 "every leaf from {size} on is here, and the census of the first {size}, which followers of the log count again, has no further entry of {subjects}"
             );
-            if case.bundle.scope.is_one_subject() {
+            if case.bundle.scope.is_one_subject() || begins_after(case, *size) {
                 Ok(Check::holds(what, sentence))
             } else {
                 Ok(Check::not_shown(
@@ -144,6 +144,12 @@ fn completeness(case: &Case<'_>, checkpoint: &Checkpoint, matter: &Subjects) -> 
         }
         Completeness::NotShown { why } => Ok(Check::not_shown(what, why.clone())),
     }
+}
+
+/// Whether the scope begins in time after the first leaf from `size` on: time never goes back, so then no leaf before can be in it.
+fn begins_after(case: &Case<'_>, size: u64) -> bool {
+    let first = case.entries.iter().find(|entry| entry.view.index >= size);
+    case.bundle.scope.from.zip(first).is_some_and(|(from, first)| first.event.at < from)
 }
 
 /// Holds the entries before a census against what it says of every subject that matters.

@@ -71,6 +71,10 @@ impl Cases {
         case(&engine, 50).await;
         let (approval, permit) = case(&engine, 100).await;
         census::take(&engine, engine.size()).await.expect("a census");
+        let counted = engine.now();
+        while engine.now() == counted {
+            tokio::task::yield_now().await;
+        }
         case(&engine, 200).await;
         engine.stop().await;
         Self { store, approval, permit }

@@ -4,6 +4,7 @@ use countersign_core::{Actor, Subject};
 use countersign_evidence::bundle::{self, Completeness};
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::Verdict;
+use countersign_ledger::entry::EntryView;
 use countersign_ledger::note::{self, Cosigner};
 use countersign_ledger::witness::Policy;
 
@@ -104,6 +105,17 @@ async fn in_a_large_log_a_census_stands_for_the_leaves_before_it() {
         "leaves before {size} are spared"
     );
     assert_eq!(not_shown(&verified), ["witnesses"]);
+    // Time never goes back: of what happened since then, everything is here.
+    let last = bundle
+        .entries
+        .last()
+        .and_then(|entry| EntryView::parse(entry.leaf.as_bytes()).ok())
+        .expect("an entry");
+    let recent = Scope { from: Some(last.time.parse().expect("a time")), ..Scope::default() };
+    assert_eq!(
+        not_shown(&verify(&print(&cases.collect_within(&recent, LARGE))).expect("no lie")),
+        ["witnesses"]
+    );
     // A count per subject says nothing about which further subjects an actor touched.
     let actor = Scope { actor: Some(Actor::Person(ANA)), ..Scope::default() };
     let verified = verify(&print(&cases.collect_within(&actor, LARGE))).expect("no lie");
