@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use countersign_core::approval::Approval;
 use countersign_core::id::PersonId;
-use countersign_core::rotation::{Rotation, TaskState};
+use countersign_core::rotation::{Rotation, Task, TaskState};
 use countersign_core::time::Time;
-use countersign_core::{Actor, Item, State, Subject};
+use countersign_core::{Actor, Fact, Item, State, Subject, apply};
+use countersign_ledger::hash::Hash;
 use serde_json::Value;
 
 use crate::text::visible;
@@ -72,7 +73,7 @@ impl Content {
                 others += 1;
                 continue;
             }
-            countersign_core::apply(&mut state, &entry.event);
+            apply(&mut state, &entry.event);
             let row = row(entry, &people, redacted.get(&entry.view.index));
             if entry.selected {
                 selected.push(row);
@@ -224,7 +225,7 @@ fn rotated(rotation: &Rotation, people: &People) -> (Vec<(&'static str, String)>
         ("overlap", format!("{} s", rotation.overlap_seconds)),
         ("stages", reached.collect::<Vec<_>>().join("\n")),
     ];
-    let task = |task: &countersign_core::rotation::Task| {
+    let task = |task: &Task| {
         let (state, at, took) = match task.state {
             TaskState::Waiting { .. } => ("waiting", None, None),
             TaskState::InFlight { .. } => ("under way", None, None),
@@ -244,8 +245,8 @@ fn rotated(rotation: &Rotation, people: &People) -> (Vec<(&'static str, String)>
 
 fn policies(case: &Case<'_>, people: &People) -> Vec<Policy> {
     let policy = |entry: &Read<'_>| {
-        let countersign_core::Fact::PolicyActivated(_, activated) = &entry.event.fact else { return None };
-        let digest = countersign_ledger::hash::Hash(activated.policy_sha256.0);
+        let Fact::PolicyActivated(_, activated) = &entry.event.fact else { return None };
+        let digest = Hash(activated.policy_sha256.0);
         let text: Value = serde_json::from_str(case.bundle.policies.get(&digest)?).ok()?;
         let how = match activated.approval {
             Some(approval) => format!("put in force by {} under {approval}", people.actor(entry.event.actor)),

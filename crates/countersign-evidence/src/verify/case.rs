@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_core::id::PersonId;
 use countersign_core::{Event, Fact};
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::details::commitment;
 use countersign_ledger::entry::EntryView;
-use countersign_ledger::hash::{leaf_hash, sha256};
+use countersign_ledger::hash::{Hash, leaf_hash, sha256};
 use countersign_ledger::proof::verify_batch;
 
-use super::{Check, Leaf, Lie, count};
+use super::{Check, Lie, count};
 use crate::bundle::{Bundle, Details, Entry};
 use crate::decode;
 use crate::scope::Resources;
 
 /// One entry of a bundle, read.
 #[derive(Debug, Clone)]
-pub struct Read<'b> {
+pub(crate) struct Read<'b> {
     /// The envelope.
     pub view: EntryView<'b>,
     /// What happened.
@@ -29,7 +30,7 @@ pub struct Read<'b> {
 
 /// All entries of a bundle, in the order of the log.
 #[derive(Debug, Clone)]
-pub struct Case<'b> {
+pub(crate) struct Case<'b> {
     /// The bundle.
     pub bundle: &'b Bundle,
     /// Its entries.
@@ -41,7 +42,7 @@ impl<'b> Case<'b> {
     ///
     /// # Errors
     /// A leaf or its data are malformed, or a policy is missing.
-    pub fn of(bundle: &'b Bundle) -> Result<Self, Lie> {
+    pub(crate) fn of(bundle: &'b Bundle) -> Result<Self, Lie> {
         let mut resources = Resources::default();
         let mut entries = Vec::with_capacity(bundle.entries.len());
         for (position, entry) in bundle.entries.iter().enumerate() {
@@ -70,7 +71,7 @@ impl<'b> Case<'b> {
         case.check_order()?;
         let entries = count(case.entries.len(), "entry");
         checks.push(Check::holds("leaves", format!("{entries}, each canonical and in the order of the log")));
-        let proved: Vec<Leaf> =
+        let proved: Vec<(u64, Hash)> =
             case.entries.iter().zip(leaves).map(|(entry, hash)| (entry.view.index, hash)).collect();
         verify_batch(&proved, checkpoint.size, &bundle.proof, &checkpoint.root).map_err(|error| {
             Lie::new("proof", format!("the entries are not those of the signed tree: {error}"))
@@ -85,7 +86,7 @@ impl<'b> Case<'b> {
     }
 
     /// Entries the scope asks for.
-    pub fn selected(&self) -> impl Iterator<Item = &Read<'b>> {
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &Read<'b>> {
         self.entries.iter().filter(|entry| entry.selected)
     }
 
@@ -138,7 +139,7 @@ impl<'b> Case<'b> {
 
     /// Which entries' details were redacted, and by which entry. What is said before there is anything to redact explains nothing.
     #[must_use]
-    pub fn redactions(&self) -> BTreeMap<u64, u64> {
+    pub(crate) fn redactions(&self) -> BTreeMap<u64, u64> {
         let mut redactions = BTreeMap::new();
         for entry in &self.entries {
             let Fact::LogDetailsRedacted(_, redacted) = &entry.event.fact else { continue };
@@ -152,7 +153,7 @@ impl<'b> Case<'b> {
 
     /// People's names, as far as the bundle has them.
     #[must_use]
-    pub fn names(&self) -> BTreeMap<countersign_core::id::PersonId, String> {
+    pub(crate) fn names(&self) -> BTreeMap<PersonId, String> {
         let name = |entry: &Read<'_>| {
             let Fact::PersonEnrolled(id, _) = &entry.event.fact else { return None };
             let details: serde_json::Value = serde_json::from_str(&entry.details?.body).ok()?;
@@ -170,7 +171,7 @@ fn policy_sha256(event: &Event) -> Option<[u8; 32]> {
 }
 
 /// Every leaf's hash; a leaf that does not have the hash beside it is named.
-fn hashes(bundle: &Bundle) -> Result<Vec<countersign_ledger::hash::Hash>, Lie> {
+fn hashes(bundle: &Bundle) -> Result<Vec<Hash>, Lie> {
     let one = |entry: &Entry| {
         let hash = leaf_hash(entry.leaf.as_bytes());
         if hash == entry.leaf_hash {
@@ -195,7 +196,7 @@ fn read<'b>(bundle: &'b Bundle, entry: &'b Entry) -> Result<Read<'b>, (Option<u6
     };
     let mut event = decode::event(&view).map_err(at)?;
     if let Some(digest) = event.unresolved() {
-        let policy = bundle.policies.get(&countersign_ledger::hash::Hash(digest.0));
+        let policy = bundle.policies.get(&Hash(digest.0));
         decode::resolve(&mut event, policy.map(String::as_bytes)).map_err(at)?;
     }
     Ok(Read { view, event, selected: false, details: entry.details.as_ref() })

@@ -13,7 +13,6 @@
 use std::fmt;
 
 use countersign_ledger::checkpoint::Checkpoint;
-use countersign_ledger::hash::Hash;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::witness::Policy;
 
@@ -25,7 +24,7 @@ mod meaning;
 mod subjects;
 mod witnesses;
 
-pub use case::{Case, Read};
+pub(crate) use case::{Case, Read};
 pub(crate) use subjects::closure;
 
 /// What the verification may take for granted; it has to come from outside the bundle.
@@ -187,6 +186,3 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
         _ => format!("{number} {noun}s"),
     }
 }
-
-/// The leaf hashes of the bundle's proof are of this type.
-pub(crate) type Leaf = (u64, Hash);
