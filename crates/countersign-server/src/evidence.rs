@@ -53,8 +53,8 @@ pub enum ExportError {
     /// Too much matches.
     #[error("more than {MOST} entries match: narrow the scope, for instance by time")]
     TooMuch,
-    /// Nothing was signed yet.
-    #[error("the log has no signed checkpoint yet")]
+    /// Nothing was signed yet, or not yet the redaction of some of the details.
+    #[error("the log has no signed checkpoint of this yet")]
     Unsigned,
     /// The store does not answer or contradicts itself.
     #[error(transparent)]
@@ -74,64 +74,76 @@ pub fn correlation_of(
     Ok(decoded.map(|decoded| decoded.event.correlation))
 }
 
-/// Collects the bundle of a scope, against the latest signed checkpoint.
+/// Collects the bundle of a scope, against the newest checkpoint that witnesses cosigned, or else the latest one.
 ///
 /// # Errors
 /// Nothing or too much matches, nothing was signed, or the store fails.
 pub fn collect(reader: &mut dyn Reader, scope: &Scope, limits: Limits) -> Result<Bundle, ExportError> {
     let latest = reader.latest_checkpoint()?.ok_or(ExportError::Unsigned)?;
-    let mut collection = Collection {
-        reader,
-        scope,
-        size: latest.size,
-        subjects: BTreeSet::new(),
-        chosen: BTreeMap::new(),
-        policies: BTreeMap::new(),
-    };
-    let (selected, last) = collection.select()?;
+    let (selected, last) = Collection::new(&mut *reader, latest.size).select(scope)?;
     if selected.is_empty() {
         return Err(ExportError::Nothing(scope.to_string()));
     }
-    let signed = collection.cosigned_after(last)?.unwrap_or(latest);
-    collection.size = signed.size;
-    collection.follow(selected)?;
-    let completeness = collection.complete(limits)?;
-    let Collection { reader, chosen, policies, .. } = collection;
-    let indices: Vec<u64> = chosen.keys().copied().collect();
-    let proof = batch_proof(&Tree::over(reader), &indices, signed.size).map_err(|error| match error {
-        ProofError::Nodes(error) => error,
-        impossible => StoreError::Corrupt(impossible.to_string()),
-    })?;
-    Ok(Bundle {
-        countersign_evidence: bundle::VERSION,
-        generator: report::generator(),
-        scope: scope.clone(),
-        checkpoint: signed.note,
-        completeness,
-        policies,
-        entries: chosen.into_values().collect(),
-        proof,
-    })
+    let cosigned = cosigned_after(reader, (last, latest.size))?;
+    for signed in cosigned.into_iter().chain([latest]) {
+        let mut collection = Collection::new(&mut *reader, signed.size);
+        collection.follow(selected.clone())?;
+        // A redaction that this checkpoint does not vouch for would look like lost details.
+        if collection.redacted_by.is_none_or(|by| by < signed.size) {
+            return collection.bundle((scope, limits), signed.note);
+        }
+    }
+    Err(ExportError::Unsigned)
 }
 
 /// A bundle in the making.
 struct Collection<'a> {
     reader: &'a mut dyn Reader,
-    scope: &'a Scope,
     /// The checkpoint's size: nothing from there on is looked at.
     size: u64,
     /// The subjects of the scope and all they rest on.
     subjects: BTreeSet<Subject>,
     chosen: BTreeMap<u64, bundle::Entry>,
     policies: BTreeMap<Hash, String>,
+    /// The last entry that redacted details of what was chosen.
+    redacted_by: Option<u64>,
 }
 
-impl Collection<'_> {
+impl<'a> Collection<'a> {
+    fn new(reader: &'a mut dyn Reader, size: u64) -> Self {
+        let (subjects, chosen, policies) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { reader, size, subjects, chosen, policies, redacted_by: None }
+    }
+
+    /// Adds what shows completeness, and the proof of everything.
+    fn bundle(
+        mut self,
+        (scope, limits): (&Scope, Limits),
+        checkpoint: String,
+    ) -> Result<Bundle, ExportError> {
+        let completeness = self.complete(limits)?;
+        let Self { reader, size, chosen, policies, .. } = self;
+        let indices: Vec<u64> = chosen.keys().copied().collect();
+        let proof = batch_proof(&Tree::over(reader), &indices, size).map_err(|error| match error {
+            ProofError::Nodes(error) => error,
+            impossible => StoreError::Corrupt(impossible.to_string()),
+        })?;
+        Ok(Bundle {
+            countersign_evidence: bundle::VERSION,
+            generator: report::generator(),
+            scope: scope.clone(),
+            checkpoint,
+            completeness,
+            policies,
+            entries: chosen.into_values().collect(),
+            proof,
+        })
+    }
+
     /// The subjects of the entries that the scope asks for, and the index of the last of them.
-    fn select(&mut self) -> Result<(BTreeSet<Subject>, u64), ExportError> {
+    fn select(&mut self, scope: &Scope) -> Result<(BTreeSet<Subject>, u64), ExportError> {
         let mut resources = Resources::default();
         let (mut subjects, mut count, mut last) = (BTreeSet::new(), 0, 0);
-        let scope = self.scope;
         let mut one = |index: u64, event: &Event| {
             resources.see(event);
             if scope.holds(event, &resources) {
@@ -154,13 +166,6 @@ impl Collection<'_> {
             }
         }
         Ok((subjects, last))
-    }
-
-    /// The newest checkpoint that vouches for the entry and was cosigned: it says more than a newer one that only the log signed.
-    fn cosigned_after(&mut self, index: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
-        let after = index.max(self.size.saturating_sub(RECENT));
-        let recent = self.reader.checkpoints(after, usize::MAX)?;
-        Ok(recent.into_iter().rev().find(|checkpoint| is_cosigned(&checkpoint.note)))
     }
 
     /// Chooses all entries of these subjects and of all they rest on.
@@ -286,6 +291,11 @@ impl Collection<'_> {
     /// Chooses an entry with its details, unless they were redacted.
     fn choose_whole(&mut self, entry: &StoredEntry) -> Result<(), StoreError> {
         let details = self.reader.details(entry.index)?;
+        if details.is_none() {
+            let redactions = self.reader.redactions_in(entry.index..entry.index.saturating_add(1))?;
+            let by = redactions.first().map(|redaction| redaction.by);
+            self.redacted_by = self.redacted_by.max(by);
+        }
         let details = details.map(|details| details_of(entry, details)).transpose()?;
         self.choose(entry, details)
     }
@@ -306,6 +316,15 @@ impl Collection<'_> {
         self.policies.insert(digest, blob);
         Ok(())
     }
+}
+
+/// The newest checkpoint that vouches for the entry and was cosigned: it says more than a newer one that only the log signed.
+fn cosigned_after(
+    reader: &mut dyn Reader,
+    (index, size): (u64, u64),
+) -> Result<Option<StoredCheckpoint>, StoreError> {
+    let recent = reader.checkpoints(index.max(size.saturating_sub(RECENT)), usize::MAX)?;
+    Ok(recent.into_iter().rev().find(|checkpoint| checkpoint.size <= size && is_cosigned(&checkpoint.note)))
 }
 
 /// Whether somebody besides the log signed.

@@ -1,14 +1,16 @@
 //! What is collected, and what a verification says about it.
 
 use countersign_core::{Actor, Subject};
-use countersign_evidence::bundle::{self, Completeness};
+use countersign_evidence::bundle::{self, Bundle, Completeness};
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::Verdict;
+use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::note::{self, Cosigner};
 use countersign_ledger::witness::Policy;
 
 use countersign_server::evidence::Limits;
+use countersign_server::store::{Store as _, StoredCheckpoint};
 
 use super::fixture::{Cases, not_shown, print, verify, verify_witnessed};
 use crate::engine::fixture::{ANA, signer};
@@ -156,4 +158,31 @@ async fn a_quorum_of_witnesses_is_shown_if_it_is_demanded_and_missed_if_it_is_no
         "witnesses"
     );
     assert!(verify(&file).is_ok(), "who demands no witness ignores them");
+}
+
+/// Lets a witness cosign the checkpoint of a bundle, and keeps it.
+fn cosign(cases: &mut Cases, bundle: &Bundle) -> u64 {
+    let witness = Cosigner::from_seed("first.example", [1; 32]).expect("a witness");
+    let text = note::unverified_text(&bundle.checkpoint).expect("a note");
+    let line =
+        note::signature_line(text, &witness.at(1_795_600_000).expect("a time")).expect("a cosignature");
+    let size = Checkpoint::parse(text).expect("a checkpoint").size;
+    let note = format!("{}{line}", bundle.checkpoint);
+    cases.store.save_checkpoint(&StoredCheckpoint { size, note }).expect("kept");
+    size
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_cosigned_is_preferred_unless_it_does_not_vouch_for_a_redaction() {
+    let (mut cases, before) = Cases::redacted().await;
+    let cosigned = cosign(&mut cases, &before);
+    let bundle = cases.bundle();
+    assert!(verify(&print(&bundle)).expect("no lie").checkpoint.size > cosigned);
+    // A case without redactions is proved against what the witness saw.
+    let mut cases = Cases::played().await;
+    let bundle = cases.bundle();
+    let cosigned = cosign(&mut cases, &bundle);
+    let again = cases.bundle();
+    assert_eq!(verify(&print(&again)).expect("no lie").checkpoint.size, cosigned);
+    assert!(again.checkpoint.contains("first.example"));
 }
