@@ -19,10 +19,12 @@ use countersign_evidence::bundle;
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Trust};
 use countersign_ledger::note::Ed25519Signer;
+use countersign_ledger::verify::{Redactions, Trust as LogTrust};
 use countersign_server::clock::{Clock, ClockJumped, SystemClock};
 use countersign_server::config::Endpoint;
 use countersign_server::engine::{Engine, Options, Submission, codec};
 use countersign_server::evidence::{self, Limits};
+use countersign_server::fsck;
 use countersign_server::genesis::{self, Genesis, NewPerson};
 use countersign_server::runner::{Outside, Runner};
 use countersign_server::secrets::{
@@ -134,8 +136,10 @@ impl World {
         stop.send(()).expect("the runner listens");
         runner.await.expect("the runner ends");
         engine.stop().await;
-        let mut reader = SqliteStore::open_read_only(self.folder.path().join("ledger.db")).expect("a reader");
+        let database = self.folder.path().join("ledger.db");
+        let mut reader = SqliteStore::open_read_only(&database).expect("a reader");
         every_case_verifies(reader.as_mut(), &log_signer());
+        the_store_is_intact(&database, &log_signer());
     }
 
     fn endpoints(&self) -> BTreeMap<countersign_core::text::Name, Endpoint> {
@@ -300,6 +304,15 @@ fn every_case_verifies(reader: &mut dyn Reader, signer: &Ed25519Signer) {
             verify::verify(file.as_bytes(), &Trust { origin: ORIGIN, keys: &keys, witnesses: None });
         assert!(verified.is_ok(), "{}: {verified:?}", row.subject);
     }
+}
+
+/// Every record, also of what came back from its own to change once more, is what the entries come to.
+fn the_store_is_intact(database: &Path, signer: &Ed25519Signer) {
+    let keys = [signer.verifier()];
+    let trust = LogTrust { origin: ORIGIN, keys: &keys, redactions: Redactions::Explained };
+    let report = fsck::check(&fsck::Request { database, trust, outside: None }, &mut |_| ());
+    let report = report.expect("the store answers");
+    assert!(report.is_clean() && report.records > 0, "{:#?}", report.findings);
 }
 
 /// The tasks of one step.
