@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use countersign_core::{Fact, State};
-use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, claimed_size};
 use countersign_ledger::note::unverified_text;
 use countersign_ledger::tree::CompactRange;
@@ -12,7 +11,7 @@ use super::codec::{self, Decoded};
 use super::cosignatures::witnessed_beside;
 use super::{Options, StartError, keys};
 use crate::durable;
-use crate::store::{Head, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
+use crate::store::{Head, Snapshot, Store, StoreError, StoredCheckpoint, Tree};
 
 /// Entries read at once.
 const CHUNK: usize = 2_048;
@@ -32,7 +31,7 @@ pub(super) fn recover(store: &mut dyn Store, options: &Options) -> Result<Recove
     let head = store.head()?;
     let (mut state, mut tree) = from_snapshot(store, &head)?;
     let snapshot_size = tree.size();
-    let mut keys = keys::load(store_as_reader(store), &state, snapshot_size)?;
+    let mut keys = keys::load(store, &state, snapshot_size)?;
     let followed = Followed { state: &mut state, tree: &mut tree, keys: &mut keys };
     replay(store, followed, head.size())?;
     if tree.root() != head.tree.root() {
@@ -43,10 +42,6 @@ pub(super) fn recover(store: &mut dyn Store, options: &Options) -> Result<Recove
     }
     let checkpoint = check_anchor(store, options, (&keys, &head))?;
     Ok(Recovered { state, head, keys, snapshot_size, checkpoint })
-}
-
-fn store_as_reader(store: &mut dyn Store) -> &mut dyn Reader {
-    store
 }
 
 /// What grows with every entry that is read.
@@ -64,7 +59,7 @@ fn from_snapshot(store: &mut dyn Store, head: &Head) -> Result<(State, CompactRa
     else {
         return Ok(beginning());
     };
-    let tree = tree_at(store, size)?;
+    let tree = CompactRange::read(&Tree::over(store), size)?;
     match serde_json::from_slice(&state) {
         Ok(state) if tree.root() == root => Ok((state, tree)),
         _ => {
@@ -109,17 +104,6 @@ pub(super) fn replay(store: &mut dyn Store, followed: Followed<'_>, size: u64) -
     Ok(())
 }
 
-/// The tree at an earlier size, from stored nodes: one per set bit.
-fn tree_at(reader: &mut (impl Reader + ?Sized), size: u64) -> Result<CompactRange, StoreError> {
-    let mut hashes: Vec<Hash> = Vec::new();
-    let mut begin = 0;
-    for level in (0..64_u8).rev().filter(|level| size >> level & 1 == 1) {
-        hashes.push(reader.node(level, begin >> level)?);
-        begin += 1 << level;
-    }
-    CompactRange::from_parts(size, hashes).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
 /// The log must contain the trees in the files beside the key: what was last signed, and what was last witnessed.
 fn check_anchor(
     store: &mut dyn Store,
@@ -158,7 +142,7 @@ fn contained(
         )));
     }
     let signed = keys.open(&note).map_err(|error| unreadable(error.to_string()))?;
-    if tree_at(store, signed.size)?.root() != signed.root {
+    if CompactRange::read(&Tree::over(store), signed.size)?.root() != signed.root {
         return Err(unreadable(format!(
             "the log's first {} entries are not those that were signed: history was changed",
             signed.size

@@ -122,18 +122,18 @@ impl<Role: Send> Sqlite<Role> {
 
     /// The first complaints of SQLite's own check of pages, indexes and types.
     pub(crate) fn integrity(&self, limit: usize) -> Result<Vec<String>, StoreError> {
-        let complaints = self.rows(&format!("PRAGMA integrity_check({limit})"), &[], |row| text(row, 0))?;
+        let complaints = self.all(&format!("PRAGMA integrity_check({limit})"), &[], |row| text(row, 0))?;
         Ok(complaints.into_iter().filter(|complaint| complaint != "ok").collect())
     }
 
     /// The size the log has if its last entry is where it belongs.
     pub(crate) fn entries_end(&self) -> Result<u64, StoreError> {
-        let last = self.rows("SELECT coalesce(max(idx), -1) FROM entries", &[], |row| number(row, 0))?;
+        let last = self.all("SELECT coalesce(max(idx), -1) FROM entries", &[], |row| number(row, 0))?;
         Ok(last.first().and_then(|last| u64::try_from(*last + 1).ok()).unwrap_or(0))
     }
 
     pub(crate) fn raw_entries(&self, after: i64, limit: i64) -> Result<Vec<RawEntry>, StoreError> {
-        self.rows(ENTRIES, params![after, limit], |row| {
+        self.all(ENTRIES, params![after, limit], |row| {
             Ok(RawEntry {
                 index: number(row, 0)?,
                 leaf_hash: bytes(row, 1)?,
@@ -150,7 +150,7 @@ impl<Role: Send> Sqlite<Role> {
         (subject, seq): (&str, i64),
         limit: i64,
     ) -> Result<Vec<RawPlace>, StoreError> {
-        self.rows(PLACES, params![subject, seq, limit], |row| {
+        self.all(PLACES, params![subject, seq, limit], |row| {
             Ok(RawPlace { subject: text(row, 0)?, subject_seq: number(row, 1)?, index: number(row, 2)? })
         })
     }
@@ -161,7 +161,7 @@ impl<Role: Send> Sqlite<Role> {
         (after, until): (i64, i64),
         limit: i64,
     ) -> Result<Vec<RawDetails>, StoreError> {
-        self.rows(DETAILS, params![after, until, limit], |row| {
+        self.all(DETAILS, params![after, until, limit], |row| {
             let redacted_by = row.get(1)?;
             let (salt, body) = match redacted_by {
                 Some(_) => (Vec::new(), Vec::new()),
@@ -176,16 +176,16 @@ impl<Role: Send> Sqlite<Role> {
         (level, after): (u8, i64),
         limit: i64,
     ) -> Result<Vec<RawNode>, StoreError> {
-        self.rows(NODES, params![level, after, limit], node)
+        self.all(NODES, params![level, after, limit], node)
     }
 
     /// Nodes of levels that are not stored.
     pub(crate) fn stray_nodes(&self, limit: i64) -> Result<Vec<RawNode>, StoreError> {
-        self.rows(STRAY_NODES, params![limit], node)
+        self.all(STRAY_NODES, params![limit], node)
     }
 
     pub(crate) fn raw_record(&self, kind: &str, id: &str) -> Result<Option<RawRecord>, StoreError> {
-        let found = self.rows(RECORD, params![kind, id], |row| {
+        let found = self.all(RECORD, params![kind, id], |row| {
             Ok(RawRecord {
                 kind: text(row, 0)?,
                 id: text(row, 1)?,
@@ -203,7 +203,7 @@ impl<Role: Send> Sqlite<Role> {
         (kind, id): (&str, &str),
         limit: i64,
     ) -> Result<Vec<(String, String, bool)>, StoreError> {
-        self.rows(RECORD_KEYS, params![kind, id, limit], |row| {
+        self.all(RECORD_KEYS, params![kind, id, limit], |row| {
             Ok((text(row, 0)?, text(row, 1)?, number(row, 2)? != 0))
         })
     }
@@ -213,7 +213,7 @@ impl<Role: Send> Sqlite<Role> {
         (actor, key): (&str, &str),
         limit: i64,
     ) -> Result<Vec<RawIdempotency>, StoreError> {
-        self.rows(IDEMPOTENCY, params![actor, key, limit], |row| {
+        self.all(IDEMPOTENCY, params![actor, key, limit], |row| {
             Ok(RawIdempotency {
                 actor: text(row, 0)?,
                 key: text(row, 1)?,
@@ -227,14 +227,14 @@ impl<Role: Send> Sqlite<Role> {
     /// Stored size and note of checkpoints.
     pub(crate) fn raw_checkpoints(&self, after: i64, limit: i64) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = "SELECT size, note FROM checkpoints WHERE size > ?1 ORDER BY size LIMIT ?2";
-        self.rows(sql, params![after, limit], |row| Ok((number(row, 0)?, text(row, 1)?)))
+        self.all(sql, params![after, limit], |row| Ok((number(row, 0)?, text(row, 1)?)))
     }
 
     /// The first blob whose name is above `after`; a page is one, because a blob may be large.
     pub(crate) fn next_blob(&self, after: &[u8]) -> Result<Option<RawBlob>, StoreError> {
         let sql = "SELECT sha256, body FROM blobs WHERE sha256 > ?1 ORDER BY sha256 LIMIT 1";
         let found =
-            self.rows(sql, params![after], |row| Ok(RawBlob { name: bytes(row, 0)?, body: bytes(row, 1)? }))?;
+            self.all(sql, params![after], |row| Ok(RawBlob { name: bytes(row, 0)?, body: bytes(row, 1)? }))?;
         Ok(found.into_iter().next())
     }
 
@@ -266,25 +266,10 @@ impl<Role: Send> Sqlite<Role> {
 
     /// The snapshot.
     pub(crate) fn raw_snapshot(&self) -> Result<Option<RawSnapshot>, StoreError> {
-        let found = self.rows("SELECT size, root, state FROM snapshot", &[], |row| {
+        let found = self.all("SELECT size, root, state FROM snapshot", &[], |row| {
             Ok(RawSnapshot { size: number(row, 0)?, root: bytes(row, 1)?, state: bytes(row, 2)? })
         })?;
         Ok(found.into_iter().next())
-    }
-
-    fn rows<T>(
-        &self,
-        sql: &str,
-        values: &[&dyn ToSql],
-        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(values)?;
-        let mut decoded = Vec::new();
-        while let Some(row) = rows.next()? {
-            decoded.push(decode(row)?);
-        }
-        Ok(decoded)
     }
 
     fn write(&self, sql: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {

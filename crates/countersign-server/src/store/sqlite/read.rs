@@ -55,7 +55,7 @@ impl<Role: Send> Sqlite<Role> {
         row.transpose()
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         values: &[&dyn ToSql],
