@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Bundle, VERSION};
 use crate::report::{self, ReportError};
+use crate::verify::Case;
 
 /// The largest file that is read, bytes.
 pub const MAX_BUNDLE: usize = 512 << 20;
@@ -73,7 +74,13 @@ pub fn parse(file: &[u8]) -> Result<Bundle, BundleError> {
 /// # Errors
 /// The report cannot be made of what the bundle holds.
 pub fn print(bundle: &Bundle) -> Result<String, ReportError> {
-    let data = serde_json::to_string(bundle).map_err(|error| ReportError::Evidence(error.to_string()))?;
+    print_case(&Case::of(bundle)?)
+}
+
+/// The file of a bundle whose entries are read already.
+pub(crate) fn print_case(case: &Case<'_>) -> Result<String, ReportError> {
+    let data =
+        serde_json::to_string(case.bundle).map_err(|error| ReportError::Evidence(error.to_string()))?;
     // Outside of strings JSON has no `<`, and in strings the escape means the same.
-    report::page(bundle, &data.replace('<', "\\u003c"))
+    report::page(case, &data.replace('<', "\\u003c"))
 }

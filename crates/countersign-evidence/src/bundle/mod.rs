@@ -13,7 +13,7 @@ use crate::scope::Scope;
 
 mod file;
 
-pub(crate) use file::{BEGIN, END};
+pub(crate) use file::{BEGIN, END, print_case};
 pub use file::{BundleError, MAX_BUNDLE, parse, print};
 
 /// The version of the format that is written here.

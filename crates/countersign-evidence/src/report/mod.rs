@@ -55,9 +55,9 @@ struct Page<'a> {
     evidence: &'a str,
 }
 
-/// The page of a bundle, with its evidence as text that is safe within a block of data.
-pub(crate) fn page(bundle: &Bundle, evidence: &str) -> Result<String, ReportError> {
-    let case = Case::of(bundle)?;
+/// The page of a case, with its evidence as text that is safe within a block of data.
+pub(crate) fn page(case: &Case<'_>, evidence: &str) -> Result<String, ReportError> {
+    let bundle = case.bundle;
     // The text before the first signature; whether the signatures hold is not the report's business.
     let text = bundle.checkpoint.rsplit_once("\n\n").map_or("", |(text, _)| text);
     let checkpoint = Checkpoint::parse(&format!("{text}\n"))
@@ -69,7 +69,7 @@ pub(crate) fn page(bundle: &Bundle, evidence: &str) -> Result<String, ReportErro
         size: checkpoint.size,
         root: checkpoint.root.to_string(),
         completeness: completeness(bundle),
-        content: Content::of(&case)?,
+        content: Content::of(case)?,
         checkpoint: lines(&bundle.checkpoint),
         evidence,
     };

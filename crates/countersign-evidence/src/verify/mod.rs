@@ -16,7 +16,7 @@ use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::witness::Policy;
 
-use crate::bundle::{self, Bundle};
+use crate::bundle;
 
 mod case;
 mod keys;
@@ -157,13 +157,14 @@ fn steps(file: &[u8], trust: &Trust<'_>, checks: &mut Vec<Check>) -> Result<(Che
     let case = Case::read(&bundle, &checkpoint, checks)?;
     let subjects = subjects::check(&case, &checkpoint, checks)?;
     meaning::check(&case, &subjects, checks)?;
-    checks.push(report(file, &bundle)?);
+    checks.push(report(file, &case)?);
     Ok((checkpoint, [case.entries.len(), case.selected().count()]))
 }
 
 /// The page must be the one that follows from the evidence in it: what people read is what was verified.
-fn report(file: &[u8], bundle: &Bundle) -> Result<Check, Lie> {
-    let rendered = bundle::print(bundle).map_err(|error| Lie::new("report", error))?;
+fn report(file: &[u8], case: &Case<'_>) -> Result<Check, Lie> {
+    let bundle = case.bundle;
+    let rendered = bundle::print_case(case).map_err(|error| Lie::new("report", error))?;
     if rendered.as_bytes() == file {
         return Ok(Check::holds("report", "the page is exactly the one that follows from the evidence"));
     }
