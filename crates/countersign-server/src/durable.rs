@@ -8,7 +8,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// The file beside this one whose name goes on with `.` and the ending.
-pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+#[must_use]
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(ending);
@@ -16,7 +17,10 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Replaces the file's content; durable when it returns.
-pub(crate) fn save(path: &Path, text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// The file, one beside it, or their folder cannot be written.
+pub fn save(path: &Path, text: &str) -> io::Result<()> {
     // A name of its own for each file: two files in one folder are written at the same time.
     let next = beside(path, "next");
     let mut file = File::create(&next)?;
@@ -31,7 +35,10 @@ pub(crate) fn save(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The file's content, if there is a file.
-pub(crate) fn load(path: &Path) -> io::Result<Option<String>> {
+///
+/// # Errors
+/// The file is there but cannot be read.
+pub fn load(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

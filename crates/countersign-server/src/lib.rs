@@ -21,7 +21,7 @@
 
 pub mod clock;
 pub mod config;
-mod durable;
+pub mod durable;
 pub mod engine;
 pub mod evidence;
 pub mod fsck;

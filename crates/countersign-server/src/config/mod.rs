@@ -12,7 +12,7 @@ mod policy;
 mod witness;
 mod witnesses;
 
-pub use node::{Endpoint, NodeConfig};
+pub use node::{Endpoint, NodeConfig, is_loopback};
 pub use policy::{canonical_policy, load_policy, parse_policy};
 pub use witness::WitnessConfig;
 pub use witnesses::{WitnessEndpoint, Witnesses};

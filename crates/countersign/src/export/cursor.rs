@@ -4,13 +4,14 @@
 //! the tree over all of it. So a log that went back or was replaced is noticed instead of skipped over.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use countersign_api::ledger::EntryListing;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
+use countersign_server::durable;
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
@@ -153,7 +154,7 @@ impl Keeper {
     /// Takes the file for this export alone and reads what is in it, if there is one.
     pub(crate) fn open(path: &Path) -> anyhow::Result<(Self, Option<Cursor>)> {
         let shown = path.display();
-        let lock = beside(path, ".lock");
+        let lock = durable::beside(path, "lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
         let file = file.with_context(|| format!("opening `{}`", lock.display()))?;
         match file.try_lock() {
@@ -181,23 +182,7 @@ impl Keeper {
     pub(crate) fn save(&self, cursor: &Cursor) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let text = cursor.write()?;
-        replace(path, &text).with_context(|| format!("writing the cursor `{}`", path.display()))
+        durable::save(path, &(text + "\n"))
+            .with_context(|| format!("writing the cursor `{}`", path.display()))
     }
-}
-
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let next = beside(path, ".next");
-    let mut file = File::create(&next)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&next, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

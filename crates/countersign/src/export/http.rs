@@ -4,11 +4,11 @@
 //! What is sent may hold names and reasons, so it goes over `https`, or to this machine; redirects are not followed.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use countersign_server::clock::{Clock as _, SystemClock};
+use countersign_server::config::is_loopback;
 use countersign_server::runner::HookKey;
 use countersign_server::secrets::{SecretRef, SecretValue};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -109,7 +109,7 @@ impl Endpoint {
         let answer = sent.map_err(|error| {
             // Without the address, which may hold a token.
             Failed {
-                why: format!("does not answer: {}", told(&error.without_url())),
+                why: format!("does not answer: {:#}", anyhow::Error::new(error.without_url())),
                 again: Some(Duration::ZERO),
             }
         })?;
@@ -206,12 +206,6 @@ pub(crate) fn endpoint(text: &str) -> anyhow::Result<Url> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// RFC 9110, section 10.2.3, in seconds; a date is left to our own waiting.
 fn retry_after(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -231,14 +225,4 @@ async fn quote(mut answer: Response, status: StatusCode) -> String {
     }
     let said: String = String::from_utf8_lossy(&said).trim().chars().take(QUOTED).collect();
     if said.is_empty() { said } else { format!(": {said}") }
-}
-
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
