@@ -24,6 +24,20 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// Starts a server that ends with its standard input, and reads the line in which it announces where it listens.
+pub(crate) fn start(arguments: &[&str]) -> (Child, ChildStdin, Value) {
+    let mut child = command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stdin = child.stdin.take().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, stdin, serde_json::from_str(&line).unwrap())
+}
+
 /// The exit code and what was said on both outputs.
 pub(crate) fn said(output: &Output) -> (i32, String) {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -78,16 +92,7 @@ impl Stage {
     /// `serve`, until the value is dropped.
     pub(crate) fn serve(&self) -> Served {
         let config = self.text("node/countersign.toml");
-        let mut child = command(&["serve", "--config", &config, "--with-parent"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdin = child.stdin.take().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let announced: Value = serde_json::from_str(&line).unwrap();
+        let (child, stdin, announced) = start(&["serve", "--config", &config, "--with-parent"]);
         let url = format!("http://{}", announced["listening"].as_str().unwrap());
         Served { child, _stdin: stdin, url }
     }

@@ -1,12 +1,11 @@
 //! A witness of one's own beside a node: both are real processes, and what they say to each other is what others can check.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin};
 
 use serde_json::Value;
 
-use crate::stage::{Stage, command, json, run, said};
+use crate::stage::{Stage, json, run, said, start};
 
 /// A running witness; killed when dropped, as a crash would.
 struct Witness {
@@ -18,17 +17,8 @@ struct Witness {
 
 impl Witness {
     fn serve(stage: &Stage) -> Self {
-        let mut child =
-            command(&["witness", "serve", "--config", &stage.text("witness/witness.toml"), "--with-parent"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-        let stdin = child.stdin.take().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let announced: Value = serde_json::from_str(&line).unwrap();
+        let config = stage.text("witness/witness.toml");
+        let (child, stdin, announced) = start(&["witness", "serve", "--config", &config, "--with-parent"]);
         let url = format!("http://{}", announced["listening"].as_str().unwrap());
         Self { child, _stdin: stdin, url, vkey: announced["vkey"].as_str().unwrap().to_owned() }
     }
