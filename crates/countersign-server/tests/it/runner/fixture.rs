@@ -48,7 +48,7 @@ pub(super) const OLD: &str = "whsec_b2xkIG9sZCBvbGQgb2xkIG9sZCBvbGQgb2xkIDE=";
 pub(super) const ATTEMPTS: u32 = 3;
 
 /// How long anything may take before a test gives up.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// The real clock, which a test can move forward between two runs.
 #[derive(Debug, Default)]
@@ -75,6 +75,7 @@ struct Running {
 pub(super) struct World {
     folder: tempfile::TempDir,
     clock: Arc<MovedClock>,
+    patience: Duration,
     running: Option<Running>,
     pub(super) consumers: [Receiver; 2],
     pub(super) signer: Receiver,
@@ -88,13 +89,18 @@ pub(super) fn secret() -> SecretKey {
 }
 
 impl World {
-    /// Genesis is written and the runner runs; nothing is due yet.
+    /// Genesis is written and the runner runs, which soon gives up on who does not answer; nothing is due yet.
     pub(super) async fn new() -> Self {
+        Self::with_patience(Duration::from_millis(500)).await
+    }
+
+    /// The same with a runner that waits for an answer as long as this.
+    pub(super) async fn with_patience(patience: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let consumers = [Receiver::new(OLD).await, Receiver::new(OLD).await];
         let signer = Receiver::new(OLD).await;
         write_private(&folder.path().join("hook.key"), &format!("whsec_{}", STANDARD.encode(HOOK_KEY)));
-        let mut world = Self { folder, clock: Arc::default(), running: None, consumers, signer };
+        let mut world = Self { folder, clock: Arc::default(), patience, running: None, consumers, signer };
         world.start();
         world.begin_log().await;
         world
@@ -114,7 +120,7 @@ impl World {
             clock: Arc::clone(&self.clock) as _,
         };
         let engine = Engine::start(Box::new(store), options).expect("the engine starts");
-        let outside = Outside { endpoints: self.endpoints(), patience: Duration::from_millis(500) };
+        let outside = Outside { endpoints: self.endpoints(), patience: self.patience };
         let runner = Runner::new(engine.clone(), Arc::clone(&secrets) as _, outside).expect("a runner");
         let (stop, told) = oneshot::channel::<()>();
         let runner = tokio::spawn(runner.run(async move { drop(told.await) }));
