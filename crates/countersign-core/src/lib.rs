@@ -5,7 +5,7 @@
 //! through [`Context`]. The same events always give the same state.
 //!
 //! # Layout
-//! - `text` `id` `time` `digest` `action`: the words everything speaks in
+//! - `text` `id` `time` `digest` `action` `signature`: the words everything speaks in
 //! - `policy`: groups, rules, and what several rules demand together
 //! - `context` `domain` `state`: commands, events, effects, and the fold
 //! - `catalogue`: what all refusals have in common
@@ -33,6 +33,7 @@ pub mod redaction;
 pub mod rotation;
 pub mod sabotage;
 pub mod secret;
+pub mod signature;
 pub mod state;
 #[cfg(test)]
 mod testing;
