@@ -10,6 +10,7 @@ mod json;
 mod leaves;
 mod notes;
 mod proofs;
+mod signatures;
 mod tiles;
 mod witnesses;
 
@@ -25,7 +26,7 @@ pub struct Target {
 }
 
 /// All of them. A new parser adds a line.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     Target { name: "json", seeds: json::seeds, check: json::check },
     Target { name: "leaf", seeds: leaves::seeds, check: leaves::check },
     Target { name: "census_row", seeds: leaves::row_seeds, check: leaves::check_row },
@@ -38,6 +39,8 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "proof_file", seeds: proofs::file_seeds, check: proofs::check_file },
     Target { name: "add_checkpoint", seeds: witnesses::seeds, check: witnesses::check },
     Target { name: "policy", seeds: witnesses::policy_seeds, check: witnesses::check_policy },
+    Target { name: "ssh_key", seeds: signatures::key_seeds, check: signatures::check_key },
+    Target { name: "sshsig", seeds: signatures::seeds, check: signatures::check },
     Target { name: "bundle", seeds: bundles::seeds, check: bundles::check },
     Target { name: "signed_bundle", seeds: bundles::seeds, check: bundles::check_signed },
 ];

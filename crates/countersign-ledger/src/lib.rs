@@ -6,7 +6,7 @@
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
 //! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`keys`], [`witness`], [`census`],
-//! [`verify`].
+//! [`verify`], [`sshsig`], [`statement`], [`display`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -17,6 +17,7 @@ extern crate std;
 pub mod census;
 pub mod checkpoint;
 pub mod details;
+pub mod display;
 pub mod entry;
 pub mod hash;
 pub mod json;
@@ -24,6 +25,8 @@ pub mod keys;
 mod line;
 pub mod note;
 pub mod proof;
+pub mod sshsig;
+pub mod statement;
 pub mod tile;
 pub mod tree;
 pub mod verify;

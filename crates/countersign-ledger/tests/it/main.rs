@@ -1,6 +1,8 @@
 //! Integration tests of the ledger: public vectors, properties, and comparison with independent implementations.
 
 #[cfg(test)]
+mod authenticator;
+#[cfg(test)]
 mod batches;
 #[cfg(test)]
 mod canonical;
@@ -13,6 +15,8 @@ mod damage;
 #[cfg(test)]
 mod entries;
 #[cfg(test)]
+mod keygen;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod logs;
@@ -24,6 +28,10 @@ mod policies;
 mod proof_files;
 #[cfg(test)]
 mod published;
+#[cfg(test)]
+mod sshsig;
+#[cfg(test)]
+mod statements;
 #[cfg(test)]
 mod strict;
 #[cfg(test)]
