@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::offer::Offer;
 use super::quorum;
 use super::violation::Breach;
 use super::{Verdict, must};
@@ -97,6 +98,12 @@ impl<'a> Demand<'a> {
         quorum::is_met(self.policy, &self.quorum(), people)
     }
 
+    /// What the rules offer for breaking the glass, if they do.
+    pub(super) fn break_glass(&self) -> Option<Offer<'a>> {
+        let offers: Vec<_> = self.rules.iter().map(|rule| rule.break_glass.as_ref()).collect();
+        Offer::new(&offers)
+    }
+
     /// The names of the rules.
     pub(super) fn names(&self) -> BTreeSet<Name> {
         self.rules.iter().map(|rule| rule.name.clone()).collect()
@@ -131,6 +138,9 @@ impl<'a> Demand<'a> {
         text.push_str(if self.needs_consent() { "approval required\n" } else { "approval not-required\n" });
         let Seconds { pending, approved, start, work } = self.seconds();
         text.push_str(&format!("seconds {pending} {approved} {start} {work}\n"));
+        if let Some(offered) = self.break_glass() {
+            text.push_str(&offered.written());
+        }
         Digest::of(text.as_bytes())
     }
 }

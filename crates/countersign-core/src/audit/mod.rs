@@ -17,7 +17,7 @@
 //! # Layout
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
-//! - `demand` `quorum`: what the policy's text demands for an action
+//! - `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `genesis` `log` `key` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,7 @@ mod demand;
 mod genesis;
 mod key;
 mod log;
+mod offer;
 mod owed;
 mod permit;
 mod person;

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Consent, Policy, Rule};
+use super::{BreakGlass, Consent, Policy, Rule};
 use crate::log::activation;
 use crate::text::Name;
 
@@ -105,6 +105,19 @@ impl Found<'_> {
             }
             (Consent::NotRequired, true) => {}
             (Consent::Required, false) => self.groups(&place("quorum"), rule.quorum.keys()),
+        }
+        rule.break_glass.iter().for_each(|offer| self.break_glass(rule, offer));
+    }
+
+    /// What is done without anybody's consent must at least be looked at by somebody who exists.
+    fn break_glass(&mut self, rule: &Rule, offer: &BreakGlass) {
+        let place = |field: &str| format!("rules.{}.break_glass.{field}", rule.name);
+        self.groups(&place("by"), &offer.by);
+        if offer.review.is_empty() {
+            let what = "break-glass is reviewed by somebody, so name a quorum, as in `{ security = 1 }`";
+            self.add(place("review"), what.into());
+        } else {
+            self.groups(&place("review"), offer.review.keys());
         }
     }
 

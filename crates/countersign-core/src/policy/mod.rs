@@ -15,12 +15,14 @@ use crate::action::{Action, Resource};
 use crate::id::PersonId;
 use crate::text::Name;
 
+mod break_glass;
 mod flaw;
 mod pattern;
 mod requirement;
 #[cfg(test)]
 mod tests;
 
+pub use break_glass::{BreakGlass, Breakable};
 pub use flaw::Flaw;
 pub use pattern::{NamePattern, ResourcePattern};
 pub use requirement::{Missing, Requirement};
@@ -96,6 +98,9 @@ pub struct Rule {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// Who may act without anybody's consent, and who reviews that; nobody unless it is written out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
 }
 
 /// A secret that is rotated under the policy, and everything its rotation touches. Endpoints are named, never spelled out.

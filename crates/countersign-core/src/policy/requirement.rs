@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Consent, Policy, Quorum, Rule};
+use super::{Breakable, Consent, Policy, Quorum, Rule};
 use crate::digest::Digest;
 use crate::id::PersonId;
 use crate::text::Name;
@@ -37,6 +37,8 @@ pub struct Requirement {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// Who may act without anybody's consent, if all rules offer that.
+    pub break_glass: Option<Breakable>,
 }
 
 /// A group that has not yet agreed enough, and who of it still could.
@@ -66,6 +68,7 @@ impl Requirement {
             approved_seconds: rule.approved_seconds,
             start_seconds: rule.start_seconds,
             work_seconds: rule.work_seconds,
+            break_glass: rule.break_glass.as_ref().map(Breakable::of),
         }
     }
 
@@ -82,6 +85,7 @@ impl Requirement {
             approved_seconds: self.approved_seconds.min(other.approved_seconds),
             start_seconds: self.start_seconds.min(other.start_seconds),
             work_seconds: self.work_seconds.min(other.work_seconds),
+            break_glass: Breakable::both(self.break_glass, other.break_glass),
             ..self
         }
     }
@@ -103,6 +107,7 @@ impl Requirement {
         text.push_str(&format!(
             "approval {approval}\nseconds {pending_seconds} {approved_seconds} {start_seconds} {work_seconds}\n"
         ));
+        self.break_glass.iter().for_each(|offer| text.push_str(&offer.line()));
         Digest::of(text.as_bytes())
     }
 
@@ -124,28 +129,33 @@ impl Requirement {
         self.quorum.keys().any(|group| policy.is_member(group, person))
     }
 
-    /// The places of the quorum that `voters` leave empty; none if the quorum is met.
-    ///
-    /// A person fills one place only, however many groups they are in. Places are assigned by augmenting paths (maximum bipartite
-    /// matching), so nobody is wasted on a group that somebody else could fill. `could` is left empty.
+    /// The places of the quorum that `voters` leave empty; none if the quorum is met. `could` is left empty.
     #[must_use]
     pub fn unfilled(&self, policy: &Policy, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
-        let places: Vec<&Name> =
-            self.quorum.iter().flat_map(|(group, count)| (0..count.get()).map(move |_| group)).collect();
-        let mut seated: BTreeMap<PersonId, usize> = BTreeMap::new();
-        let mut missing: BTreeMap<&Name, u32> = BTreeMap::new();
-        for (place, &group) in places.iter().enumerate() {
-            let found =
-                seat(&Seating { policy, places: &places, voters }, place, &mut seated, &mut BTreeSet::new());
-            if !found {
-                *missing.entry(group).or_default() += 1;
-            }
-        }
-        missing
-            .into_iter()
-            .map(|(group, needed)| Missing { group: group.clone(), needed, could: Vec::new() })
-            .collect()
+        unfilled(policy, &self.quorum, voters)
     }
+}
+
+/// The places of a quorum that `voters` leave empty; none if it is met. `could` is left empty.
+///
+/// A person fills one place only, however many groups they are in. Places are assigned by augmenting paths (maximum bipartite
+/// matching), so nobody is wasted on a group that somebody else could fill.
+fn unfilled(policy: &Policy, quorum: &Quorum, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
+    let places: Vec<&Name> =
+        quorum.iter().flat_map(|(group, count)| (0..count.get()).map(move |_| group)).collect();
+    let mut seated: BTreeMap<PersonId, usize> = BTreeMap::new();
+    let mut missing: BTreeMap<&Name, u32> = BTreeMap::new();
+    for (place, &group) in places.iter().enumerate() {
+        let found =
+            seat(&Seating { policy, places: &places, voters }, place, &mut seated, &mut BTreeSet::new());
+        if !found {
+            *missing.entry(group).or_default() += 1;
+        }
+    }
+    missing
+        .into_iter()
+        .map(|(group, needed)| Missing { group: group.clone(), needed, could: Vec::new() })
+        .collect()
 }
 
 /// One fact of the text whose digest identifies a requirement: a word and names.

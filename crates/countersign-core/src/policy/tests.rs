@@ -123,3 +123,61 @@ fn a_policy_whose_entries_would_not_fit_is_flawed() {
         ]
     );
 }
+
+fn offer() -> serde_json::Value {
+    serde_json::json!({
+        "by": ["engineers"], "review": { "approvers": 1 }, "review_seconds": 3600, "lifetime_seconds": 30,
+    })
+}
+
+#[test]
+fn break_glass_is_offered_by_every_rule_or_not_at_all() {
+    let plain = demanded(&policy());
+    let first = || {
+        let mut policy = policy();
+        policy.rules[2].break_glass = Some(serde_json::from_value(offer()).unwrap());
+        policy
+    };
+    let offered = demanded(&first());
+    assert_eq!(plain.break_glass, None);
+    assert!(offered.break_glass.as_ref().unwrap().may_break(&first(), ANA));
+    assert!(!offered.break_glass.as_ref().unwrap().may_break(&first(), BEN));
+    assert_ne!(plain.digest(), offered.digest());
+    let second = |offer: serde_json::Value| {
+        let mut policy = with_second_rule(&serde_json::json!({ "break_glass": offer }));
+        policy.rules[2].break_glass = first().rules[2].break_glass.clone();
+        demanded(&policy).break_glass
+    };
+    assert_eq!(second(serde_json::Value::Null), None, "a rule that offers nothing takes it away");
+    let mut stricter = offer();
+    stricter["by"] = serde_json::json!(["approvers"]);
+    stricter["review"] = serde_json::json!({ "approvers": 2, "auditors": 1 });
+    stricter["review_seconds"] = 60.into();
+    let both = second(stricter).unwrap();
+    assert_eq!(
+        both.line(),
+        "break-glass approvers engineers / approvers:2,auditors:1 / 60 30\n",
+        "the strictest of each"
+    );
+    assert!(both.may_break(&policy(), ANA) && !both.may_break(&policy(), BEN), "Ana alone is in both groups");
+}
+
+#[test]
+fn break_glass_that_nobody_reviews_is_a_flaw() {
+    let mut policy = policy();
+    let mut wrong = offer();
+    wrong["by"] = serde_json::json!(["somebody"]);
+    wrong["review"] = serde_json::json!({});
+    policy.rules[2].break_glass = Some(serde_json::from_value(wrong).unwrap());
+    let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        flaws,
+        [
+            "rules.payout.break_glass.by: unknown group `somebody`; the groups are approvers, auditors, engineers",
+            "rules.payout.break_glass.review: break-glass is reviewed by somebody, so name a quorum, as in `{ security = 1 }`",
+        ]
+    );
+    let mut missing = offer();
+    missing.as_object_mut().unwrap().remove("review");
+    assert!(serde_json::from_value::<super::BreakGlass>(missing).is_err(), "there is no default");
+}

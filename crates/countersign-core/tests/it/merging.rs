@@ -20,18 +20,47 @@ fn rule() -> impl Strategy<Value = Rule> {
     let pattern = prop::sample::select(vec!["payout/limit", "payout/*", "*", "payout/other"]);
     let environment = prop::sample::select(vec!["production", "*"]);
     let seconds = prop::array::uniform4(1..100_u32);
-    (groups(), groups(), quorum, (pattern, environment), seconds).prop_map(
-        |(requesters, executors, quorum, (resource, environment), seconds)| {
+    let offer = prop::option::weighted(0.8, offer());
+    (groups(), groups(), quorum, (pattern, environment), (seconds, offer)).prop_map(
+        |(requesters, executors, quorum, (resource, environment), (seconds, offer))| {
             let approval = if quorum.is_empty() { "not-required" } else { "required" };
             let rule = serde_json::json!({
                 "name": "unnamed", "verb": "override", "resource": resource, "environment": environment,
                 "patterns": true, "requesters": requesters, "executors": executors, "approval": approval,
                 "quorum": quorum, "pending_seconds": seconds[0], "approved_seconds": seconds[1],
-                "start_seconds": seconds[2], "work_seconds": seconds[3],
+                "start_seconds": seconds[2], "work_seconds": seconds[3], "break_glass": offer,
             });
             serde_json::from_value(rule).unwrap()
         },
     )
+}
+
+/// What a rule may offer for breaking the glass.
+fn offer() -> impl Strategy<Value = serde_json::Value> {
+    let by = prop::collection::btree_set(prop::sample::select(&GROUPS[..]), 1..3);
+    let review = prop::collection::btree_map(prop::sample::select(&GROUPS[..]), 1..3_u32, 1..3);
+    (by, review, 1..100_u32, 1..100_u32).prop_map(|(by, review, review_seconds, lifetime_seconds)| {
+        serde_json::json!({
+            "by": by, "review": review, "review_seconds": review_seconds, "lifetime_seconds": lifetime_seconds,
+        })
+    })
+}
+
+/// Whoever may break the glass under the later demand could under the earlier one, for as long at most, and it is reviewed by as many
+/// and as soon at least.
+fn never_weakens(before: (&Policy, &Requirement), after: (&Policy, &Requirement)) {
+    let ((old, before), (new, after)) = (before, after);
+    let Some(after) = &after.break_glass else { return };
+    let before = before.break_glass.as_ref().expect("a rule cannot offer what another does not");
+    for person in ENROLLED {
+        assert!(before.may_break(old, person) || !after.may_break(new, person));
+    }
+    for (group, count) in &before.review {
+        assert!(after.review.get(group) >= Some(count));
+    }
+    assert!(
+        after.review_seconds <= before.review_seconds && after.lifetime_seconds <= before.lifetime_seconds
+    );
 }
 
 /// A policy with these rules, and the groups everybody is in chosen anew.
@@ -102,6 +131,7 @@ proptest! {
         for (before, after) in lifetimes(&before).into_iter().zip(lifetimes(&after)) {
             prop_assert!(after <= before);
         }
+        never_weakens((&policy, &before), (&more, &after));
         for voters in sets_of_people() {
             let (before, after) = (before.unfilled(&policy, &voters), after.unfilled(&more, &voters));
             prop_assert!(before.is_empty() || !after.is_empty());
