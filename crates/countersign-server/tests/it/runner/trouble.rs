@@ -2,7 +2,7 @@
 
 use countersign_core::rotation::{FailureCode, Rotation, Stage, Step, TaskState};
 
-use super::fixture::{World, tasks, write_private};
+use super::fixture::{LIMIT, World, tasks, write_private};
 use super::receiver::{At, Fault};
 
 /// Lets a rotation arrive at its proof with one consumer misbehaving, and gives back why the proof fails.
