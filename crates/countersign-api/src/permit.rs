@@ -40,6 +40,38 @@ pub struct FinishPermit {
     /// What there is to say about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the executor measured: a JSON object without floats, kept as details beside the entry. `countersign run` writes a [`Run`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<serde_json::Value>,
+}
+
+/// What `countersign run` reports of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// The command's exit code; absent where a signal ended it or where it could not be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// The signal that was passed on to it, after which its outcome counts as failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted_by: Option<i32>,
+    /// How long it ran, milliseconds.
+    pub duration_ms: u64,
+    /// What it wrote to its standard output.
+    pub stdout: Written,
+    /// What it wrote to its standard error.
+    pub stderr: Written,
+}
+
+/// What a command wrote, without what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Written {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: String,
 }
 
 /// A permit as of now.

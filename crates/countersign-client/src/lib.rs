@@ -8,6 +8,7 @@
 //! - `transport`: one call: repetition, limits, problems
 //! - `pages`: lists longer than a page
 //! - `follow`: a log, followed from its public routes alone
+//! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
 //! - `keys`: a checkpoint, believed because of a pinned key, across rotations
 //! - `credential`: the secret its holder draws
 //! - `error`: what can go wrong, by what the caller would do about it
@@ -18,10 +19,13 @@ mod credential;
 mod error;
 pub mod follow;
 mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
 mod pages;
 mod transport;
 
 pub use client::Client;
+pub use countersign_api::Action;
 pub use countersign_api::ledger::EntryListing;
 pub use credential::Credential;
 pub use error::{ClientError, ErrorKind};

@@ -1,8 +1,9 @@
 //! NudgePay, the application Countersign governs in its demo, and the payment provider it works with.
 //!
 //! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`]
-//! signs them. Both obey Countersign's rotation hook. Nothing here knows a Countersign crate: the sides meet
-//! only in public formats (Stripe's signature scheme, Standard Webhooks), as a customer's service would.
+//! signs them. Both obey Countersign's rotation hook. Of Countersign's crates this one knows only the client, whose
+//! layer guards the overriding of payouts; otherwise the sides meet in public formats (Stripe's signature scheme, Standard
+//! Webhooks), as a customer's service would.
 
 // The two programs.
 pub mod app;

@@ -58,7 +58,7 @@ async fn every_method_asks_its_route() {
         approval: Some("apr_1".into()),
         reason: None,
     };
-    let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None };
+    let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None, report: None };
     let entries = every_filter();
 
     let failed = [

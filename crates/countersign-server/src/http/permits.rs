@@ -7,7 +7,8 @@ use countersign_api::permit::{FinishPermit, Outcome, Permit, ReservePermit};
 use countersign_api::{Page, Reason};
 use countersign_core::id::{ApprovalId, PermitId};
 use countersign_core::{Command, Item, Refusal, Subject, permit};
-use serde_json::json;
+use countersign_ledger::json as canonical;
+use serde_json::{Value, json};
 
 use super::address::{Asked, Named};
 use super::approvals::{parse_action, show_action};
@@ -132,12 +133,29 @@ pub(super) async fn finish(
     Named(id): Named<String>,
     post: Post<FinishPermit>,
 ) -> Result<Json<Permit>, Rejected> {
-    let outcome = match post.body.outcome {
+    let FinishPermit { outcome, reason, report } = post.body;
+    let outcome = match outcome {
         Outcome::Succeeded => permit::Outcome::Succeeded,
         Outcome::Failed => permit::Outcome::Failed,
     };
+    let details = reported(reason.as_deref(), report.as_ref())?;
     let command = Command::FinishPermit(permit::Finish { permit: parse(&id)?, outcome });
-    decide(&app, command, (post.sender, post.body.reason)).await
+    let (committed, known) =
+        app.submit(post.sender.submission(command).with_optional_details(details)).await?;
+    answer(&app, &known, committed.item)
+}
+
+/// The details of an outcome: what there is to say, and what was measured.
+fn reported(why: Option<&str>, report: Option<&Value>) -> Result<Option<Vec<u8>>, Rejected> {
+    let Some(report) = report else { return reason(why) };
+    if !report.is_object() {
+        return Err(Rejected::malformed("`report` must be an object"));
+    }
+    let mut details = json!({ "report": report });
+    if let (Some(why), Some(details)) = (why, details.as_object_mut()) {
+        details.insert("reason".to_owned(), why.into());
+    }
+    canonical::to_canonical(&details).map(Some).map_err(Rejected::malformed)
 }
 
 async fn decide(

@@ -76,7 +76,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::Start { id, why } => client.start_permit(&id, &why.wire()).await?,
         Verb::Release { id, why } => client.release_permit(&id, &why.wire()).await?,
         Verb::Finish { id, outcome, why } => {
-            let finish = FinishPermit { outcome: outcome.into(), reason: why.reason };
+            let finish = FinishPermit { outcome: outcome.into(), reason: why.reason, report: None };
             client.finish_permit(&id, &finish).await?
         }
         Verb::List(listed) => return session.output.show(&client.permits(&listed.listing()).await?, table),

@@ -1,6 +1,7 @@
 //! Who takes part in the demo, and the way they come to the stage: the same commands and files a user would use.
 //!
-//! Ana asks and executes, Ben and Chloe approve, Aud audits. The webhook secret that the provider and both NudgePay instances hold is
+//! Ana asks and executes, Ben and Chloe approve, Aud audits. NudgePay executes payouts itself, with a credential of its own: a third
+//! instance of it overrides payouts behind the guard. The webhook secret that the provider and both NudgePay instances hold is
 //! handed to Countersign as version 1. A witness, the harbour, cosigns the log's checkpoints.
 
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub(super) const ENVIRONMENT: &str = "production";
 /// The two instances of NudgePay.
 pub(super) const APPLICATIONS: [&str; 2] = ["nudgepay-a", "nudgepay-b"];
 
+/// The instance of NudgePay that overrides payouts under permits. It is started last, because it must know where Countersign is.
+const PAYOUTS: &str = "nudgepay-payouts";
+
 /// The signer.
 const PROVIDER: &str = "provider";
 
@@ -52,10 +56,11 @@ pub(super) enum Who {
     Ben,
     Chloe,
     Aud,
+    NudgePay,
 }
 
 impl Who {
-    pub(super) const ALL: [Self; 4] = [Self::Ana, Self::Ben, Self::Chloe, Self::Aud];
+    pub(super) const ALL: [Self; 5] = [Self::Ana, Self::Ben, Self::Chloe, Self::Aud, Self::NudgePay];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -63,6 +68,7 @@ impl Who {
             Self::Ben => "Ben",
             Self::Chloe => "Chloe",
             Self::Aud => "Aud",
+            Self::NudgePay => "NudgePay",
         }
     }
 }
@@ -73,6 +79,7 @@ pub(super) struct Cast {
     pub(super) places: Places,
     pub(super) witness: Witness,
     server: Server,
+    payouts: Server,
     clients: BTreeMap<Who, Client>,
     _others: Vec<Server>,
 }
@@ -143,12 +150,20 @@ impl Cast {
         witness.register().await?;
         let server = start_countersign(&places).await?;
         let clients = claim_all(&places, &server.url()).await?;
+        let guard = guard(&places, &server)?;
+        let extra = json!({ "provider_url": provider.url(), "guard": guard });
+        let payouts = start_nudgepay(&places, ("app", PAYOUTS), (&secret, &extra)).await?;
         let others = [provider, harbour].into_iter().chain(applications).collect();
-        Ok(Self { places, witness, server, clients, _others: others })
+        Ok(Self { places, witness, server, payouts, clients, _others: others })
     }
 
     pub(super) fn client(&self, who: Who) -> anyhow::Result<&Client> {
         self.clients.get(&who).with_context(|| format!("{} has no credential", who.name()))
+    }
+
+    /// The instance of NudgePay that overrides payouts.
+    pub(super) fn payouts(&self) -> String {
+        self.payouts.url()
     }
 
     /// Ends every program; what is left is what is on disk.
@@ -188,7 +203,8 @@ async fn scaffold(places: &Places) -> anyhow::Result<()> {
         .replace("$ANA", &id(Who::Ana)?)
         .replace("$BEN", &id(Who::Ben)?)
         .replace("$CHLOE", &id(Who::Chloe)?)
-        .replace("$AUD", &id(Who::Aud)?);
+        .replace("$AUD", &id(Who::Aud)?)
+        .replace("$NUDGEPAY", &id(Who::NudgePay)?);
     fs::write(places.policy(), policy).context("writing the policy")
 }
 
@@ -223,6 +239,12 @@ async fn start_nudgepay(
     let file = places.at(&format!("{name}.json"));
     write_private(&file, &config.to_string())?;
     Server::start(&["nudgepay".as_ref(), program.as_ref(), file.as_os_str()], &places.log(name)).await
+}
+
+/// Where NudgePay asks before it overrides a payout, and as whom.
+fn guard(places: &Places, server: &Server) -> anyhow::Result<Value> {
+    let saved = credentials::load(&places.credential(Who::NudgePay))?;
+    Ok(json!({ "server": server.url(), "credential": saved.credential.expose() }))
 }
 
 /// A witness that somebody else would run: it cosigns what it was shown, and an auditor can demand that.

@@ -76,10 +76,12 @@ fn welcome(cast: &Cast) -> String {
         "Countersign governs two NudgePay instances on this machine. Ctrl-C ends everything.\n\n  \
          folder     {folder}\n  \
          people     Ana asks and executes, Ben and Chloe approve, Aud audits\n  \
+         payouts    POST {payouts}/payouts/override, with the header Countersign-Approval\n  \
          webhooks   genuine ones arrive all the time, for {WEBHOOK_MINUTES} minutes\n  \
          ledger     {ORIGIN}\n\n\
          In another terminal:\n\n  cd {folder}\n",
-        folder = cast.places.at("").display()
+        folder = cast.places.at("").display(),
+        payouts = cast.payouts()
     )
 }
 

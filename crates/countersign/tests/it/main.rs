@@ -9,6 +9,8 @@ mod evidence;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod log_key;

@@ -66,12 +66,21 @@ pub(crate) struct Served {
 impl Stage {
     /// `new` and `init`.
     pub(crate) fn new() -> Self {
+        Self::governed_by(&[])
+    }
+
+    /// `new` and `init`, with these rules added to the policy that `new` wrote.
+    pub(crate) fn governed_by(rules: &[Value]) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
         let node = stage.text("node");
         let mut arguments =
             vec!["--json", "new", &node, "--origin", "test.example/log", "--listen", "127.0.0.1:0"];
         arguments.extend(PEOPLE.iter().flat_map(|name| ["--person", name]));
         json(&run(&arguments));
+        let policy = stage.path("node/policy.toml");
+        let mut text = std::fs::read_to_string(&policy).unwrap();
+        text.extend(rules.iter().map(rule));
+        std::fs::write(&policy, text).unwrap();
         let (config, claims) = (stage.text("node/countersign.toml"), stage.text("claims"));
         json(&run(&["--json", "init", "--config", &config, "--claims", &claims]));
         stage
@@ -113,6 +122,24 @@ impl Stage {
         all.extend(arguments);
         run(&all)
     }
+}
+
+/// A rule as a policy file has it; what it does not say is what the other rules of the stage say.
+fn rule(rule: &Value) -> String {
+    let mut whole = serde_json::json!({
+        "requesters": ["operators"], "executors": ["operators"], "approval": "required", "quorum": { "operators": 2 },
+        "pending_seconds": 600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 60,
+    });
+    if rule["approval"] == "not-required" {
+        whole.as_object_mut().unwrap().remove("quorum");
+    }
+    whole.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+    let lines = whole.as_object().unwrap().iter().map(|(key, value)| match value {
+        // A table in one line has `=` where JSON has `:`.
+        Value::Object(_) => format!("{key} = {}\n", value.to_string().replace("\":", "\" = ")),
+        _ => format!("{key} = {value}\n"),
+    });
+    format!("\n[[rules]]\n{}", lines.collect::<String>())
 }
 
 impl Served {

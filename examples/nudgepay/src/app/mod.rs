@@ -1,11 +1,13 @@
-//! The payment application: sells payment links, receives the provider's webhooks, obeys the rotation hook.
+//! The payment application: sells payment links, receives the provider's webhooks, obeys the rotation hook, overrides payouts under
+//! permits of Countersign.
 //!
-//! This file puts it together; the routes are in `links`, `webhooks` and `metrics`, storage in `payments`.
+//! This file puts it together; the routes are in `links`, `payouts`, `webhooks` and `metrics`, storage in `payments`.
 //! Keys and payments live in two SQLite files, so that a rotation never waits behind a payment.
 
 mod links;
 mod metrics;
 mod payments;
+mod payouts;
 mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -15,6 +17,7 @@ use axum::{
     extract::FromRef,
     routing::{get, post},
 };
+use countersign_client::layer::GuardLayer;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -27,6 +30,8 @@ use crate::{
 };
 use metrics::Metrics;
 use payments::Payments;
+
+pub use payouts::Guard;
 
 /// How long the application waits for the provider's API.
 const PROVIDER_PATIENCE: Duration = Duration::from_secs(5);
@@ -45,6 +50,9 @@ pub struct Config {
     pub hook_key: HookKey,
     /// The webhook secret accepted as version 1, used only when no version was ever stored.
     pub initial_secret: SecretText,
+    /// Who guards the overriding of payouts; without it there is no such route.
+    #[serde(default)]
+    pub guard: Option<Guard>,
     /// When the program stops by itself.
     #[serde(default)]
     pub lifetime: Lifetime,
@@ -93,9 +101,10 @@ pub async fn bind(config: Config) -> Result<Bound, Error> {
     let keys = KeyStore::open(&folder.join("keys.db"), Role::Receiver, config.initial_secret)?;
     let payments = Payments::open(&folder.join("payments.db"))?;
     let client = outgoing::client(PROVIDER_PATIENCE)?;
+    let guard = config.guard.as_ref().map(payouts::guard).transpose()?;
     let hook = Arc::new(Receiver { key: config.hook_key, store: keys.clone() });
     let app = Arc::new(App { payments, keys, metrics: Metrics::default(), client, links_url });
-    Bound::new(config.listen, router(Shared { app, hook }), JoinSet::new()).await
+    Bound::new(config.listen, router(Shared { app, hook }, guard), JoinSet::new()).await
 }
 
 /// Runs the application until its lifetime ends; prints `{"listening":"127.0.0.1:PORT"}` once it is ready.
@@ -108,8 +117,13 @@ pub async fn run(config: Config) -> Result<(), Error> {
     bind(config).await?.run(lifetime).await
 }
 
-fn router(shared: Shared) -> Router {
-    Router::new()
+fn router(shared: Shared, guard: Option<GuardLayer>) -> Router {
+    // Only behind its guard: there is no way to configure the route without one.
+    let guarded =
+        guard.map(|guard| Router::new().route("/payouts/override", post(payouts::override_one)).layer(guard));
+    guarded
+        .unwrap_or_default()
+        .route("/payouts/{payout}", get(payouts::show))
         .route("/payment_links", post(links::create))
         .route("/payment_links/{id}", get(links::show))
         .route("/webhooks/stripe", post(webhooks::receive))

@@ -1,4 +1,4 @@
-//! Payment links and payments in SQLite.
+//! Payment links, payments and overridden payouts in SQLite.
 //!
 //! A payment is stored by itself and not as a field of its link, because its webhook may arrive before the
 //! link is stored, or at an instance that never sold the link. A link is paid when a payment for it exists.
@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS links (
 CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, received_at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS payments (
     link TEXT PRIMARY KEY, event TEXT NOT NULL REFERENCES events (id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS overrides (
+    permit TEXT PRIMARY KEY, payout TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL,
+    account TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;";
 
 /// A payment link as stored and shown.
@@ -33,6 +37,17 @@ pub(super) struct Link {
     pub(super) currency: String,
     pub(super) description: String,
     pub(super) state: State,
+}
+
+/// A payout that was overridden, and the permit it was overridden under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Override {
+    pub(super) permit: String,
+    pub(super) payout: String,
+    /// In the currency's minor unit, such as cents.
+    pub(super) amount_minor: i64,
+    pub(super) currency: String,
+    pub(super) account: String,
 }
 
 /// Whether a link has been paid.
@@ -108,6 +123,39 @@ impl Payments {
                 .execute("INSERT OR IGNORE INTO payments (link, event) VALUES (?1, ?2)", [&link, &event])?;
             transaction.commit()?;
             Ok(Effect::Applied)
+        })
+        .await
+    }
+
+    /// Stores that a payout was overridden under a permit, durable when this returns.
+    pub(super) async fn record_override(&self, made: Override) -> rusqlite::Result<()> {
+        self.with(move |connection| {
+            let Override { permit, payout, amount_minor, currency, account } = made;
+            connection.execute(
+                "INSERT INTO overrides (permit, payout, amount_minor, currency, account, at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![permit, payout, amount_minor, currency, account, now()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How a payout was overridden, oldest first.
+    pub(super) async fn overrides(&self, payout: String) -> rusqlite::Result<Vec<Override>> {
+        self.with(move |connection| {
+            let sql = "SELECT permit, amount_minor, currency, account FROM overrides WHERE payout = ?1 ORDER BY rowid";
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([&payout], |row| {
+                Ok(Override {
+                    permit: row.get(0)?,
+                    payout: payout.clone(),
+                    amount_minor: row.get(1)?,
+                    currency: row.get(2)?,
+                    account: row.get(3)?,
+                })
+            })?;
+            rows.collect()
         })
         .await
     }

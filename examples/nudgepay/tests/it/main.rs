@@ -13,6 +13,7 @@ mod flow;
 mod headers;
 mod hooks;
 mod links;
+mod payouts;
 mod promotion;
 mod stage;
 mod webhooks;

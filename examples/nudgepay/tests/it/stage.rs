@@ -55,6 +55,7 @@ pub(crate) fn app_config(folder: &Path, provider_url: String) -> app::Config {
         provider_url,
         hook_key: hook_key(),
         initial_secret: secret(1),
+        guard: None,
         lifetime: nudgepay::Lifetime::UntilSignal,
     }
 }
@@ -79,7 +80,7 @@ pub(crate) async fn start_provider(config: provider::Config) -> Running {
 }
 
 impl Running {
-    fn start(bound: Bound) -> Self {
+    pub(crate) fn start(bound: Bound) -> Self {
         let address = bound.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(bound.serve(async move {

@@ -5,6 +5,7 @@
 //! # Layout
 //! - `told`: expected, observed, and whether they agree
 //! - `quorum`: a policy and a rotation pass through two other people; every short cut is refused
+//! - `payout`: NudgePay overrides a payout under the guard, exactly as approved and once
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
@@ -19,6 +20,7 @@ use super::cast::Cast;
 mod bundle;
 mod crash;
 mod evidence;
+mod payout;
 mod quorum;
 mod rotation;
 mod told;
@@ -37,6 +39,7 @@ pub(super) async fn play(cast: Cast, json: bool) -> anyhow::Result<ExitCode> {
 
 async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     quorum::policy(&cast, told).await?;
+    payout::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;
