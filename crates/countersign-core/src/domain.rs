@@ -36,7 +36,7 @@ pub enum Command {
     /// Ask for approval of one action with one set of parameters.
     RequestApproval(approval::Request),
     /// Agree.
-    Approve(ApprovalId),
+    Approve(approval::Ballot),
     /// Disagree, finally.
     Deny(ApprovalId),
     /// Take one's own request back.
@@ -339,7 +339,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
-        Command::Approve(id) => approval::approve(state, cx, *id).map_err(Into::into),
+        Command::Approve(ballot) => approval::approve(state, cx, ballot).map_err(Into::into),
         Command::Deny(id) => approval::deny(state, cx, *id).map_err(Into::into),
         Command::Withdraw(id) => approval::withdraw(state, cx, *id).map_err(Into::into),
         Command::ReservePermit(reserve) => permit::reserve(state, cx, reserve),
@@ -439,9 +439,9 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::ActivatePolicy(_) => log::activation(),
         Command::RotateLogKey(_) => key::rotation(),
         Command::RedactDetails(_) => redaction::action(),
-        Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => {
-            state.approval(*id).map(|approval| approval.action.clone())
-        }
+        Command::Approve(approval::Ballot { approval: id, .. })
+        | Command::Deny(id)
+        | Command::Withdraw(id) => state.approval(*id).map(|approval| approval.action.clone()),
         Command::StartPermit(id) | Command::ReleasePermit(id) => of_permit(id),
         Command::FinishPermit(permit::Finish { permit, .. })
         | Command::StartRotation(rotation::Start { permit, .. }) => of_permit(permit),
@@ -461,7 +461,9 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
 #[must_use]
 pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
     let named = match command {
-        Command::Approve(id) | Command::Deny(id) | Command::Withdraw(id) => Some(Subject::Approval(*id)),
+        Command::Approve(approval::Ballot { approval: id, .. })
+        | Command::Deny(id)
+        | Command::Withdraw(id) => Some(Subject::Approval(*id)),
         Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
         Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
         | Command::RotateLogKey(key::RotateLogKey { approval, .. })

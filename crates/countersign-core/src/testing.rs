@@ -167,7 +167,7 @@ impl World {
     pub(crate) fn approved(&mut self, action: Action) -> ApprovalId {
         let id = self.requested(action);
         for person in [BEN, CHLOE] {
-            self.run(Actor::Person(person), &Command::Approve(id)).unwrap();
+            self.run(Actor::Person(person), &Command::Approve(id.into())).unwrap();
         }
         id
     }

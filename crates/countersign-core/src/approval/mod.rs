@@ -16,6 +16,7 @@ use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::person::Person;
 use crate::policy::{Consent, Missing, Policy, Requirement};
 use crate::sabotage::{self, Sabotage};
+use crate::signature::Signature;
 use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
@@ -33,6 +34,22 @@ pub struct Request {
     pub action: Action,
     /// Salted SHA-256 of the canonical parameters.
     pub parameters_sha256: Digest,
+}
+
+/// Agrees.
+#[derive(Clone, Debug)]
+pub struct Ballot {
+    /// To which request.
+    pub approval: ApprovalId,
+    /// The voter's signature under the request's statement.
+    pub signature: Option<Signature>,
+}
+
+/// A vote without a signature.
+impl From<ApprovalId> for Ballot {
+    fn from(approval: ApprovalId) -> Self {
+        Self { approval, signature: None }
+    }
 }
 
 /// `approval.requested`
@@ -57,6 +74,9 @@ pub struct Requested {
 pub struct Voted {
     /// The request as the voter saw it: salted SHA-256 of the parameters.
     pub parameters_sha256: Digest,
+    /// The voter's signature under the request's statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 /// `approval.completed`: the quorum is met.
@@ -125,12 +145,15 @@ impl Status {
 }
 
 /// One person's agreement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
     /// Who.
     pub person: PersonId,
     /// When.
     pub at: Time,
+    /// Their signature under the request's statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 /// How a request ended.
@@ -282,7 +305,7 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
 }
 
 /// What a vote rests on once the voter may vote at all.
-struct Ballot<'a> {
+struct Asked<'a> {
     approval: &'a Approval,
     policy: &'a Policy,
     requirement: Requirement,
@@ -290,7 +313,7 @@ struct Ballot<'a> {
 }
 
 /// The checks that agreeing and disagreeing have in common.
-fn ballot<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Ballot<'a>, Refusal> {
+fn asked<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Asked<'a>, Refusal> {
     let approval = state.approval(id).ok_or(Refusal::NotFound)?;
     let voter = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let self_approved = voter == approval.requester;
@@ -311,21 +334,22 @@ fn ballot<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Ballot<'
     if requirement.digest() != approval.requirement_sha256 {
         return Err(Refusal::PolicyChanged);
     }
-    Ok(Ballot { approval, policy: &in_force.policy, requirement, voter })
+    Ok(Asked { approval, policy: &in_force.policy, requirement, voter })
 }
 
-pub(crate) fn approve(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
-    let Ballot { approval, policy, requirement, voter } = ballot(state, cx, id)?;
+pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Vec<Event>, Refusal> {
+    let Ballot { approval: id, signature } = ballot.clone();
+    let Asked { approval, policy, requirement, voter } = asked(state, cx, id)?;
     if approval.votes.iter().any(|vote| vote.person == voter) {
         return Err(Refusal::AlreadyVoted);
     }
     if approval.missing(state, policy, &requirement).is_empty() {
         return Err(Refusal::AlreadyApproved);
     }
-    let voted = Voted { parameters_sha256: approval.parameters_sha256 };
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature: signature.clone() };
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
-    after.votes.push(Vote { person: voter, at: cx.now });
+    after.votes.push(Vote { person: voter, at: cx.now, signature });
     if after.missing(state, policy, &requirement).is_empty() {
         let approved_until = cx.now.plus_seconds(requirement.approved_seconds.get());
         events.push(approval.event(cx, Fact::ApprovalCompleted(id, Completed { approved_until })));
@@ -334,8 +358,8 @@ pub(crate) fn approve(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec
 }
 
 pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
-    let approval = ballot(state, cx, id)?.approval;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256 };
+    let approval = asked(state, cx, id)?.approval;
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature: None };
     Ok(Vec::from([approval.event(cx, Fact::ApprovalDenied(id, voted))]))
 }
 
@@ -367,9 +391,10 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
     };
     match &event.fact {
         Fact::ApprovalRequested(id, requested) => requested_by(state, event, (*id, requested)),
-        Fact::ApprovalGranted(id, _) => {
+        Fact::ApprovalGranted(id, voted) => {
             if let Some(person) = event.actor.person() {
-                state.change::<Approval>(id, |approval| approval.votes.push(Vote { person, at: event.at }));
+                let vote = Vote { person, at: event.at, signature: voted.signature.clone() };
+                state.change::<Approval>(id, |approval| approval.votes.push(vote));
             }
         }
         Fact::ApprovalCompleted(id, Completed { approved_until }) => {

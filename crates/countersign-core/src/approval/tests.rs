@@ -28,14 +28,14 @@ fn a_request_is_refused_in_order_until_nothing_is_wrong() {
 #[test]
 fn a_vote_is_refused_in_order_until_nothing_is_wrong() {
     let mut world = World::new();
-    assert_eq!(world.says(BEN, &Command::Approve(ApprovalId(9))), "approval_not_found");
+    assert_eq!(world.says(BEN, &Command::Approve(ApprovalId(9).into())), "approval_not_found");
     let id = world.requested(payout());
-    assert_eq!(world.says(Actor::Node, &Command::Approve(id)), "not_a_person");
-    assert_eq!(world.says(ANA, &Command::Approve(id)), "self_approval");
-    assert_eq!(world.says(AUD, &Command::Approve(id)), "not_an_approver");
-    assert_eq!(world.says(BEN, &Command::Approve(id)), "approval.granted");
-    assert_eq!(world.says(BEN, &Command::Approve(id)), "already_voted");
-    assert_eq!(world.says(CHLOE, &Command::Approve(id)), "approval.granted approval.completed");
+    assert_eq!(world.says(Actor::Node, &Command::Approve(id.into())), "not_a_person");
+    assert_eq!(world.says(ANA, &Command::Approve(id.into())), "self_approval");
+    assert_eq!(world.says(AUD, &Command::Approve(id.into())), "not_an_approver");
+    assert_eq!(world.says(BEN, &Command::Approve(id.into())), "approval.granted");
+    assert_eq!(world.says(BEN, &Command::Approve(id.into())), "already_voted");
+    assert_eq!(world.says(CHLOE, &Command::Approve(id.into())), "approval.granted approval.completed");
     world.assert_replays();
 }
 
@@ -43,9 +43,9 @@ fn a_vote_is_refused_in_order_until_nothing_is_wrong() {
 fn a_quorum_is_other_people_each_once() {
     let mut world = World::new();
     let id = world.requested(payout());
-    world.says(BEN, &Command::Approve(id));
-    world.says(BEN, &Command::Approve(id));
-    world.says(ANA, &Command::Approve(id));
+    world.says(BEN, &Command::Approve(id.into()));
+    world.says(BEN, &Command::Approve(id.into()));
+    world.says(ANA, &Command::Approve(id.into()));
     assert_eq!(world.says(ANA, &reserve(id)), "approval_pending");
 }
 
@@ -55,10 +55,10 @@ fn deny_is_final_and_withdrawing_is_the_requesters() {
     let (denied, withdrawn) = (world.requested(payout()), world.requested(payout()));
     assert_eq!(world.says(BEN, &Command::Withdraw(withdrawn)), "not_the_requester");
     assert_eq!(world.says(ANA, &Command::Withdraw(withdrawn)), "approval.withdrawn");
-    assert_eq!(world.says(BEN, &Command::Approve(withdrawn)), "approval_withdrawn");
+    assert_eq!(world.says(BEN, &Command::Approve(withdrawn.into())), "approval_withdrawn");
     assert_eq!(world.says(ANA, &Command::Deny(denied)), "self_approval");
     assert_eq!(world.says(BEN, &Command::Deny(denied)), "approval.denied");
-    assert_eq!(world.says(CHLOE, &Command::Approve(denied)), "approval_denied");
+    assert_eq!(world.says(CHLOE, &Command::Approve(denied.into())), "approval_denied");
     assert_eq!(world.says(ANA, &reserve(denied)), "approval_denied");
 }
 
@@ -101,7 +101,7 @@ fn the_unclaimed_cannot_vote() {
         world.claim(person);
     }
     let id = world.requested(payout());
-    assert_eq!(world.says(AUD, &Command::Approve(id)), "not_an_approver");
+    assert_eq!(world.says(AUD, &Command::Approve(id.into())), "not_an_approver");
     world.claim(AUD);
-    assert_eq!(world.says(AUD, &Command::Approve(id)), "approval.granted");
+    assert_eq!(world.says(AUD, &Command::Approve(id.into())), "approval.granted");
 }

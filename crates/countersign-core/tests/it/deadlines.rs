@@ -32,7 +32,10 @@ fn a_vote_comes_in_time_or_not() {
     let mut book = Book::begun();
     let id = requested(&mut book, PAYOUT);
     let ben = Actor::Person(BEN);
-    assert_eq!(around(&book, id, (ben, &Command::Approve(id))), ["approval.granted", "approval_expired"]);
+    assert_eq!(
+        around(&book, id, (ben, &Command::Approve(id.into()))),
+        ["approval.granted", "approval_expired"]
+    );
     assert_eq!(around(&book, id, (ben, &Command::Deny(id))), ["approval.denied", "approval_expired"]);
     let ana = Actor::Person(ANA);
     assert_eq!(around(&book, id, (ana, &Command::Withdraw(id))), ["approval.withdrawn", "approval_expired"]);
@@ -44,9 +47,9 @@ fn a_vote_comes_in_time_or_not() {
 fn the_last_vote_gives_the_approval_a_time_of_its_own() {
     let mut book = Book::begun();
     let id = requested(&mut book, PAYOUT);
-    book.must(BEN, &Command::Approve(id));
+    book.must(BEN, &Command::Approve(id.into()));
     book.now = book.deadline(&id.into()).unwrap().plus_millis(-1);
-    book.must(CHLOE, &Command::Approve(id));
+    book.must(CHLOE, &Command::Approve(id.into()));
     assert_eq!(book.deadline(&id.into()), Some(book.now.plus_seconds(600)));
 }
 

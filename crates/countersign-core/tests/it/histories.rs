@@ -210,7 +210,7 @@ impl Play {
         match it {
             Move::Claim(person) => (Actor::Node, Some(stage::claiming(*person))),
             Move::Request(who, action) => (*who, Some(request(*action))),
-            Move::Approve(who, index) => (*who, approval(index).map(Command::Approve)),
+            Move::Approve(who, index) => (*who, approval(index).map(|id| Command::Approve(id.into()))),
             Move::Deny(who, index) => (*who, approval(index).map(Command::Deny)),
             Move::Withdraw(who, index) => (*who, approval(index).map(Command::Withdraw)),
             Move::Reserve(who, index, other, own) => (*who, Some(self.reserve(*index, *other, *own))),
@@ -274,7 +274,7 @@ impl Play {
         self.submit(Actor::Person(ANA), Some(request(action)));
         let (id, _) = self.approvals.get(before)?.clone();
         for voter in [BEN, CHLOE] {
-            self.submit(Actor::Person(voter), Some(Command::Approve(id)));
+            self.submit(Actor::Person(voter), Some(Command::Approve(id.into())));
         }
         Some(id)
     }

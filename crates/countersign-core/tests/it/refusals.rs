@@ -165,11 +165,11 @@ fn redact() -> Walk {
     ended(&mut walk, REDACT, &with);
     let id = requested(&mut walk.book, REDACT);
     walk.refused(ANA, &with(id), "permit/approval_pending");
-    walk.happens(BEN, &Command::Approve(id));
-    walk.happens(CHLOE, &Command::Approve(id));
+    walk.happens(BEN, &Command::Approve(id.into()));
+    walk.happens(CHLOE, &Command::Approve(id.into()));
     let open = requested(&mut walk.book, PAYOUT);
     let in_use = walk.book.first_of(&open.into());
-    walk.happens(CHLOE, &Command::Approve(open));
+    walk.happens(CHLOE, &Command::Approve(open.into()));
     let vote = walk.book.size() - 1;
     let lost = in_use - 1;
     walk.book.lose_details(lost);
@@ -300,21 +300,21 @@ fn ballot(vote: &dyn Fn(ApprovalId) -> Command) -> Walk {
     reserved(&mut walk.book, (ANA, PAYOUT), Some(consumed));
     walk.refused(BEN, &vote(consumed), "approval/approval_consumed");
     let changed = requested(&mut walk.book, PAYOUT);
-    walk.happens(BEN, &Command::Approve(changed));
+    walk.happens(BEN, &Command::Approve(changed.into()));
     walk.activate(stricter);
     walk.refused(BEN, &vote(changed), "approval/policy_changed");
     walk
 }
 
 fn approve() -> Walk {
-    let mut walk = ballot(&Command::Approve);
+    let mut walk = ballot(&|id| Command::Approve(id.into()));
     let id = requested(&mut walk.book, ROTATE);
-    walk.happens(BEN, &Command::Approve(id));
-    walk.refused(BEN, &Command::Approve(id), "approval/already_voted");
-    walk.happens(CHLOE, &Command::Approve(id));
-    walk.refused(CHLOE, &Command::Approve(id), "approval/already_voted");
+    walk.happens(BEN, &Command::Approve(id.into()));
+    walk.refused(BEN, &Command::Approve(id.into()), "approval/already_voted");
+    walk.happens(CHLOE, &Command::Approve(id.into()));
+    walk.refused(CHLOE, &Command::Approve(id.into()), "approval/already_voted");
     walk.happens(Actor::Node, &stage::claiming(EVE));
-    walk.refused(EVE, &Command::Approve(id), "approval/already_approved");
+    walk.refused(EVE, &Command::Approve(id.into()), "approval/already_approved");
     walk
 }
 
@@ -367,9 +367,9 @@ fn reserve() -> Walk {
     walk.refused(ANA, &using(id), "permit/policy_changed");
     walk.activate(stage::policy());
     walk.refused(ANA, &using(id), "permit/approval_pending");
-    walk.happens(BEN, &Command::Approve(id));
+    walk.happens(BEN, &Command::Approve(id.into()));
     walk.refused(ANA, &using(id), "permit/approval_pending");
-    walk.happens(CHLOE, &Command::Approve(id));
+    walk.happens(CHLOE, &Command::Approve(id.into()));
     walk.happens(ANA, &using(id));
     walk.refused(DAN, &using(id), "permit/approval_consumed");
     walk

@@ -133,7 +133,7 @@ fn another_policy(book: &mut Book) {
     book.must(ANA, &activation(stricter, approval));
     let approval = requested(book, PAYOUT);
     for voter in [BEN, CHLOE, EVE] {
-        book.must(voter, &Command::Approve(approval));
+        book.must(voter, &Command::Approve(approval.into()));
     }
     let permit = reserved(book, (ANA, PAYOUT), Some(approval));
     book.must(ANA, &Command::StartPermit(permit));
@@ -215,8 +215,8 @@ pub(crate) fn requested(book: &mut Book, action: &str) -> ApprovalId {
 
 pub(crate) fn approved(book: &mut Book, action: &str) -> ApprovalId {
     let id = requested(book, action);
-    book.must(BEN, &Command::Approve(id));
-    book.must(CHLOE, &Command::Approve(id));
+    book.must(BEN, &Command::Approve(id.into()));
+    book.must(CHLOE, &Command::Approve(id.into()));
     id
 }
 

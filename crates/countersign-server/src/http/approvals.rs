@@ -82,7 +82,7 @@ pub(super) async fn approve(
     Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
-    decide(&app, Command::Approve(parse(&id)?), post).await
+    decide(&app, Command::Approve(parse(&id)?.into()), post).await
 }
 
 /// Disagree, finally.

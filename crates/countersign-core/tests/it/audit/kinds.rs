@@ -479,10 +479,10 @@ fn what_was_asked_for_under_other_rules_is_neither_voted_on_nor_used() {
     let mut book = Book::begun();
     let asked = requested(&mut book, PAYOUT);
     let replacement = approved(&mut book, ACTIVATE);
-    book.must(stage::BEN, &Command::Approve(asked));
+    book.must(stage::BEN, &Command::Approve(asked.into()));
     let activate =
         |book: &mut Book| drop(book.must(stage::ANA, &script::activation(stricter.clone(), replacement)));
-    let vote = |book: &mut Book| drop(book.must(CHLOE, &Command::Approve(asked)));
+    let vote = |book: &mut Book| drop(book.must(CHLOE, &Command::Approve(asked.into())));
     assert_eq!(code(&joined(&book, vote, activate)), "nothing");
     assert_eq!(code(&joined(&book, activate, vote)), "policy_changed");
     vote(&mut book);

@@ -24,7 +24,7 @@ async fn journey(engine: &Engine) -> Vec<&'static str> {
         panic!("expected a request, found {:?}", requested.events);
     };
     for step in approvals(id) {
-        keyed(engine, step.0, ("vote", Command::Approve(id))).await.expect("taken");
+        keyed(engine, step.0, ("vote", Command::Approve(id.into()))).await.expect("taken");
     }
     keyed(engine, ANA, ("reserve", fixture::reserve(id))).await.expect("taken");
     let entries = engine.read(|reader| reader.entries(0, 1_000)).await.expect("readable");

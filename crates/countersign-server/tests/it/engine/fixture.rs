@@ -192,7 +192,7 @@ pub(crate) async fn approved(engine: &Engine) -> ApprovalId {
 pub(crate) async fn approved_for(engine: &Engine, action: Action) -> ApprovalId {
     let id = requested_for(engine, action).await;
     for approver in [BEN, CHLOE] {
-        by(engine, approver, Command::Approve(id)).await.expect("the vote counts");
+        by(engine, approver, Command::Approve(id.into())).await.expect("the vote counts");
     }
     id
 }

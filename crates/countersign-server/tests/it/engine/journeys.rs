@@ -56,10 +56,10 @@ async fn of_sixteen_concurrent_reservations_exactly_one_wins() {
 async fn refusals_come_in_the_order_people_expect() {
     let engine = fixture::started(Box::new(MemoryStore::new())).await;
     let id = fixture::requested(&engine).await;
-    assert_eq!(code(&by(&engine, ANA, Command::Approve(id)).await), "self_approval");
+    assert_eq!(code(&by(&engine, ANA, Command::Approve(id.into())).await), "self_approval");
     assert_eq!(code(&by(&engine, ANA, fixture::reserve(id)).await), "approval_pending");
-    assert_eq!(code(&by(&engine, BEN, Command::Approve(id)).await), "ok");
-    assert_eq!(code(&by(&engine, BEN, Command::Approve(id)).await), "already_voted");
+    assert_eq!(code(&by(&engine, BEN, Command::Approve(id.into())).await), "ok");
+    assert_eq!(code(&by(&engine, BEN, Command::Approve(id.into())).await), "already_voted");
     let other = Command::ReservePermit(Reserve {
         action: fixture::payout(),
         parameters_sha256: Digest::of(b"other parameters"),
@@ -117,7 +117,7 @@ async fn what_people_are_refused_is_counted_and_written_down_once() {
     let engine = fixture::started((place.open)()).await;
     let id = fixture::requested(&engine).await;
     for _ in 0..3 {
-        assert_eq!(code(&by(&engine, ANA, Command::Approve(id)).await), "self_approval");
+        assert_eq!(code(&by(&engine, ANA, Command::Approve(id.into())).await), "self_approval");
     }
     let size = engine.size();
     engine.stop().await;

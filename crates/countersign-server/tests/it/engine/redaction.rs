@@ -70,7 +70,7 @@ async fn approved(engine: &Engine) -> ApprovalId {
         panic!("expected a request, found {:?}", committed.events);
     };
     for voter in [BEN, CHLOE] {
-        by(engine, voter, Command::Approve(id)).await.expect("the vote counts");
+        by(engine, voter, Command::Approve(id.into())).await.expect("the vote counts");
     }
     id
 }

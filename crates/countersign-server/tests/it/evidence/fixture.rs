@@ -111,7 +111,7 @@ async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
     let requested = engine.submit(submission.with_details(details)).await.expect("the request is taken");
     let Fact::ApprovalRequested(approval, _) = first(&requested) else { panic!("a request") };
     for approver in [BEN, CHLOE] {
-        by(engine, approver, Command::Approve(approval)).await.expect("the vote counts");
+        by(engine, approver, Command::Approve(approval.into())).await.expect("the vote counts");
     }
     let reserve = permit::Reserve { action: payout(), parameters_sha256: digest, approval: Some(approval) };
     let reserved = by(engine, ANA, Command::ReservePermit(reserve)).await.expect("a permit");

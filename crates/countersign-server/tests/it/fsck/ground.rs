@@ -149,7 +149,7 @@ async fn approved(engine: &Engine, parameters: &str, action: countersign_core::a
         panic!("not a request")
     };
     for approver in [BEN, CHLOE] {
-        by(engine, approver, Command::Approve(id)).await.expect("approved");
+        by(engine, approver, Command::Approve(id.into())).await.expect("approved");
     }
     id
 }
