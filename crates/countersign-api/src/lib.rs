@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub mod access;
 pub mod approval;
 pub mod key;
 pub mod ledger;

@@ -1,5 +1,6 @@
 //! The routes of the API, one method each.
 
+use countersign_api::access::{Decision, Decisions, Evaluation, Evaluations, Metadata};
 use countersign_api::approval::{Approval, RequestApproval};
 use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
@@ -291,6 +292,24 @@ impl Client {
     /// That a tree is the beginning of a later one. Unverified.
     pub async fn consistency(&self, old: u64, new: u64) -> Answer<ConsistencyProof> {
         self.query(&["ledger", "consistency"], &[("old", old.to_string()), ("new", new.to_string())]).await
+    }
+}
+
+/// Questions (`OpenID` `AuthZEN`): nothing changes, whatever the answer.
+impl Client {
+    /// Whether somebody could do something now.
+    pub async fn evaluate(&self, evaluation: &Evaluation) -> Answer<Decision> {
+        self.post(&["access", "v1", "evaluation"], evaluation).await
+    }
+
+    /// Several such questions at once; at least one.
+    pub async fn evaluate_several(&self, evaluations: &Evaluations) -> Answer<Decisions> {
+        self.post(&["access", "v1", "evaluations"], evaluations).await
+    }
+
+    /// Where questions are asked, for programs that know only `AuthZEN`.
+    pub async fn access_metadata(&self) -> Answer<Metadata> {
+        self.get(&[".well-known", "authzen-configuration"]).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which request every method makes: method, target and body.
 
 use countersign_api::Reason;
+use countersign_api::access::{Evaluation, Evaluations};
 use countersign_api::approval::RequestApproval;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
@@ -148,3 +149,25 @@ GET /readyz
 GET /metrics
 GET /openapi.json
 "#;
+
+#[tokio::test]
+async fn questions_ask_their_routes() {
+    let server = Scripted::start((0..3).map(|_| problem(404, "not_found"))).await;
+    let question = serde_json::json!({
+        "subject": { "type": "person", "id": "per_1" }, "action": { "name": "rotate" }, "resource": { "type": "a", "id": "b" },
+    });
+    let one: Evaluation = serde_json::from_value(question.clone()).expect("a question");
+    let several: Evaluations =
+        serde_json::from_value(serde_json::json!({ "evaluations": [question] })).expect("questions");
+    assert!(server.client.evaluate(&one).await.is_err());
+    assert!(server.client.evaluate_several(&several).await.is_err());
+    assert!(server.client.access_metadata().await.is_err());
+    let asked: Vec<String> =
+        server.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect();
+    let routes = [
+        "POST /access/v1/evaluation",
+        "POST /access/v1/evaluations",
+        "GET /.well-known/authzen-configuration",
+    ];
+    assert_eq!(asked, routes);
+}

@@ -37,6 +37,7 @@ pub mod census;
 pub mod codec;
 mod cosignatures;
 mod entropy;
+mod evaluation;
 mod keys;
 mod readers;
 mod recover;

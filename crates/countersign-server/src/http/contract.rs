@@ -14,7 +14,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
-const PUBLIC: [&str; 13] = [
+const PUBLIC: [&str; 14] = [
+    "/.well-known/authzen-configuration",
     "/admin/people/claim",
     "/healthz",
     "/ledger/checkpoint",
@@ -44,6 +45,7 @@ const SCHEME: &str = "credential";
     tags(
         (name = "approvals", description = "Requests for approval and the votes on them."),
         (name = "permits", description = "Single-use leave to execute one action now."),
+        (name = "access", description = "Whether somebody could do something now (`OpenID` `AuthZEN` 1.0). Unknown fields are ignored here."),
         (name = "rotations", description = "Rotations of governed secrets and the secrets' versions."),
         (name = "people", description = "People and their credentials."),
         (name = "policy", description = "The policy in force."),
@@ -73,7 +75,9 @@ pub fn contract() -> utoipa::openapi::OpenApi {
             tell_problems(operation);
             operation.security = Some(if public { Vec::new() } else { vec![credential()] });
         }
-        if let Some(operation) = item.post.as_mut().filter(|_| !public) {
+        // What only asks may be asked as often as one likes.
+        let asks = path.starts_with("/access/");
+        if let Some(operation) = item.post.as_mut().filter(|_| !public && !asks) {
             operation.parameters.get_or_insert_default().push(idempotency_key().into());
         }
     }

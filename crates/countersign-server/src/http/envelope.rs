@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::meter;
 use super::problem::Rejected;
 
-/// Carries the request's id back. It is always drawn here, so that nobody can choose what a log line says.
+/// Carries the request's id back. It is drawn here, so that nobody can choose what a log line says.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Seconds after which it is worth trying again when the node could not decide.
@@ -33,13 +33,19 @@ pub(super) async fn wrap(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
     let path = request.uri().path();
-    let (private, is_log) = (path.starts_with("/admin"), path.starts_with("/ledger"));
+    let asks = path.starts_with("/access");
+    let (private, is_log) = (asks || path.starts_with("/admin"), path.starts_with("/ledger"));
     let id = draw_id();
+    // There the caller's own id is given back, as `AuthZEN` demands. The node's log and a problem's body still speak of ours.
+    let given = request.headers().get(&REQUEST_ID).filter(|_| asks).cloned();
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
     let mut response = span.in_scope(|| tell(response, (&method, &id)));
     label(response.headers_mut(), &id);
+    if let Some(given) = given {
+        response.headers_mut().insert(REQUEST_ID, given);
+    }
     // A tile that is not there yet will be: nobody may remember that it was not.
     if private || is_log && !response.status().is_success() {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,7 +8,7 @@
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::witnessing::Board;
 use names::Known;
 use problem::Rejected;
 
+mod access;
 mod address;
 mod approvals;
 mod body;
@@ -103,6 +104,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(permits::start))
         .routes(routes!(permits::release))
         .routes(routes!(permits::finish))
+        .routes(routes!(access::one))
+        .routes(routes!(access::several))
+        .routes(routes!(access::metadata))
         .routes(routes!(rotations::list, rotations::start))
         .routes(routes!(rotations::show))
         .routes(routes!(rotations::abort))

@@ -58,7 +58,7 @@ pub(super) async fn reserve(
 /// The parameters under the approval's salt, or under a fresh one where there is no approval to compare with.
 ///
 /// A request whose details were redacted cannot be used any more: nobody can say what was approved.
-async fn bind(
+pub(super) async fn bind(
     app: &App,
     approval: Option<ApprovalId>,
     (parameters, reason): (serde_json::Value, Option<String>),

@@ -131,6 +131,29 @@ impl Rejected {
         self
     }
 
+    /// The same problem, but with `status` where it had `this` one.
+    pub(super) fn instead_of(mut self, this: StatusCode, status: StatusCode) -> Self {
+        if self.status() == this {
+            self.0.status = status.as_u16();
+            self.0.title = status.canonical_reason().unwrap_or("Error").to_owned();
+        }
+        self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What is wrong.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What it says, for an answer that is no problem itself.
+    pub(super) fn into_problem(self) -> Problem {
+        *self.0
+    }
+
     /// The problem as it goes out, under the id by which the node's log speaks of the request.
     pub(super) fn told(mut self, request_id: &str) -> Problem {
         self.0.request_id = Some(request_id.to_owned());
@@ -146,8 +169,7 @@ impl From<EngineError> for Rejected {
 
 impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }

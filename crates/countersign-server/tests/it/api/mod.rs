@@ -1,5 +1,6 @@
 //! The HTTP API in process: what people do, what every route refuses, what bad input is told, and the contract it all keeps to.
 
+mod access;
 mod contract;
 mod coverage;
 mod harness;
