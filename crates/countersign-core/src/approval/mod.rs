@@ -277,6 +277,20 @@ impl Approval {
     }
 }
 
+/// Whose agreement a request of this person would need, and who of them could give it.
+pub(crate) fn wanted(state: &State, requirement: &Requirement, requester: PersonId) -> Vec<Missing> {
+    let Some(in_force) = state.policy() else { return Vec::new() };
+    let mut missing = requirement.unfilled(&in_force.policy, &BTreeSet::new());
+    for place in &mut missing {
+        let could = |person: &PersonId| {
+            let claimed = state.person(*person).is_some_and(Person::is_claimed);
+            *person != requester && claimed && in_force.policy.is_member(&place.group, *person)
+        };
+        place.could = state.people().map(|(id, _)| *id).filter(could).collect();
+    }
+    missing
+}
+
 pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<Vec<Event>, Refusal> {
     let requester = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;

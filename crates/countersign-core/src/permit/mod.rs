@@ -229,7 +229,7 @@ pub(crate) fn check(state: &State, cx: &Context, demand: &Demand<'_>) -> Result<
             approval.correlation
         }
         (None, Consent::Required) => {
-            return Err(Refusal::ApprovalRequired(requirement.unfilled(&in_force.policy, &[].into())));
+            return Err(Refusal::ApprovalRequired(approval::wanted(state, &requirement, executor)));
         }
         (None, Consent::NotRequired) => cx.correlation,
     };
