@@ -11,6 +11,7 @@ use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
 use crate::log::{census, key, witness};
+use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
@@ -324,6 +325,21 @@ refusals! {
 }
 
 impl core::error::Error for Refusal {}
+
+impl Refusal {
+    /// Whose agreement is missing, where that is the reason.
+    #[must_use]
+    pub fn missing(&self) -> &[Missing] {
+        match self {
+            Self::Approval(approval::Refusal::Unsatisfiable(missing))
+            | Self::Permit(
+                permit::Refusal::ApprovalRequired(missing) | permit::Refusal::ApprovalPending(missing),
+            )
+            | Self::Log(log::Refusal::ActivationUnsatisfiable(missing)) => missing,
+            _ => &[],
+        }
+    }
+}
 
 /// Whether the command may happen, and what happens then. Changes nothing.
 ///

@@ -10,6 +10,7 @@
 //! - `context` `domain` `state`: commands, events, effects, and the fold
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
+//! - `trial`: what people would be told under a policy, for vectors and cases
 //! - `log` `person` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
@@ -39,6 +40,7 @@ pub mod state;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod trial;
 
 pub use audit::{Auditor, Violation};
 pub use context::{Actor, Context};

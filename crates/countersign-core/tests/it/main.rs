@@ -24,3 +24,5 @@ mod sabotage;
 mod script;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod vectors;

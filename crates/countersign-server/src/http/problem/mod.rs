@@ -6,8 +6,7 @@
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_api::problem::Problem;
-use countersign_core::policy::Missing;
-use countersign_core::{Refusal, approval, log, permit};
+use countersign_core::Refusal;
 
 use super::names::{Known, missing};
 use crate::engine::EngineError;
@@ -97,7 +96,7 @@ impl Rejected {
     pub(super) fn refused(refusal: &Refusal, known: &Known) -> Self {
         let words = Words { code: refusal.code(), detail: refusal.to_string(), hint: refusal.hint() };
         let mut rejected = Self::new(status::of(refusal), words);
-        rejected.0.missing = missing(missing_of(refusal), known);
+        rejected.0.missing = missing(refusal.missing(), known);
         rejected
     }
 
@@ -172,16 +171,5 @@ impl IntoResponse for Rejected {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-fn missing_of(refusal: &Refusal) -> &[Missing] {
-    match refusal {
-        Refusal::Approval(approval::Refusal::Unsatisfiable(missing))
-        | Refusal::Permit(
-            permit::Refusal::ApprovalRequired(missing) | permit::Refusal::ApprovalPending(missing),
-        )
-        | Refusal::Log(log::Refusal::ActivationUnsatisfiable(missing)) => missing,
-        _ => &[],
     }
 }
