@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, witness,
+    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, vectors,
+    witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -82,6 +83,9 @@ pub(crate) enum Noun {
     /// The keys that sign the log.
     #[command(subcommand)]
     LogKey(log_key::Verb),
+    /// Published test vectors for approvals.
+    #[command(subcommand)]
+    Vectors(vectors::Verb),
     /// Print completions for a shell.
     Completions(completions::Completions),
     /// Print this reference as Markdown.

@@ -17,6 +17,7 @@ use crate::text::Name;
 
 mod break_glass;
 mod flaw;
+pub mod lint;
 mod pattern;
 mod requirement;
 #[cfg(test)]
@@ -160,6 +161,30 @@ impl Policy {
     #[must_use]
     pub fn requirement(&self, action: &Action) -> Option<Requirement> {
         Requirement::merge(self.rules.iter().filter(|rule| rule.matches(action)))
+    }
+
+    /// Everybody who is in a group.
+    #[must_use]
+    pub fn everybody(&self) -> BTreeSet<PersonId> {
+        self.groups.values().flatten().copied().collect()
+    }
+
+    /// The groups that something in the policy names.
+    fn used_groups(&self) -> BTreeSet<&Name> {
+        let mut used: BTreeSet<&Name> = self.access.read.iter().collect();
+        for rule in &self.rules {
+            used.extend(rule.requesters.iter().chain(&rule.executors).chain(rule.quorum.keys()));
+            if let Some(offer) = &rule.break_glass {
+                used.extend(offer.by.iter().chain(offer.review.keys()));
+            }
+        }
+        used
+    }
+
+    /// Everything suspicious about the policy, the worst first; `enrolled` are the people there are, where that is known.
+    #[must_use]
+    pub fn findings(&self, enrolled: Option<&BTreeSet<PersonId>>) -> Vec<lint::Finding> {
+        lint::findings(self, enrolled)
     }
 
     /// Everything that is wrong with the policy by itself, in the order of the file.

@@ -13,7 +13,7 @@ mod witness;
 mod witnesses;
 
 pub use node::{Endpoint, NodeConfig, is_loopback};
-pub use policy::{canonical_policy, load_policy, parse_policy};
+pub use policy::{Draft, canonical_policy, draft_policy, load_policy, parse_policy};
 pub use witness::WitnessConfig;
 pub use witnesses::{WitnessEndpoint, Witnesses};
 

@@ -23,6 +23,7 @@ pub(crate) mod person;
 pub(crate) mod policy;
 mod reference;
 pub(crate) mod rotation;
+pub(crate) mod vectors;
 pub(crate) mod witness;
 
 /// What commands work with.
@@ -73,6 +74,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Ledger(verb) => ledger::run(session, verb).await,
         Noun::Witness(verb) => witness::run(session, verb).await,
         Noun::LogKey(verb) => log_key::run(session, verb).await,
+        Noun::Vectors(verb) => vectors::run(session, verb).await,
         Noun::Completions(completions) => completions::run(&completions),
         Noun::Reference => reference::run(),
         #[cfg(feature = "demo")]

@@ -17,6 +17,8 @@ mod log_key;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod stage;

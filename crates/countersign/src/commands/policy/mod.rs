@@ -11,12 +11,18 @@ use super::Session;
 use crate::failure::{Failure, Kind};
 use crate::output::fields;
 
+mod lint;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// The policy in force.
     Show,
     /// Check a policy file without a server, and print its digest.
     Check { file: PathBuf },
+    /// Find what is suspicious about a policy file: rules that change nothing, groups nobody uses, single points of approval, ….
+    ///
+    /// Ends with 8 where there are errors, with 6 where there are warnings, else with 0.
+    Lint(lint::Lint),
     /// Put a policy in force, with an approval of exactly that.
     Activate {
         file: PathBuf,
@@ -36,6 +42,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 .output
                 .show(&checked, |_| format!("`{}` is sound\npolicy_sha256  {sha256}", file.display()))
         }
+        Verb::Lint(it) => lint::run(session, &it),
         Verb::Activate { file, approval } => {
             let policy = load_policy(&file)?;
             let (sha256, _) = canonical_policy(&policy)?;
