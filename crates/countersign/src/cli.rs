@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, vectors,
-    witness,
+    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, run,
+    vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -56,6 +56,7 @@ pub(crate) enum Noun {
     /// Leave to execute one action now.
     #[command(subcommand)]
     Permit(permit::Verb),
+    Run(run::Run),
     /// Rotations of secrets.
     #[command(subcommand)]
     Rotation(rotation::Verb),

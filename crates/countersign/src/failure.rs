@@ -75,16 +75,23 @@ pub(crate) struct Failure {
     hint: Option<String>,
     /// Whether what was printed says it all.
     told: bool,
+    /// The exit code, where it is not the kind's.
+    exit: Option<u8>,
 }
 
 impl Failure {
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), hint: None, told: false }
+        Self { kind, what: what.into(), hint: None, told: false, exit: None }
     }
 
     /// Says nothing more: only the exit code is left.
     pub(crate) fn told(self) -> Self {
         Self { told: true, ..self }
+    }
+
+    /// Ends with this exit code instead: that of a command which was run.
+    pub(crate) fn exit(self, code: u8) -> Self {
+        Self { exit: Some(code), ..self }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -106,12 +113,17 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if error.downcast_ref().is_some_and(|failure: &Failure| failure.told) {
-        return ExitCode::from(kind(error).code());
+        return code(error);
     }
     let written = if json { as_json(error) } else { as_text(error) };
     // Where even the error cannot be written, the exit code still speaks.
     drop(written);
-    ExitCode::from(kind(error).code())
+    code(error)
+}
+
+fn code(error: &anyhow::Error) -> ExitCode {
+    let given = error.downcast_ref().and_then(|failure: &Failure| failure.exit);
+    ExitCode::from(given.unwrap_or_else(|| kind(error).code()))
 }
 
 fn as_json(error: &anyhow::Error) -> std::io::Result<()> {

@@ -23,6 +23,7 @@ pub(crate) mod person;
 pub(crate) mod policy;
 mod reference;
 pub(crate) mod rotation;
+pub(crate) mod run;
 pub(crate) mod vectors;
 pub(crate) mod witness;
 
@@ -65,6 +66,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Person(verb) => person::run(session, verb).await,
         Noun::Approval(verb) => approval::run(session, verb).await,
         Noun::Permit(verb) => permit::run(session, verb).await,
+        Noun::Run(arguments) => return run::run(session, &arguments).await,
         Noun::Rotation(verb) => return rotation::run(session, verb).await,
         Noun::Secret(verb) => rotation::secrets(session, verb).await,
         Noun::Incident(verb) => entry::incidents(session, verb).await,

@@ -11,6 +11,8 @@ mod export;
 #[cfg(test)]
 mod guarded;
 #[cfg(test)]
+mod guarded_run;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod log_key;

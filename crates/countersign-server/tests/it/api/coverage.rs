@@ -55,17 +55,16 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
     if let Some(path) = route.strip_prefix("GET ") {
         return looking(api, path).await;
     }
+    if ASKING.contains(&route) {
+        return asking(route);
+    }
+    if route.starts_with("POST /admin/permits") {
+        return with_a_permit(api, route).await;
+    }
     let pending = async || pending(api).await;
     let mine = ("Aud", 403, "not_the_executor");
     let none = json!({});
     Some(match route {
-        "POST /access/v1/evaluation" => {
-            post("/access/v1/evaluation".into(), &about_ana(), "Aud", ("Eve", 403, "not_a_reader"))
-        }
-        "POST /access/v1/evaluations" => {
-            let several = json!({ "evaluations": [about_ana()] });
-            post("/access/v1/evaluations".into(), &several, "Aud", ("Eve", 403, "not_a_reader"))
-        }
         "POST /admin/approvals" => {
             post("/admin/approvals".into(), &payout(), "Ana", ("Aud", 403, "not_a_requester"))
         }
@@ -90,20 +89,6 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             api.signed().await;
             post("/admin/log/keys".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
         }
-        "POST /admin/permits" => {
-            post("/admin/permits".into(), &ping(), "Ana", ("Ben", 403, "not_an_executor"))
-        }
-        "POST /admin/permits/{id}/start" => {
-            post(format!("/admin/permits/{}/start", api.permit().await), &none, "Ana", mine)
-        }
-        "POST /admin/permits/{id}/release" => {
-            post(format!("/admin/permits/{}/release", api.permit().await), &none, "Ana", mine)
-        }
-        "POST /admin/permits/{id}/finish" => {
-            let id = api.permit().await;
-            api.ok(Call::post(format!("/admin/permits/{id}/start"), &none).by("Ana")).await;
-            post(format!("/admin/permits/{id}/finish"), &json!({ "outcome": "failed" }), "Ana", mine)
-        }
         "POST /admin/policy" => {
             let (policy, request) = successor("next");
             let body = json!({ "policy": policy, "approval": api.approved(&request).await });
@@ -125,6 +110,36 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
         }
         _ => return None,
     })
+}
+
+/// What is done with permits, and to get one.
+async fn with_a_permit(api: &Api, route: &str) -> Option<Row> {
+    let mine = ("Aud", 403, "not_the_executor");
+    let none = json!({});
+    Some(match route {
+        "POST /admin/permits" => {
+            post("/admin/permits".into(), &ping(), "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/permits/{id}/start" => {
+            post(format!("/admin/permits/{}/start", api.permit().await), &none, "Ana", mine)
+        }
+        "POST /admin/permits/{id}/release" => {
+            post(format!("/admin/permits/{}/release", api.permit().await), &none, "Ana", mine)
+        }
+        "POST /admin/permits/{id}/finish" => {
+            let id = api.permit().await;
+            api.ok(Call::post(format!("/admin/permits/{id}/start"), &none).by("Ana")).await;
+            post(format!("/admin/permits/{id}/finish"), &json!({ "outcome": "failed" }), "Ana", mine)
+        }
+        _ => return None,
+    })
+}
+
+/// A question about somebody else: for readers only.
+fn asking(route: &str) -> Option<Row> {
+    let path = route.strip_prefix("POST ")?;
+    let question = if path.ends_with('s') { json!({ "evaluations": [about_ana()] }) } else { about_ana() };
+    Some(post(path.to_owned(), &question, "Aud", ("Eve", 403, "not_a_reader")))
 }
 
 /// The question whether Ana could ping now.

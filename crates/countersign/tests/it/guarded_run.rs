@@ -1,0 +1,221 @@
+//! `countersign run` as a process of its own: it asks, waits, runs and reports; and however it ends, no success is on record that was none.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Output, Stdio};
+
+use countersign_ledger::hash::sha256;
+use serde_json::{Value, json as object};
+
+use crate::stage::{Served, Stage, command, json, said};
+
+const DEPLOY: &str = "deploy app/web production";
+const PROBE: &str = "probe app/web production";
+
+/// One rule for work that others agree to, one for work that nobody needs to, with three seconds to report it.
+fn governed() -> (Stage, Served) {
+    let rule = |name: &str, approval: &str, work: u32| object!({ "name": name, "verb": name, "resource": "app/web", "environment": "production", "approval": approval, "work_seconds": work });
+    let stage = Stage::governed_by(&[rule("deploy", "required", 60), rule("probe", "not-required", 3)]);
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    (stage, served)
+}
+
+/// `countersign run` as Ana.
+fn start(stage: &Stage, arguments: &[&str]) -> Child {
+    let credential = stage.text("Ana.json");
+    let mut command = command(&[&["--credential", &credential, "run"], arguments].concat());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn run(stage: &Stage, arguments: &[&str]) -> Output {
+    start(stage, arguments).wait_with_output().unwrap()
+}
+
+/// The newest of what a list shows.
+fn newest(stage: &Stage, noun: &str) -> Option<Value> {
+    json(&stage.by("Ana", &[noun, "list"]))["items"].as_array().unwrap().first().cloned()
+}
+
+/// What is on record of the newest permit: its state, and what was reported.
+fn on_record(stage: &Stage) -> (String, Value) {
+    let permit = newest(stage, "permit").unwrap();
+    let listed = json(&stage.by("Ana", &["entry", "list", "--subject", permit["id"].as_str().unwrap()]));
+    let last = listed["items"].as_array().unwrap().last().unwrap().clone();
+    let shown = json(&stage.by("Ana", &["entry", "show", &last["index"].to_string()]));
+    (permit["status"].as_str().unwrap().to_owned(), shown["details"].clone())
+}
+
+/// Returns once the newest permit is in the state, which only time brings about.
+fn becomes(stage: &Stage, status: &str) {
+    while newest(stage, "permit").unwrap()["status"] != status {}
+}
+
+/// The first line that the command writes: it runs.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    line
+}
+
+fn tell(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn digest(text: &str) -> Value {
+    object!({ "bytes": text.len(), "sha256": sha256(text.as_bytes()).to_string() })
+}
+
+#[test]
+fn it_asks_waits_for_others_runs_and_passes_everything_on() {
+    let (stage, served) = governed();
+    let shell = "cat; echo told >&2; exit 3";
+    let mut child = start(
+        &stage,
+        &["--action", DEPLOY, "--param", "image=sha256:abc", "--reason", "release", "--", "sh", "-c", shell],
+    );
+    child.stdin.take().unwrap().write_all(b"piped through\n").unwrap();
+    let id = loop {
+        if let Some(approval) = newest(&stage, "approval") {
+            break approval["id"].as_str().unwrap().to_owned();
+        }
+    };
+    let shown = json(&stage.by("Ben", &["approval", "show", &id]));
+    assert_eq!(
+        (&shown["parameters"], &shown["reason"]),
+        (&object!({ "image": "sha256:abc" }), &object!("release"))
+    );
+    for name in ["Ben", "Chloe"] {
+        json(&stage.by(name, &["approval", "approve", &id]));
+    }
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        (output.status.code(), output.stdout.as_slice()),
+        (Some(3), &b"piped through\n"[..]),
+        "{errors}"
+    );
+    for word in
+        ["asked for `deploy app/web production`", "waiting for 2 more of operators", "told\n", "failed"]
+    {
+        assert!(errors.contains(word), "{word}: {errors}");
+    }
+    let (status, details) = on_record(&stage);
+    let report = &details["report"];
+    assert_eq!((status.as_str(), &report["exit_code"]), ("failed", &object!(3)));
+    assert_eq!((&report["stdout"], &report["stderr"]), (&digest("piped through\n"), &digest("told\n")));
+    assert!(report["duration_ms"].is_u64());
+    let again = said(&run(
+        &stage,
+        &["--action", DEPLOY, "--param", "image=sha256:abc", "--approval", &id, "--", "true"],
+    ));
+    assert!(again.0 == 3 && again.1.contains("consumed"), "{again:?}");
+    served.stop();
+}
+
+#[test]
+fn a_success_is_reported_with_what_was_written_however_much_it_was() {
+    let (stage, served) = governed();
+    let shell = "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done";
+    let output = run(&stage, &["--action", PROBE, "--", "sh", "-c", shell]);
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(0), 220_000),
+        "{:?}",
+        said(&output).1.get(..300)
+    );
+    let (status, details) = on_record(&stage);
+    assert_eq!(
+        (status.as_str(), &details["report"]["stdout"]),
+        ("succeeded", &digest(&"0123456789\n".repeat(20_000)))
+    );
+
+    // What the command leaves behind with its output open does not keep the report waiting.
+    let output = run(&stage, &["--action", PROBE, "--", "sh", "-c", "sleep 60 & echo left"]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"left\n"[..]));
+    assert_eq!(on_record(&stage).0, "succeeded");
+    served.stop();
+}
+
+#[test]
+fn what_cannot_be_started_failed_and_what_is_refused_never_runs() {
+    let (stage, served) = governed();
+    let (code, complaint) = said(&run(&stage, &["--action", PROBE, "--", "/nonexistent/program"]));
+    assert!(code == 127 && complaint.contains("could not be started"), "{code} {complaint}");
+    let (status, details) = on_record(&stage);
+    assert_eq!((status.as_str(), details["report"].get("exit_code")), ("failed", None));
+
+    let marker = stage.text("marker");
+    let touch = |arguments: &[&str]| said(&run(&stage, &[arguments, &["--", "touch", &marker]].concat()));
+    let late = touch(&["--action", DEPLOY, "--timeout", "0"]);
+    assert!(late.0 == 5 && late.1.contains("--approval apr_"), "{late:?}");
+    let id = newest(&stage, "approval").unwrap()["id"].as_str().unwrap().to_owned();
+    json(&stage.by("Ben", &["approval", "deny", &id, "--reason", "not on a Friday"]));
+    let denied = touch(&["--action", DEPLOY, "--approval", &id]);
+    assert!(denied.0 == 3 && denied.1.contains("denied"), "{denied:?}");
+    assert_eq!(touch(&["--action", "destroy everything production"]).0, 8);
+    assert_eq!(touch(&["--action", "destroy app/web production"]).0, 3);
+    assert_eq!(touch(&["--action", "destroy app/web"]).0, 2);
+    assert!(!stage.path("marker").exists());
+    served.stop();
+}
+
+#[test]
+fn a_signal_is_passed_on_and_what_it_ended_failed() {
+    let (stage, served) = governed();
+    for (signal, number) in [("-TERM", 15), ("-INT", 2)] {
+        // The command itself would make a success of it.
+        let shell = "trap 'echo stopping; exit 0' TERM INT; echo ready; while :; do sleep 0.01; done";
+        let mut child = start(&stage, &["--action", PROBE, "--", "sh", "-c", shell]);
+        assert_eq!(first_line(&mut child), "ready\n");
+        tell(&child, signal);
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(128 + number), "stopping\n"));
+        let (status, details) = on_record(&stage);
+        assert_eq!((status.as_str(), &details["report"]["interrupted_by"]), ("failed", &object!(number)));
+    }
+    let output = run(&stage, &["--action", PROBE, "--", "sh", "-c", "kill -KILL $$"]);
+    assert_eq!(output.status.code(), Some(137));
+    let (status, details) = on_record(&stage);
+    assert_eq!((status.as_str(), &details["report"]["signal"]), ("failed", &object!(9)));
+    served.stop();
+}
+
+#[test]
+fn whoever_is_killed_reports_nothing_and_nobody_takes_it_for_a_success() {
+    let (stage, served) = governed();
+    let mut child = start(&stage, &["--action", PROBE, "--", "sh", "-c", "echo ready; read line; exit 0"]);
+    assert_eq!(first_line(&mut child), "ready\n");
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(newest(&stage, "permit").unwrap()["status"], "started");
+    becomes(&stage, "unknown");
+    while newest(&stage, "incident").is_none() {}
+    assert_eq!(newest(&stage, "incident").unwrap()["cause"], "permit-unknown");
+    served.stop();
+}
+
+#[test]
+fn a_report_that_nobody_takes_is_said_to_be_lost() {
+    let (stage, served) = governed();
+    let mut child = start(
+        &stage,
+        &["--action", PROBE, "--report-timeout", "1", "--", "sh", "-c", "echo ready; read line; exit 0"],
+    );
+    assert_eq!(first_line(&mut child), "ready\n");
+    served.stop();
+    drop(child.stdin.take());
+    let (code, complaint) = said(&child.wait_with_output().unwrap());
+    assert!(
+        code == 5 && complaint.contains("could not be reported") && complaint.contains("unknown"),
+        "{code} {complaint}"
+    );
+    // The server came back, elsewhere; the credential says where it was.
+    let served = stage.serve();
+    let status = || {
+        let listed = stage.by("Ana", &["--server", &served.url, "permit", "list"]);
+        json(&listed)["items"][0]["status"].as_str().unwrap().to_owned()
+    };
+    while status() != "unknown" {}
+    served.stop();
+}
