@@ -30,6 +30,7 @@ const MEANINGS: &[(&str, &str)] = &[
         "A witness has not cosigned for longer than the node bears; an incident is opened with it.",
     ),
     ("log.witness_regained", "A witness that was lost cosigns again."),
+    ("log.permit_key_named", "The node signs permit documents with this key from now on."),
     (
         "log.details_redacted",
         "The details of the entries it names, and their salts, were deleted with the commit that wrote it. Their leaves stay.",
@@ -69,6 +70,11 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     ("permit.unknown", "Nobody said in time how the work ended. An incident is opened with it."),
     ("permit.reported_late", "Evidence for reconciliation; the permit stays unknown."),
+    ("permit.heartbeat", "The executor says that the work goes on, where the rules ask for signs of life."),
+    (
+        "permit.reconciled",
+        "Somebody other than the executor looked what became of an unknown permit. It stays unknown.",
+    ),
     ("secret.adopted", "The present value of a secret was put into the store, as version 1."),
     ("secret.reserved", "A rotation holds the secret; the version number is taken for good."),
     ("secret.promoted", "Another version is current."),

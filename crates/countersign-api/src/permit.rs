@@ -74,6 +74,27 @@ pub struct Written {
     pub sha256: String,
 }
 
+/// Says what became of the work of a permit that is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcilePermit {
+    /// What was found.
+    pub outcome: Outcome,
+    /// How it was found out.
+    pub reason: String,
+}
+
+/// What somebody other than the executor found out about a permit that is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reconciliation {
+    /// What was found.
+    pub outcome: Outcome,
+    /// Who looked.
+    pub by: PersonRef,
+    /// When they said so.
+    pub at: String,
+}
+
 /// A permit as of now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Permit {
@@ -100,12 +121,18 @@ pub struct Permit {
     /// Until when the outcome must be reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_by: Option<String>,
+    /// Until when the executor must say that the work goes on, where the rules ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_by: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
     /// What its executor said too late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<Outcome>,
+    /// What somebody else found out, once it was unknown. It stays unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Reconciliation>,
     /// The rotation it was started for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<String>,

@@ -24,6 +24,12 @@ pub struct Problem {
     /// Whose agreement is missing, where that is the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// The rules of the policy in force that govern the action, where they are the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Who could do this instead, where it is for other people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub could: Vec<PersonRef>,
     /// A ready-made body for `POST /admin/approvals`, where an approval is what is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,

@@ -6,7 +6,7 @@ use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
 };
-use countersign_api::permit::{FinishPermit, Permit, ReservePermit};
+use countersign_api::permit::{FinishPermit, Permit, ReconcilePermit, ReservePermit};
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
@@ -151,6 +151,13 @@ impl Client {
         self.page(&listing.route(PERMITS)).await
     }
 
+    /// One page of permits that are unknown and of which nobody has said what became of them, newest first.
+    pub async fn unreconciled_permits(&self, listing: &Listing) -> Answer<Page<Permit>> {
+        let mut route = listing.route(PERMITS);
+        route.query.push(("unreconciled", "true".to_owned()));
+        self.page(&route).await
+    }
+
     /// All pages of permits, newest first.
     #[must_use]
     pub fn all_permits(&self, listing: &Listing) -> Pages<'_, Permit> {
@@ -175,6 +182,19 @@ impl Client {
     /// Says how the work ended.
     pub async fn finish_permit(&self, id: &str, finish: &FinishPermit) -> Answer<Permit> {
         self.post(&["admin", "permits", id, "finish"], finish).await
+    }
+}
+
+/// Permits that take long, or of whose end nobody knows.
+impl Client {
+    /// Says that the work goes on, where the rules ask for signs of life.
+    pub async fn keep_permit_alive(&self, id: &str, reason: &Reason) -> Answer<Permit> {
+        self.post(&["admin", "permits", id, "heartbeat"], reason).await
+    }
+
+    /// Says what became of the work of somebody else's permit that is unknown.
+    pub async fn reconcile_permit(&self, id: &str, reconciliation: &ReconcilePermit) -> Answer<Permit> {
+        self.post(&["admin", "permits", id, "reconcile"], reconciliation).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
-use crate::log::{census, key, witness};
+use crate::log::{census, key, permit_key, witness};
 use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
@@ -28,6 +28,8 @@ pub enum Command {
     TakeCensus(census::TakeCensus),
     /// Put another key in force for the log.
     RotateLogKey(key::RotateLogKey),
+    /// Name the key that signs permit documents.
+    NamePermitKey(permit_key::NamePermitKey),
     /// Delete the details of some entries.
     RedactDetails(redaction::RedactDetails),
     /// Replace a one-time claim by a credential of one's own.
@@ -50,6 +52,10 @@ pub enum Command {
     ReleasePermit(PermitId),
     /// Say how the work ended.
     FinishPermit(permit::Finish),
+    /// Say that the work goes on.
+    KeepPermitAlive(PermitId),
+    /// Say what became of the work of a permit that is unknown.
+    ReconcilePermit(permit::Reconcile),
     /// Begin a rotation under a reserved permit.
     StartRotation(rotation::Start),
     /// Stop a rotation and restore what was before.
@@ -72,6 +78,7 @@ impl Command {
             matches!(
                 event.fact,
                 Fact::PermitReserved(..)
+                    | Fact::PermitReconciled(..)
                     | Fact::RotationStarted(..)
                     | Fact::PolicyActivated(..)
                     | Fact::LogKeyRotated(..)
@@ -149,6 +156,7 @@ facts! {
     "log.witness_lost" => LogWitnessLost(LogSubject, witness::Lost),
     "log.witness_regained" => LogWitnessRegained(LogSubject, witness::Regained),
     "log.key_rotated" => LogKeyRotated(LogSubject, key::Rotated),
+    "log.permit_key_named" => LogPermitKeyNamed(LogSubject, permit_key::Named),
     "log.details_redacted" => LogDetailsRedacted(LogSubject, redaction::DetailsRedacted),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
@@ -170,6 +178,8 @@ facts! {
     "permit.failed" => PermitFailed(PermitId, permit::Ended),
     "permit.unknown" => PermitUnknown(PermitId, permit::Ended),
     "permit.reported_late" => PermitReportedLate(PermitId, permit::ReportedLate),
+    "permit.heartbeat" => PermitHeartbeat(PermitId, permit::Heartbeat),
+    "permit.reconciled" => PermitReconciled(PermitId, permit::Reconciled),
     "secret.adopted" => SecretAdopted(secret::SecretKey, secret::Adopted),
     "secret.reserved" => SecretReserved(secret::SecretKey, secret::Reserved),
     "secret.promoted" => SecretPromoted(secret::SecretKey, secret::Promoted),
@@ -260,6 +270,8 @@ pub enum Refusal {
     Census(census::Refusal),
     /// About the log's key.
     Key(key::Refusal),
+    /// About the key that signs permit documents.
+    PermitKey(permit_key::Refusal),
     /// About credentials.
     Person(person::Refusal),
     /// About requests and votes.
@@ -320,7 +332,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
 
@@ -351,6 +363,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
         Command::TakeCensus(take) => census::take(state, cx, take).map_err(Into::into),
         Command::RotateLogKey(rotate) => key::rotate(state, cx, rotate),
+        Command::NamePermitKey(name) => permit_key::name(state, cx, name),
         Command::RedactDetails(redact) => redaction::redact(state, cx, redact),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
@@ -362,6 +375,8 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::StartPermit(id) => permit::start(state, cx, *id).map_err(Into::into),
         Command::ReleasePermit(id) => permit::release(state, cx, *id).map_err(Into::into),
         Command::FinishPermit(finish) => permit::finish(state, cx, finish).map_err(Into::into),
+        Command::KeepPermitAlive(id) => permit::beat(state, cx, *id).map_err(Into::into),
+        Command::ReconcilePermit(reconcile) => permit::reconcile(state, cx, reconcile).map_err(Into::into),
         Command::StartRotation(start) => rotation::start(state, cx, start),
         Command::AbortRotation(id) => rotation::abort(state, cx, *id).map_err(Into::into),
         Command::AttemptTask(attempt) => rotation::attempt(state, cx, attempt).map_err(Into::into),
@@ -389,6 +404,7 @@ pub fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::LogCreated(..)
         | Fact::LogKeyRotated(..)
+        | Fact::LogPermitKeyNamed(..)
         | Fact::LogCensusTaken(..)
         | Fact::PolicyActivated(..)
         | Fact::LogWitnessLost(..)
@@ -413,7 +429,9 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PermitSucceeded(..)
         | Fact::PermitFailed(..)
         | Fact::PermitUnknown(..)
-        | Fact::PermitReportedLate(..) => permit::apply(state, event),
+        | Fact::PermitReportedLate(..)
+        | Fact::PermitHeartbeat(..)
+        | Fact::PermitReconciled(..) => permit::apply(state, event),
         Fact::SecretAdopted(..)
         | Fact::SecretReserved(..)
         | Fact::SecretPromoted(..)
@@ -458,12 +476,14 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::Approve(approval::Ballot { approval: id, .. })
         | Command::Deny(id)
         | Command::Withdraw(id) => state.approval(*id).map(|approval| approval.action.clone()),
-        Command::StartPermit(id) | Command::ReleasePermit(id) => of_permit(id),
+        Command::StartPermit(id) | Command::ReleasePermit(id) | Command::KeepPermitAlive(id) => of_permit(id),
         Command::FinishPermit(permit::Finish { permit, .. })
+        | Command::ReconcilePermit(permit::Reconcile { permit, .. })
         | Command::StartRotation(rotation::Start { permit, .. }) => of_permit(permit),
         Command::AbortRotation(id) => state.rotation(*id).and_then(|rotation| of_permit(&rotation.permit)),
         Command::Bootstrap(_)
         | Command::TakeCensus(_)
+        | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
@@ -488,6 +508,8 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         }
         Command::StartPermit(id)
         | Command::ReleasePermit(id)
+        | Command::KeepPermitAlive(id)
+        | Command::ReconcilePermit(permit::Reconcile { permit: id, .. })
         | Command::FinishPermit(permit::Finish { permit: id, .. })
         | Command::StartRotation(rotation::Start { permit: id, .. }) => Some(Subject::Permit(*id)),
         Command::AbortRotation(id) => Some(Subject::Rotation(*id)),
@@ -496,6 +518,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         Command::Elapse(subject) => Some(subject.clone()),
         Command::Bootstrap(_)
         | Command::TakeCensus(_)
+        | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)

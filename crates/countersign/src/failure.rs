@@ -157,6 +157,14 @@ fn as_text(error: &anyhow::Error) -> std::io::Result<()> {
             let names = names.collect::<Vec<_>>().join(", ");
             writeln!(out, "  needs {} more of {}: {}", missing.needed, missing.group, visible(&names))?;
         }
+        if !problem.rules.is_empty() {
+            writeln!(out, "  by the rules: {}", visible(&problem.rules.join(", ")))?;
+        }
+        let could = problem.could.iter().map(|person| person.name.as_deref().unwrap_or(&person.id));
+        let could = could.collect::<Vec<_>>().join(", ");
+        if !could.is_empty() {
+            writeln!(out, "  possible for: {}", visible(&could))?;
+        }
         writeln!(out, "  code: {}", visible(&problem.code))?;
     }
     match hint(error) {

@@ -84,6 +84,8 @@ fn problem(status: StatusCode, words: Words) -> Response {
         code: code.to_owned(),
         hint: hint.to_owned(),
         missing: Vec::new(),
+        rules: Vec::new(),
+        could: Vec::new(),
         request: None,
         request_id: None,
     };

@@ -5,7 +5,7 @@ use countersign_api::access::{Evaluation, Evaluations};
 use countersign_api::approval::RequestApproval;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
-use countersign_api::permit::{FinishPermit, Outcome, ReservePermit};
+use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
 use countersign_api::policy::ActivatePolicy;
 use countersign_client::{EntryListing, EvidenceScope, Listing};
 
@@ -46,6 +46,10 @@ fn every_filter() -> EntryListing {
     }
 }
 
+fn reconciliation() -> ReconcilePermit {
+    ReconcilePermit { outcome: Outcome::Failed, reason: "looked".into() }
+}
+
 #[tokio::test]
 async fn every_method_asks_its_route() {
     let server = Scripted::start((0..64).map(|_| problem(404, "not_found"))).await;
@@ -79,6 +83,9 @@ async fn every_method_asks_its_route() {
         c.start_permit("prm_1", &none).await.is_err(),
         c.release_permit("prm_1", &none).await.is_err(),
         c.finish_permit("prm_1", &finish).await.is_err(),
+        c.unreconciled_permits(&Listing { limit: Some(2), ..Listing::default() }).await.is_err(),
+        c.keep_permit_alive("prm_1", &none).await.is_err(),
+        c.reconcile_permit("prm_1", &reconciliation()).await.is_err(),
         c.start_rotation("prm_1").await.is_err(),
         c.rotations(&listing).await.is_err(),
         c.rotation("rot_1").await.is_err(),
@@ -127,6 +134,9 @@ GET /admin/permits/prm_1
 POST /admin/permits/prm_1/start {}
 POST /admin/permits/prm_1/release {}
 POST /admin/permits/prm_1/finish {"outcome":"succeeded"}
+GET /admin/permits?limit=2&unreconciled=true
+POST /admin/permits/prm_1/heartbeat {}
+POST /admin/permits/prm_1/reconcile {"outcome":"failed","reason":"looked"}
 POST /admin/rotations {"permit":"prm_1"}
 GET /admin/rotations?status=pending&limit=2&after=x
 GET /admin/rotations/rot_1

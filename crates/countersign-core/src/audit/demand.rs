@@ -30,6 +30,8 @@ pub(super) struct Seconds {
     pub approved: u32,
     pub start: u32,
     pub work: u32,
+    /// How often the executor must say that the work goes on, where a rule asks for that.
+    pub heartbeat: Option<u32>,
 }
 
 fn means(pattern: &NamePattern, name: &Name) -> bool {
@@ -116,6 +118,12 @@ impl<'a> Demand<'a> {
             approved: least(|rule| rule.approved_seconds.get()),
             start: least(|rule| rule.start_seconds.get()),
             work: least(|rule| rule.work_seconds.get()),
+            heartbeat: self
+                .rules
+                .iter()
+                .filter_map(|rule| rule.heartbeat_seconds)
+                .map(core::num::NonZero::get)
+                .min(),
         }
     }
 
@@ -136,8 +144,11 @@ impl<'a> Demand<'a> {
             text.push_str(&format!("quorum {group}:{count}\n"));
         }
         text.push_str(if self.needs_consent() { "approval required\n" } else { "approval not-required\n" });
-        let Seconds { pending, approved, start, work } = self.seconds();
+        let Seconds { pending, approved, start, work, heartbeat } = self.seconds();
         text.push_str(&format!("seconds {pending} {approved} {start} {work}\n"));
+        if let Some(heartbeat) = heartbeat {
+            text.push_str(&format!("heartbeat {heartbeat}\n"));
+        }
         if let Some(offered) = self.break_glass() {
             text.push_str(&offered.written());
         }

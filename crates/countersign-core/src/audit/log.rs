@@ -39,6 +39,13 @@ impl Auditor {
                 self.counted = taken.size;
                 Ok(())
             }
+            Fact::LogPermitKeyNamed(_, named) => {
+                by_node(event)?;
+                is_of_none(event)?;
+                must(self.permit_key.as_ref() != Some(&named.key), Breach::PermitKeyRepeated)?;
+                self.permit_key = Some(named.key.clone());
+                Ok(())
+            }
             Fact::LogWitnessLost(_, lost) => {
                 self.owed.push(Owed::Incident {
                     cause: Cause::WitnessLost,

@@ -21,6 +21,7 @@
 //! - `genesis` `log` `key` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -68,6 +69,8 @@ pub struct Auditor {
     /// What must come at once, the next at the end.
     owed: Vec<Owed>,
     keys: key::Keys,
+    /// The key that signs permit documents.
+    permit_key: Option<String>,
     /// Whether genesis may still adopt secrets.
     adopting: bool,
     /// Witnesses that were lost and are not back, and the correlation of their loss.
@@ -174,6 +177,7 @@ impl Auditor {
             Fact::LogCreated(..) | Fact::PolicyActivated(..) => self.genesis(event, owed),
             Fact::LogKeyRotated(..) => self.key_rotated(event, owed.is_some()),
             Fact::LogCensusTaken(..)
+            | Fact::LogPermitKeyNamed(..)
             | Fact::LogDetailsRedacted(..)
             | Fact::LogWitnessLost(..)
             | Fact::LogWitnessRegained(..) => self.log(event, owed),
@@ -195,7 +199,9 @@ impl Auditor {
             | Fact::PermitSucceeded(..)
             | Fact::PermitFailed(..)
             | Fact::PermitUnknown(..)
-            | Fact::PermitReportedLate(..) => self.permit(event, owed),
+            | Fact::PermitReportedLate(..)
+            | Fact::PermitHeartbeat(..)
+            | Fact::PermitReconciled(..) => self.permit(event, owed),
             Fact::SecretAdopted(..)
             | Fact::SecretReserved(..)
             | Fact::SecretPromoted(..)

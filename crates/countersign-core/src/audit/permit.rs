@@ -8,7 +8,7 @@ use crate::context::Actor;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
 use crate::incident::Cause;
-use crate::permit::{Outcome, Reserved, Started};
+use crate::permit::{Heartbeat, Outcome, Reserved, Started};
 use crate::policy::GovernedSecret;
 use crate::secret::SecretKey;
 use crate::state::Subject;
@@ -20,12 +20,19 @@ pub(super) struct Permit {
     pub action: Action,
     pub executor: PersonId,
     pub work_seconds: u32,
+    /// How often its executor must say that the work goes on, where the rules ask for that.
+    heartbeat: Option<u32>,
     approval: Option<ApprovalId>,
     correlation: CorrelationId,
     /// When it must be started; once it is, when its outcome must be reported.
     deadline: Time,
+    /// When its executor last said that the work goes on, while that is asked for.
+    beaten_at: Option<Time>,
     state: State,
     rotation: Option<RotationId>,
+    /// Whether the rotation it was started for said, late, how it ended.
+    told: bool,
+    reconciled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +48,18 @@ impl Permit {
         must(self.state == state, Breach::WrongState)
     }
 
+    /// When silence ends it: at its deadline, or when a sign of life that the rules ask for does not come.
+    fn ends(&self) -> Time {
+        let beat = self.beaten_at.zip(self.heartbeat).map(|(at, seconds)| at.plus_seconds(seconds));
+        beat.map_or(self.deadline, |beat| beat.min(self.deadline))
+    }
+
     fn is_in_time(&self, event: &Event) -> Verdict {
-        must(event.at < self.deadline, Breach::TooLate)
+        must(event.at < self.ends(), Breach::TooLate)
     }
 
     fn is_overdue(&self, event: &Event) -> Verdict {
-        must(event.at >= self.deadline, Breach::TooEarly)
+        must(event.at >= self.ends(), Breach::TooEarly)
     }
 
     fn by_executor(&self, event: &Event) -> Verdict {
@@ -95,6 +108,8 @@ impl Auditor {
             Fact::PermitFailed(..) => self.ended(event, owed, (id, Outcome::Failed)),
             Fact::PermitUnknown(..) => self.unknown(event, owed, id),
             Fact::PermitReportedLate(_, late) => self.reported_late(event, owed, (id, late.outcome)),
+            Fact::PermitHeartbeat(_, beat) => self.beaten(event, (id, beat)),
+            Fact::PermitReconciled(..) => self.reconciled(event, id),
             _ => Err(Breach::Unknown),
         }
     }
@@ -123,15 +138,21 @@ impl Auditor {
         let deadline = event.at.plus_seconds(seconds.start);
         must(reserved.start_by == deadline, Breach::WrongDeadline)?;
         must(reserved.work_seconds == seconds.work, Breach::WrongDeadline)?;
+        let heartbeat = reserved.heartbeat_seconds.map(core::num::NonZero::get);
+        must(heartbeat == seconds.heartbeat, Breach::WrongDeadline)?;
         let permit = Permit {
             action: reserved.action.clone(),
             executor,
             work_seconds: seconds.work,
+            heartbeat,
             approval: reserved.approval,
             correlation: event.correlation,
             deadline,
+            beaten_at: None,
             state: State::Reserved,
             rotation: None,
+            told: false,
+            reconciled: false,
         };
         must(self.permits.insert(id, permit).is_none(), Breach::BegunTwice)
     }
@@ -154,6 +175,10 @@ impl Auditor {
         permit.is_in_time(event)?;
         let deadline = event.at.plus_seconds(permit.work_seconds);
         must(started.finish_by == deadline, Breach::WrongDeadline)?;
+        // A rotation reports its tasks, each in time, so nothing else is asked of it.
+        let heartbeat = permit.heartbeat.filter(|_| started.rotation.is_none());
+        let next_by = heartbeat.map(|seconds| event.at.plus_seconds(seconds));
+        must(started.next_by == next_by, Breach::WrongDeadline)?;
         match (started.rotation, self.governed(&permit.action)?) {
             (None, Some(_)) => return Err(Breach::UseRotation),
             (Some(_), None) => return Err(Breach::NotGoverned),
@@ -167,6 +192,7 @@ impl Auditor {
         self.spend(id);
         if let Some(permit) = self.permits.get_mut(&id) {
             (permit.state, permit.deadline, permit.rotation) = (State::Started, deadline, started.rotation);
+            permit.beaten_at = heartbeat.map(|_| event.at);
         }
         Ok(())
     }
@@ -220,7 +246,8 @@ impl Auditor {
         owed: Option<&Owed>,
         (id, outcome): (PermitId, Outcome),
     ) -> Verdict {
-        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
+        must(!permit.told, Breach::Unknown)?;
         permit.is(State::Unknown)?;
         permit.by_holder(event, owed)?;
         let known = match owed {
@@ -230,8 +257,35 @@ impl Auditor {
         };
         must(known.is_none_or(|known| known == outcome), Breach::WrongOutcome)?;
         // A rotation says once how it ended. A person may report again: each report is evidence.
-        if permit.rotation.is_some() {
-            self.permits.remove(&id);
+        permit.told = permit.rotation.is_some();
+        Ok(())
+    }
+
+    /// Signs of life come from the executor, in time, and at most three in the time that one lasts.
+    fn beaten(&mut self, event: &Event, (id, beat): (PermitId, &Heartbeat)) -> Verdict {
+        let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
+        permit.is(State::Started)?;
+        permit.by_executor(event)?;
+        let (at, seconds) = permit.beaten_at.zip(permit.heartbeat).ok_or(Breach::Unprompted)?;
+        permit.is_in_time(event)?;
+        let third = i64::from(seconds) * 1000 / 3;
+        must(event.at >= at.plus_millis(third), Breach::TooEarly)?;
+        must(beat.next_by == event.at.plus_seconds(seconds), Breach::WrongDeadline)?;
+        permit.beaten_at = Some(event.at);
+        Ok(())
+    }
+
+    /// What became of it is said once, by somebody else whom the rules ask.
+    fn reconciled(&mut self, event: &Event, id: PermitId) -> Verdict {
+        let person = by_person(event)?;
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        let demand = self.demand(&permit.action)?;
+        must(demand.may_execute(person) || demand.is_asked(person), Breach::NotAReconciler)?;
+        must(permit.executor != person, Breach::SelfReconciliation)?;
+        permit.is(State::Unknown)?;
+        must(!permit.reconciled, Breach::AlreadyReconciled)?;
+        if let Some(permit) = self.permits.get_mut(&id) {
+            permit.reconciled = true;
         }
         Ok(())
     }

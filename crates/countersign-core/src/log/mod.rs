@@ -2,7 +2,7 @@
 //!
 //! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
 //! the policy it replaces. `census` counts entries per subject; `witness` says when a witness was lost and when it is back;
-//! `key` replaces the key that signs the log.
+//! `key` replaces the key that signs the log; `permit_key` names the one that signs permit documents.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -28,6 +28,7 @@ use crate::time::Time;
 
 pub mod census;
 pub mod key;
+pub mod permit_key;
 pub mod witness;
 
 /// Writes genesis.
@@ -99,6 +100,9 @@ pub struct Log {
     pub lost_witnesses: BTreeMap<Name, witness::Missing>,
     /// Every key it ever had, the first one first.
     pub keys: Vec<key::Tenure>,
+    /// The key that signs permit documents as a vkey, if the node has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit_key: Option<String>,
 }
 
 /// The policy in force and where it comes from.
@@ -279,9 +283,18 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::LogCreated(_, Created { origin, log_key }) => {
             let (keys, lost_witnesses) = (key::first(state, event, log_key), BTreeMap::new());
             let (origin, log_key) = (origin.clone(), log_key.clone());
-            state.set_log(Log { origin, log_key, created_at: event.at, census: None, lost_witnesses, keys });
+            state.set_log(Log {
+                origin,
+                log_key,
+                created_at: event.at,
+                census: None,
+                lost_witnesses,
+                keys,
+                permit_key: None,
+            });
         }
         Fact::LogKeyRotated(..) => key::apply(state, event),
+        Fact::LogPermitKeyNamed(..) => permit_key::apply(state, event),
         Fact::LogCensusTaken(_, taken) => census::apply(state, *taken),
         // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
         Fact::PolicyActivated(

@@ -4,6 +4,7 @@
 //! lapses; a started one that is never reported becomes unknown and opens an incident, and no late report flips it.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,16 @@ use crate::sabotage::{self, Sabotage};
 use crate::state::{State, Subject};
 use crate::time::Time;
 
+mod heartbeat;
+mod reconcile;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
+pub use heartbeat::Heartbeat;
+pub(crate) use heartbeat::beat;
+pub(crate) use reconcile::reconcile;
+pub use reconcile::{Reconcile, Reconciled, Reconciliation};
 pub use refusal::Refusal;
 
 /// Reserves a permit.
@@ -70,6 +77,9 @@ pub struct Reserved {
     pub start_by: Time,
     /// How long the work may take once started, seconds.
     pub work_seconds: u32,
+    /// How often its executor must say that the work goes on, seconds; not at all unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<NonZeroU32>,
 }
 
 /// `permit.started`
@@ -79,6 +89,9 @@ pub struct Started {
     pub finish_by: Time,
     /// The rotation it was started for.
     pub rotation: Option<RotationId>,
+    /// Until when its executor must say that the work goes on, where the rules ask for that. A rotation reports its tasks instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_by: Option<Time>,
 }
 
 /// `permit.released`, `permit.lapsed`, `permit.succeeded`, `permit.failed`, `permit.unknown`
@@ -159,6 +172,15 @@ pub struct Permit {
     pub ended_at: Option<Time>,
     /// What its executor said too late.
     pub late: Option<Outcome>,
+    /// How often its executor must say that the work goes on, seconds; not at all unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<NonZeroU32>,
+    /// Until when its executor must say so again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_by: Option<Time>,
+    /// What somebody else found out, once it was unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Reconciliation>,
 }
 
 impl Permit {
@@ -183,7 +205,9 @@ impl Permit {
     pub fn deadline(&self) -> Option<Time> {
         match self.status {
             Status::Reserved => Some(self.start_by),
-            Status::Started => self.started.map(|(_, finish_by)| finish_by),
+            Status::Started => {
+                self.started.map(|(_, finish_by)| self.next_by.unwrap_or(finish_by).min(finish_by))
+            }
             _ => None,
         }
     }
@@ -284,6 +308,7 @@ pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<
         approval: *approval,
         start_by: cx.now.plus_seconds(requirement.start_seconds.get()),
         work_seconds: requirement.work_seconds.get(),
+        heartbeat_seconds: requirement.heartbeat_seconds,
     };
     events.push(event(Fact::PermitReserved(id, reserved)));
     Ok(events)
@@ -303,7 +328,9 @@ pub(crate) fn startable<'a>(state: &'a State, cx: &Context, id: PermitId) -> Res
 /// `permit.started` as of now.
 pub(crate) fn started(permit: &Permit, cx: &Context, rotation: Option<RotationId>) -> Event {
     let finish_by = cx.now.plus_seconds(permit.work_seconds);
-    permit.event(cx, Fact::PermitStarted(permit.id, Started { finish_by, rotation }))
+    let beats = permit.heartbeat_seconds.filter(|_| rotation.is_none());
+    let next_by = beats.map(|seconds| cx.now.plus_seconds(seconds.get()));
+    permit.event(cx, Fact::PermitStarted(permit.id, Started { finish_by, rotation, next_by }))
 }
 
 /// Whether the action is the rotation of a governed secret, which has its own executor.
@@ -386,11 +413,12 @@ pub(crate) fn elapse(state: &State, cx: &Context, id: PermitId) -> Vec<Event> {
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::PermitReserved(id, reserved) => reserved_by(state, event, (*id, reserved)),
-        Fact::PermitStarted(id, Started { finish_by, rotation }) => {
+        Fact::PermitStarted(id, Started { finish_by, rotation, next_by }) => {
             state.change::<Permit>(id, |permit| {
                 permit.status = Status::Started;
                 permit.started = Some((event.at, *finish_by));
                 permit.rotation = *rotation;
+                permit.next_by = *next_by;
             });
             settle_approval(state, *id);
         }
@@ -401,6 +429,14 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::PermitUnknown(id, _) => end(state, event, (*id, Status::Unknown)),
         Fact::PermitReportedLate(id, ReportedLate { outcome }) => {
             state.change::<Permit>(id, |permit| permit.late = Some(*outcome));
+        }
+        Fact::PermitHeartbeat(id, Heartbeat { next_by }) => {
+            state.change::<Permit>(id, |permit| permit.next_by = Some(*next_by));
+        }
+        Fact::PermitReconciled(id, Reconciled { outcome }) => {
+            let Some(by) = event.actor.person() else { return };
+            let reconciliation = Reconciliation { outcome: *outcome, by, at: event.at };
+            state.change::<Permit>(id, |permit| permit.reconciled = Some(reconciliation));
         }
         _ => {}
     }
@@ -423,6 +459,9 @@ fn reserved_by(state: &mut State, event: &Event, (id, reserved): (PermitId, &Res
         status: Status::Reserved,
         ended_at: None,
         late: None,
+        heartbeat_seconds: reserved.heartbeat_seconds,
+        next_by: None,
+        reconciled: None,
     };
     state.put(id, permit);
 }

@@ -20,6 +20,10 @@ pub enum Refusal {
     NotAnExecutor,
     /// Somebody else holds the permit.
     NotTheExecutor,
+    /// The person is in none of the rules' groups of executors and approvers.
+    NotAReconciler,
+    /// Who did the work does not say what became of it.
+    SelfReconciliation,
     /// The action needs an approval and none was named.
     ApprovalRequired(Vec<Missing>),
     /// The approval does not exist.
@@ -54,13 +58,17 @@ pub enum Refusal {
     Closed,
     /// Nobody reported in time.
     Unknown,
+    /// The permit is not unknown.
+    NotUnknown,
+    /// Somebody found out already.
+    AlreadyReconciled,
 }
 
 listed! { Refusal:
-    NotFound, NotAPerson, NoRule, NotAnExecutor, NotTheExecutor, ApprovalRequired(Vec::new()),
+    NotFound, NotAPerson, NoRule, NotAnExecutor, NotTheExecutor, NotAReconciler, SelfReconciliation, ApprovalRequired(Vec::new()),
     ApprovalNotFound, ActionMismatch, ParametersMismatch, ApprovalConsumed, ApprovalDenied,
     ApprovalWithdrawn, ApprovalExpired, PolicyChanged, ApprovalPending(Vec::new()), UseRotation,
-    NotStarted, AlreadyStarted, Released, Lapsed, Closed, Unknown,
+    NotStarted, AlreadyStarted, Released, Lapsed, Closed, Unknown, NotUnknown, AlreadyReconciled,
 }
 
 impl Refusal {
@@ -100,7 +108,11 @@ impl Refusal {
             Self::Released => "permit_released",
             Self::Lapsed => "permit_lapsed",
             Self::Closed => "permit_closed",
+            Self::NotAReconciler => "not_a_reconciler",
+            Self::SelfReconciliation => "self_reconciliation",
             Self::Unknown => "permit_unknown",
+            Self::NotUnknown => "permit_not_unknown",
+            Self::AlreadyReconciled => "permit_already_reconciled",
         }
     }
 
@@ -131,7 +143,13 @@ impl Refusal {
             Self::AlreadyStarted => "report the outcome of the work under way",
             Self::Released | Self::Lapsed => "reserve another permit",
             Self::Closed => "a permit is good for one execution",
-            Self::Unknown => "find out what really happened and say so in the incident",
+            Self::NotAReconciler => "ask a member of the rule's groups of executors and approvers",
+            Self::SelfReconciliation => "somebody else who may execute or approve this has to look",
+            Self::Unknown => {
+                "let somebody else find out what really happened: `countersign permit reconcile`"
+            }
+            Self::NotUnknown => "only the executor says how the work ended, while there is time",
+            Self::AlreadyReconciled => "what was found is on record: `countersign permit show`",
         }
     }
 }
@@ -160,7 +178,11 @@ impl fmt::Display for Refusal {
             Self::Released => "the permit was given back",
             Self::Lapsed => "the permit was not started in time",
             Self::Closed => "the outcome is on record already",
-            Self::Unknown => "nobody reported the outcome in time, so it is unknown",
+            Self::NotAReconciler => "you may not say what became of this",
+            Self::SelfReconciliation => "who did the work cannot be the one who finds out what became of it",
+            Self::Unknown => "nobody reported in time, so the outcome is unknown",
+            Self::NotUnknown => "the outcome of this permit is not unknown",
+            Self::AlreadyReconciled => "somebody found out already what became of it",
         })
     }
 }

@@ -101,3 +101,66 @@ fn the_rotation_of_a_governed_secret_cannot_be_claimed_by_hand() {
     let id = world.reserved(rotate());
     assert_eq!(world.says(ANA, &Command::StartPermit(id)), "use_rotation");
 }
+
+/// A world in which payouts must give signs of life every minute.
+fn lively() -> World {
+    let mut policy = crate::testing::policy();
+    policy.rules[2].heartbeat_seconds = core::num::NonZeroU32::new(60);
+    World::with(policy)
+}
+
+#[test]
+fn signs_of_life_move_the_deadline_and_a_fast_drummer_does_not_fill_the_log() {
+    let mut world = lively();
+    let id = world.reserved(payout());
+    let beat = Command::KeepPermitAlive(id);
+    assert_eq!(world.says(ANA, &beat), "permit_not_started");
+    assert_eq!(world.says(ANA, &Command::StartPermit(id)), "permit.started");
+    world.later(19_999);
+    assert_eq!(world.says(ANA, &beat), "", "what is on record is fresh enough");
+    world.later(1);
+    assert_eq!(world.says(DAN, &beat), "not_the_executor");
+    assert_eq!(world.says(ANA, &beat), "permit.heartbeat");
+    assert_eq!(world.says(ANA, &beat), "");
+    world.later(59_999);
+    assert_eq!(world.says(ANA, &beat), "permit.heartbeat");
+    // However often it beats, the work has an end.
+    for _ in 0..8 {
+        world.later(59_999);
+        assert_eq!(world.says(ANA, &beat), "permit.heartbeat");
+    }
+    world.later(59_999);
+    assert_eq!(world.says(ANA, &beat), "permit_unknown");
+    world.assert_replays();
+}
+
+#[test]
+fn silence_between_two_signs_of_life_is_silence() {
+    let mut world = lively();
+    let id = world.reserved(payout());
+    assert_eq!(world.says(ANA, &Command::StartPermit(id)), "permit.started");
+    world.later(60_000);
+    let finish = Command::FinishPermit(Finish { permit: id, outcome: Outcome::Succeeded });
+    assert_eq!(world.says(ANA, &finish), "permit.unknown incident.opened permit.reported_late");
+}
+
+#[test]
+fn what_became_of_an_unknown_permit_is_said_once_by_somebody_else_and_changes_no_state() {
+    let mut world = World::new();
+    let id = world.reserved(payout());
+    let reconcile =
+        Command::ReconcilePermit(crate::permit::Reconcile { permit: id, outcome: Outcome::Succeeded });
+    world.says(ANA, &Command::StartPermit(id));
+    assert_eq!(world.says(BEN, &reconcile), "permit_not_unknown");
+    world.later(600_000);
+    assert_eq!(world.says(BEN, &reconcile), "permit_not_unknown", "not before the log says so");
+    world.says(Actor::Node, &Command::Elapse(id.into()));
+    assert_eq!(world.says(ANA, &reconcile), "self_reconciliation");
+    assert_eq!(world.says(crate::testing::AUD, &reconcile), "not_a_reconciler");
+    assert_eq!(world.says(BEN, &reconcile), "permit.reconciled");
+    assert_eq!(world.says(DAN, &reconcile), "permit_already_reconciled");
+    let permit = world.state.permit(id).unwrap();
+    let found = permit.reconciled.map(|found| (found.outcome, found.by));
+    assert_eq!((permit.status, found), (Status::Unknown, Some((Outcome::Succeeded, BEN))));
+    world.assert_replays();
+}

@@ -99,6 +99,9 @@ pub struct Rule {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// How often the executor must say that the work goes on, seconds; not at all unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, and who reviews that; nobody unless it is written out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,

@@ -37,6 +37,8 @@ pub struct Requirement {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// How often the executor must say that the work goes on, seconds; not at all unless given.
+    pub heartbeat_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, if all rules offer that.
     pub break_glass: Option<Breakable>,
 }
@@ -68,6 +70,7 @@ impl Requirement {
             approved_seconds: rule.approved_seconds,
             start_seconds: rule.start_seconds,
             work_seconds: rule.work_seconds,
+            heartbeat_seconds: rule.heartbeat_seconds,
             break_glass: rule.break_glass.as_ref().map(Breakable::of),
         }
     }
@@ -85,6 +88,7 @@ impl Requirement {
             approved_seconds: self.approved_seconds.min(other.approved_seconds),
             start_seconds: self.start_seconds.min(other.start_seconds),
             work_seconds: self.work_seconds.min(other.work_seconds),
+            heartbeat_seconds: self.heartbeat_seconds.into_iter().chain(other.heartbeat_seconds).min(),
             break_glass: Breakable::both(self.break_glass, other.break_glass),
             ..self
         }
@@ -107,6 +111,9 @@ impl Requirement {
         text.push_str(&format!(
             "approval {approval}\nseconds {pending_seconds} {approved_seconds} {start_seconds} {work_seconds}\n"
         ));
+        if let Some(seconds) = self.heartbeat_seconds {
+            text.push_str(&format!("heartbeat {seconds}\n"));
+        }
         self.break_glass.iter().for_each(|offer| text.push_str(&offer.line()));
         Digest::of(text.as_bytes())
     }

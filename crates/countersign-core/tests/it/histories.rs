@@ -23,7 +23,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
 use crate::script::{self, handing_over, witness};
-use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE, REDACT, ROTATE_LOG_KEY};
+use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE, EVE, REDACT, ROTATE_LOG_KEY};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -69,6 +69,12 @@ enum Move {
     StartPermit(Actor, Index),
     ReleasePermit(Actor, Index),
     Finish(Actor, Index, bool),
+    Beat(Actor, Index),
+    /// A permit that must give signs of life, with everything up to it, and the first of them.
+    Drum,
+    Reconcile(Actor, Index, bool),
+    /// The node names its key for permit documents, by number.
+    NamePermitKey(Actor, usize),
     StartRotation(Actor, Index, u32),
     Abort(Actor, Index),
     /// The runner performs one thing that is due.
@@ -119,6 +125,10 @@ fn a_move() -> impl Strategy<Value = Move> {
         4 => (who(), index()).prop_map(|(who, nth)| Move::StartPermit(who, nth)),
         2 => (who(), index()).prop_map(|(who, nth)| Move::ReleasePermit(who, nth)),
         4 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Finish(who, nth, good)),
+        2 => (who(), index()).prop_map(|(who, nth)| Move::Beat(who, nth)),
+        1 => Just(Move::Drum),
+        3 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Reconcile(who, nth, good)),
+        1 => (who(), 0..3_usize).prop_map(|(who, number)| Move::NamePermitKey(who, number)),
         4 => (who(), index(), 4..8_u32).prop_map(|(who, nth, overlap)| Move::StartRotation(who, nth, overlap)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::Abort(who, nth)),
         6 => (index(), fate()).prop_map(|(nth, fate)| Move::Perform(nth, fate)),
@@ -196,11 +206,28 @@ impl Play {
                 let keys = self.book.whole.log().map_or(0, |log| log.keys.len());
                 self.submit(Actor::Person(ANA), approval.map(|id| handing_over((keys - 1, keys), id)));
             }
+            Move::Drum => self.drum(),
             single => {
                 let (actor, command) = self.command(single);
                 self.submit(actor, command);
             }
         }
+    }
+
+    /// Under the policy whose rules ask for signs of life.
+    fn drum(&mut self) {
+        let approval = self.agreed(2);
+        self.submit(Actor::Person(ANA), approval.map(|id| activate(id, 1)));
+        self.submit(Actor::Node, Some(stage::claiming(EVE)));
+        let Some(approval) = self.agreed(1) else { return };
+        self.submit(Actor::Person(EVE), Some(Command::Approve(approval.into())));
+        let (action, parameters_sha256) = (stage::action(ACTIONS[1]), stage::parameters());
+        let reserve = Reserve { action, parameters_sha256, approval: Some(approval) };
+        self.submit(Actor::Person(ANA), Some(Command::ReservePermit(reserve)));
+        let Some(permit) = self.permits.last().copied() else { return };
+        self.submit(Actor::Person(ANA), Some(Command::StartPermit(permit)));
+        self.book.now = self.book.now.plus_seconds(50);
+        self.submit(Actor::Person(ANA), Some(Command::KeepPermitAlive(permit)));
     }
 
     /// The command a move comes to, if what it refers to exists.
@@ -220,6 +247,12 @@ impl Play {
                 let outcome = if *good { Outcome::Succeeded } else { Outcome::Failed };
                 (*who, permit(index).map(|permit| Command::FinishPermit(Finish { permit, outcome })))
             }
+            Move::Beat(who, index) => (*who, permit(index).map(Command::KeepPermitAlive)),
+            Move::Reconcile(who, index, good) => {
+                let outcome = if *good { Outcome::Succeeded } else { Outcome::Failed };
+                (*who, permit(index).map(|permit| script::reconcile(permit, outcome)))
+            }
+            Move::NamePermitKey(who, number) => (*who, Some(script::permit_key(*number))),
             Move::StartRotation(who, index, overlap) => (*who, permit(index).map(|id| start(id, *overlap))),
             Move::Abort(who, index) => (*who, nth(&self.rotations, *index).map(Command::AbortRotation)),
             Move::Elapse(index) => (Actor::Node, nth(&self.subjects(), *index).map(Command::Elapse)),

@@ -17,8 +17,8 @@ use countersign_core::{Actor, Command, Refusal, Subject, approval};
 
 use crate::book::Book;
 use crate::script::{
-    activation, approved, attempt, elapsed, finished, handing_over, prepared, redaction, requested, reserved,
-    rotating, stage_of, task, witness, work,
+    activation, approved, attempt, elapsed, finished, handing_over, lively, permit_key, prepared, reconcile,
+    redaction, requested, reserved, rotating, stage_of, task, witness, work,
 };
 use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
@@ -438,6 +438,64 @@ fn finish() -> Walk {
     walk
 }
 
+fn beat() -> Walk {
+    let mut walk = walk();
+    let beat = Command::KeepPermitAlive;
+    walk.refused(Actor::Node, &beat(PermitId(9)), "permit/permit_not_found");
+    let rotation = rotating(&mut walk.book);
+    let permit = walk.book.whole.rotation(rotation).unwrap().permit;
+    walk.refused(DAN, &beat(permit), "permit/not_the_executor");
+    walk.refused(ANA, &beat(permit), "permit/use_rotation");
+    let permit = prepared(&mut walk.book, PAYOUT);
+    walk.refused(ANA, &beat(permit), "permit/permit_not_started");
+    walk.happens(ANA, &Command::ReleasePermit(permit));
+    walk.refused(ANA, &beat(permit), "permit/permit_released");
+    walk.happens(Actor::Node, &stage::claiming(EVE));
+    let [_, stricter, ..] = stage::policies();
+    walk.activate(stricter);
+    let permit = lively(&mut walk.book);
+    walk.book.now = walk.book.now.plus_seconds(119);
+    walk.happens(ANA, &beat(permit));
+    walk.book.now = walk.book.now.plus_seconds(119);
+    walk.happens(ANA, &beat(permit));
+    walk.book.now = walk.book.now.plus_seconds(120);
+    walk.refused(ANA, &beat(permit), "permit/permit_unknown");
+    walk
+}
+
+fn reconciliation() -> Walk {
+    let mut walk = walk();
+    let of = |permit| reconcile(permit, Outcome::Succeeded);
+    walk.refused(Actor::Node, &of(PermitId(9)), "permit/permit_not_found");
+    let permit = prepared(&mut walk.book, PAYOUT);
+    walk.refused(Actor::Node, &of(permit), "permit/not_a_person");
+    let [.., without_payouts] = stage::policies();
+    walk.activate(without_payouts);
+    walk.refused(AUD, &of(permit), "permit/no_rule");
+    walk.activate(stage::policy());
+    walk.refused(AUD, &of(permit), "permit/not_a_reconciler");
+    walk.refused(ANA, &of(permit), "permit/self_reconciliation");
+    walk.refused(DAN, &of(permit), "permit/permit_not_unknown");
+    walk.happens(ANA, &Command::StartPermit(permit));
+    walk.refused(BEN, &of(permit), "permit/permit_not_unknown");
+    elapsed(&mut walk.book, Subject::Permit(permit));
+    walk.refused(ANA, &of(permit), "permit/self_reconciliation");
+    walk.happens(BEN, &of(permit));
+    walk.refused(DAN, &of(permit), "permit/permit_already_reconciled");
+    walk
+}
+
+fn name_permit_key() -> Walk {
+    let mut walk = Walk { book: Book::empty(), met: BTreeSet::new() };
+    walk.refused(ANA, &permit_key(1), "permit_key/not_the_node");
+    walk.refused(Actor::Node, &permit_key(1), "log/not_initialised");
+    walk.book = Book::begun();
+    walk.happens(Actor::Node, &permit_key(1));
+    walk.refused(Actor::Node, &permit_key(1), "permit_key/permit_key_on_record");
+    walk.happens(Actor::Node, &permit_key(2));
+    walk
+}
+
 fn start_rotation() -> Walk {
     let mut walk = Walk {
         book: Book::begun_with(Bootstrap { secrets: Vec::new(), ..stage::genesis() }),
@@ -579,6 +637,9 @@ walks! {
     start = a_start_is_refused_in_order,
     release = a_release_is_refused_in_order,
     finish = an_outcome_is_refused_in_order,
+    beat = a_sign_of_life_is_refused_in_order,
+    reconciliation = a_reconciliation_is_refused_in_order,
+    name_permit_key = a_permit_key_is_refused_in_order,
     start_rotation = a_rotation_is_refused_in_order,
     abort = an_abort_is_refused_in_order,
     attempt_task = an_attempt_is_refused_in_order,

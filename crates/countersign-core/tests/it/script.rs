@@ -7,8 +7,9 @@ use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::census::TakeCensus;
 use countersign_core::log::key::{Handover, RotateLogKey};
+use countersign_core::log::permit_key::NamePermitKey;
 use countersign_core::log::witness::{ReportWitness, Standing};
-use countersign_core::permit::{Finish, Outcome, Reserve};
+use countersign_core::permit::{Finish, Outcome, Reconcile, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::policy::Policy;
 use countersign_core::redaction::{Entries, RedactDetails};
@@ -33,6 +34,8 @@ pub(crate) fn everything() -> Book {
     a_witness_that_goes_and_comes(&mut book);
     another_log_key(&mut book);
     redactions(&mut book);
+    permits_that_must_give_signs_of_life(&mut book);
+    book.must(Actor::Node, &permit_key(1));
     book.commit();
     book
 }
@@ -138,6 +141,37 @@ fn another_policy(book: &mut Book) {
     let permit = reserved(book, (ANA, PAYOUT), Some(approval));
     book.must(ANA, &Command::StartPermit(permit));
     finished(book, (ANA, permit), Outcome::Failed);
+}
+
+/// One whose executor does, and one whose executor falls silent, so that somebody else has to look.
+fn permits_that_must_give_signs_of_life(book: &mut Book) {
+    let beating = lively(book);
+    book.now = book.now.plus_seconds(60);
+    book.must(ANA, &Command::KeepPermitAlive(beating));
+    finished(book, (ANA, beating), Outcome::Succeeded);
+    let silent = lively(book);
+    elapsed(book, Subject::Permit(silent));
+    book.must(DAN, &reconcile(silent, Outcome::Failed));
+}
+
+/// A started permit that must give signs of life, under the policy that asks for them.
+pub(crate) fn lively(book: &mut Book) -> PermitId {
+    let approval = requested(book, PAYOUT);
+    for voter in [BEN, CHLOE, EVE] {
+        book.must(voter, &Command::Approve(approval.into()));
+    }
+    let permit = reserved(book, (ANA, PAYOUT), Some(approval));
+    book.must(ANA, &Command::StartPermit(permit));
+    permit
+}
+
+pub(crate) fn reconcile(permit: PermitId, outcome: Outcome) -> Command {
+    Command::ReconcilePermit(Reconcile { permit, outcome })
+}
+
+/// The node's key for permit documents, by number.
+pub(crate) fn permit_key(number: usize) -> Command {
+    Command::NamePermitKey(NamePermitKey { key: format!("ledger.test/permit+{number:08x}+key") })
 }
 
 /// A census of all there is; the core does not look into it.

@@ -81,6 +81,7 @@ pub(crate) fn policies() -> [Policy; 4] {
     every["patterns"] = true.into();
     every["quorum"] = serde_json::json!({ "approvers": 2 });
     every["start_seconds"] = 30.into();
+    every["heartbeat_seconds"] = 120.into();
     stricter.rules.push(serde_json::from_value(every).unwrap());
     let mut without_ben = policy();
     without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);

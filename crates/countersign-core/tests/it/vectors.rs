@@ -36,7 +36,13 @@ fn every_published_vector_holds() {
 }
 
 /// Refusals that no step of a vector can provoke: they are about what has no place in an approval's life.
-const ELSEWHERE: [&str; 1] = ["use_rotation"];
+const ELSEWHERE: [&str; 5] = [
+    "use_rotation",
+    "not_a_reconciler",
+    "self_reconciliation",
+    "permit_not_unknown",
+    "permit_already_reconciled",
+];
 
 #[test]
 fn the_vectors_show_every_refusal_of_approvals_and_permits() {

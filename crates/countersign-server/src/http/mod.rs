@@ -7,6 +7,7 @@
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
+//! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `access` `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
@@ -34,6 +35,7 @@ mod contract;
 mod entries;
 mod envelope;
 mod evidence;
+mod explain;
 mod gate;
 mod health;
 mod keys;
@@ -107,6 +109,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(access::one))
         .routes(routes!(access::several))
         .routes(routes!(access::metadata))
+        .routes(routes!(permits::heartbeat))
+        .routes(routes!(permits::reconcile))
         .routes(routes!(rotations::list, rotations::start))
         .routes(routes!(rotations::show))
         .routes(routes!(rotations::abort))

@@ -1,23 +1,28 @@
-//! Permits: reserve, start, release, finish.
+//! Permits: reserve, start, release, finish; signs of life, and what became of those that are unknown.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use countersign_api::permit::{FinishPermit, Outcome, Permit, ReservePermit};
+use countersign_api::permit::{
+    FinishPermit, Outcome, Permit, ReconcilePermit, Reconciliation, ReservePermit,
+};
 use countersign_api::{Page, Reason};
 use countersign_core::id::{ApprovalId, PermitId};
 use countersign_core::{Command, Item, Refusal, Subject, permit};
 use countersign_ledger::json as canonical;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use super::address::{Asked, Named};
 use super::approvals::{parse_action, show_action};
+use super::explain::About;
 use super::gate::{Caller, Post, Sender, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, lists};
-use crate::engine::EngineError;
+use super::{App, explain, lists};
+use crate::engine::{Committed, EngineError};
 
 const LISTED: lists::Kind = lists::Kind {
     name: "permit",
@@ -40,13 +45,14 @@ pub(super) async fn reserve(
         parameters_sha256: bound.digest()?,
         approval,
     });
+    let about = About::of(&app, &command, post.sender.actor().person()).await?;
     let submission = post.sender.submission(command).with_details(bound.details()?);
     let result = app.engine.submit(submission).await;
     let known = app.known().await;
     match result {
         Ok(committed) => Ok((StatusCode::CREATED, answer(&app, &known, committed.item)?)),
         Err(EngineError::Refused(refusal)) => {
-            let rejected = Rejected::refused(&refusal, &known);
+            let rejected = explain::refused(&app, &known, (&refusal, about));
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
             let request = || json!({ "action": action, "parameters": bound.parameters });
             Err(if wanting { rejected.with_request(request()) } else { rejected })
@@ -73,20 +79,65 @@ pub(super) async fn bind(
     }
 }
 
+/// Which page of the list of permits.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    /// Only permits stored in this state. Silence past a deadline is written down a little later than it is shown.
+    pub status: Option<String>,
+    /// Only those that are unknown and of which nobody has said what became of them.
+    pub unreconciled: Option<bool>,
+    /// Permits on the page, 1 to 200; 50 unless told otherwise.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
 /// Permits, newest first.
-#[utoipa::path(get, path = "/admin/permits", tag = "permits", params(lists::Query), responses((status = 200, body = Page<Permit>)))]
+#[utoipa::path(get, path = "/admin/permits", tag = "permits", params(Query), responses((status = 200, body = Page<Permit>)))]
 pub(super) async fn list(
     State(app): State<App>,
     _: Viewer,
-    Asked(query): Asked<lists::Query>,
+    Asked(query): Asked<Query>,
 ) -> Result<Json<Page<Permit>>, Rejected> {
-    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let Query { status, unreconciled, limit, after } = query;
+    let asked = lists::Query { status, limit, after };
+    let (items, next) = match unreconciled {
+        Some(true) => unreconciled_page(&app, asked).await?,
+        Some(false) | None => lists::page(&app, &LISTED, asked).await?,
+    };
     let known = app.known().await;
     let shown = |item| match item {
         Item::Permit(permit) => Some(show_permit(&app, &known, &permit)),
         _ => None,
     };
     Ok(Json(Page { items: items.into_iter().filter_map(shown).collect(), next }))
+}
+
+/// Most pages that are looked through for one page of unreconciled permits; where they do not suffice, the page is short.
+const MOST_PAGES: usize = 20;
+
+/// A page of what is unknown and not reconciled: few permits are unknown, so those that are reconciled are passed over here.
+async fn unreconciled_page(app: &App, asked: lists::Query) -> Result<(Vec<Item>, Option<String>), Rejected> {
+    if asked.status.as_deref().is_some_and(|status| status != permit::Status::Unknown.as_str()) {
+        return Err(Rejected::malformed("only permits whose `status` is unknown are reconciled"));
+    }
+    let status = Some(permit::Status::Unknown.as_str().to_owned());
+    let wanted = lists::limit(asked.limit)?;
+    let (mut found, mut after) = (Vec::new(), asked.after);
+    for _ in 0..MOST_PAGES {
+        let left = wanted.saturating_sub(found.len());
+        let query = lists::Query { status: status.clone(), limit: Some(left), after };
+        let (items, next) = lists::page(app, &LISTED, query).await?;
+        let open = |item: &Item| matches!(item, Item::Permit(permit) if permit.reconciled.is_none());
+        found.extend(items.into_iter().filter(open));
+        after = next;
+        if after.is_none() || found.len() >= wanted {
+            break;
+        }
+    }
+    Ok((found, after))
 }
 
 /// One permit. Also for whoever holds it.
@@ -134,15 +185,10 @@ pub(super) async fn finish(
     post: Post<FinishPermit>,
 ) -> Result<Json<Permit>, Rejected> {
     let FinishPermit { outcome, reason, report } = post.body;
-    let outcome = match outcome {
-        Outcome::Succeeded => permit::Outcome::Succeeded,
-        Outcome::Failed => permit::Outcome::Failed,
-    };
     let details = reported(reason.as_deref(), report.as_ref())?;
+    let outcome = told(outcome);
     let command = Command::FinishPermit(permit::Finish { permit: parse(&id)?, outcome });
-    let (committed, known) =
-        app.submit(post.sender.submission(command).with_optional_details(details)).await?;
-    answer(&app, &known, committed.item)
+    submit(&app, command, (post.sender, details)).await
 }
 
 /// The details of an outcome: what there is to say, and what was measured.
@@ -158,14 +204,79 @@ fn reported(why: Option<&str>, report: Option<&Value>) -> Result<Option<Vec<u8>>
     canonical::to_canonical(&details).map(Some).map_err(Rejected::malformed)
 }
 
+/// Say that the work goes on, where the rules ask for signs of life. What is on record and fresh enough is not written down again.
+#[utoipa::path(post, path = "/admin/permits/{id}/heartbeat", tag = "permits", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Permit)))]
+pub(super) async fn heartbeat(
+    State(app): State<App>,
+    Named(id): Named<String>,
+    post: Post<Reason>,
+) -> Result<Json<Permit>, Rejected> {
+    let command = Command::KeepPermitAlive(parse(&id)?);
+    decide(&app, command, (post.sender, post.body.reason)).await
+}
+
+/// Say what became of the work of a permit that is unknown, as somebody other than its executor.
+#[utoipa::path(post, path = "/admin/permits/{id}/reconcile", tag = "permits", params(("id" = String, Path)), request_body = ReconcilePermit, responses((status = 200, body = Permit)))]
+pub(super) async fn reconcile(
+    State(app): State<App>,
+    Named(id): Named<String>,
+    post: Post<ReconcilePermit>,
+) -> Result<Json<Permit>, Rejected> {
+    let ReconcilePermit { outcome, reason } = post.body;
+    if reason.trim().is_empty() {
+        return Err(Rejected::malformed("`reason` must say how it was found out"));
+    }
+    let command = Command::ReconcilePermit(permit::Reconcile { permit: parse(&id)?, outcome: told(outcome) });
+    decide(&app, command, (post.sender, Some(reason))).await
+}
+
 async fn decide(
     app: &App,
     command: Command,
     (sender, why): (Sender, Option<String>),
 ) -> Result<Json<Permit>, Rejected> {
-    let submission = sender.submission(command).with_optional_details(reason(why.as_deref())?);
-    let (committed, known) = app.submit(submission).await?;
-    answer(app, &known, committed.item)
+    submit(app, command, (sender, reason(why.as_deref())?)).await
+}
+
+async fn submit(
+    app: &App,
+    command: Command,
+    (sender, details): (Sender, Option<Vec<u8>>),
+) -> Result<Json<Permit>, Rejected> {
+    let about = About::of(app, &command, sender.actor().person()).await?;
+    let named = match &command {
+        Command::KeepPermitAlive(id) => Some(*id),
+        _ => None,
+    };
+    let result = app.engine.submit(sender.submission(command).with_optional_details(details)).await;
+    let known = app.known().await;
+    match result {
+        // A sign of life that says nothing new changes nothing, so the engine has nothing to show.
+        Ok(Committed { item: None, .. }) => {
+            let item = match named {
+                Some(id) => lists::one(app, Subject::Permit(id)).await?,
+                None => None,
+            };
+            answer(app, &known, item)
+        }
+        Ok(committed) => answer(app, &known, committed.item),
+        Err(EngineError::Refused(refusal)) => Err(explain::refused(app, &known, (&refusal, about))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn told(outcome: Outcome) -> permit::Outcome {
+    match outcome {
+        Outcome::Succeeded => permit::Outcome::Succeeded,
+        Outcome::Failed => permit::Outcome::Failed,
+    }
+}
+
+fn shown(outcome: permit::Outcome) -> Outcome {
+    match outcome {
+        permit::Outcome::Succeeded => Outcome::Succeeded,
+        permit::Outcome::Failed => Outcome::Failed,
+    }
 }
 
 fn answer(app: &App, known: &Known, item: Option<Item>) -> Result<Json<Permit>, Rejected> {
@@ -192,9 +303,12 @@ fn show_permit(app: &App, known: &Known, permit: &permit::Permit) -> Permit {
         started_at: permit.started.map(|(at, _)| at.to_string()),
         finish_by: permit.started.map(|(_, by)| by.to_string()),
         ended_at: permit.ended_at.map(|at| at.to_string()),
-        late: permit.late.map(|outcome| match outcome {
-            permit::Outcome::Succeeded => Outcome::Succeeded,
-            permit::Outcome::Failed => Outcome::Failed,
+        late: permit.late.map(shown),
+        next_by: permit.next_by.filter(|_| permit.ended_at.is_none()).map(|by| by.to_string()),
+        reconciled: permit.reconciled.map(|found| Reconciliation {
+            outcome: shown(found.outcome),
+            by: person(found.by, known),
+            at: found.at.to_string(),
         }),
         rotation: permit.rotation.map(|id| id.to_string()),
         correlation: permit.correlation.to_string(),

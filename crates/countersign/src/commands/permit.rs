@@ -2,7 +2,9 @@
 
 use clap::{Subcommand, ValueEnum};
 use countersign_api::Page;
-use countersign_api::permit::{FinishPermit, Outcome, Permit, ReservePermit};
+use countersign_api::permit::{
+    FinishPermit, Outcome, Permit, ReconcilePermit, Reconciliation, ReservePermit,
+};
 
 use super::{Session, more, name, spoken};
 use crate::cli::{Action, Listed, Why};
@@ -42,8 +44,28 @@ pub(crate) enum Verb {
         #[command(flatten)]
         why: Why,
     },
+    /// Say that the work goes on, where the rules ask for signs of life.
+    Heartbeat {
+        id: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Say what became of the work of somebody else's permit that is unknown.
+    Reconcile {
+        id: String,
+        outcome: Ended,
+        /// How it was found out.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Permits, newest first.
-    List(Listed),
+    List {
+        #[command(flatten)]
+        listed: Listed,
+        /// Only those that are unknown and of which nobody has said what became of them.
+        #[arg(long)]
+        unreconciled: bool,
+    },
     /// One permit.
     Show { id: String },
 }
@@ -79,7 +101,17 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             let finish = FinishPermit { outcome: outcome.into(), reason: why.reason, report: None };
             client.finish_permit(&id, &finish).await?
         }
-        Verb::List(listed) => return session.output.show(&client.permits(&listed.listing()).await?, table),
+        Verb::Heartbeat { id, why } => client.keep_permit_alive(&id, &why.wire()).await?,
+        Verb::Reconcile { id, outcome, reason } => {
+            let reconciliation = ReconcilePermit { outcome: outcome.into(), reason };
+            client.reconcile_permit(&id, &reconciliation).await?
+        }
+        Verb::List { listed, unreconciled: false } => {
+            return session.output.show(&client.permits(&listed.listing()).await?, table);
+        }
+        Verb::List { listed, unreconciled: true } => {
+            return session.output.show(&client.unreconciled_permits(&listed.listing()).await?, table);
+        }
         Verb::Show { id } => client.permit(&id).await?,
     };
     session.output.show(&permit, show)
@@ -92,6 +124,13 @@ fn table(page: &Page<Permit>) -> String {
         table.row([&permit.id, &permit.status, &action, name(&permit.executor), &permit.reserved_at]);
     }
     table.render() + &more(page.next.as_ref())
+}
+
+/// What somebody else found out.
+fn found(reconciled: &Reconciliation) -> String {
+    let Reconciliation { outcome, by, at } = reconciled;
+    let outcome = format!("{outcome:?}").to_lowercase();
+    format!("{outcome}, as {} found out at {at}", name(by))
 }
 
 fn show(permit: &Permit) -> String {
@@ -108,8 +147,10 @@ fn show(permit: &Permit) -> String {
         ("start by", permit.start_by.clone()),
         ("started at", given(&permit.started_at)),
         ("finish by", given(&permit.finish_by)),
+        ("next sign of life by", given(&permit.next_by)),
         ("ended at", given(&permit.ended_at)),
         ("reported late", late.unwrap_or_default()),
+        ("reconciled", permit.reconciled.as_ref().map(found).unwrap_or_default()),
         ("rotation", given(&permit.rotation)),
     ])
 }

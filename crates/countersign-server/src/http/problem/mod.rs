@@ -5,6 +5,7 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use countersign_api::PersonRef;
 use countersign_api::problem::Problem;
 use countersign_core::Refusal;
 
@@ -37,6 +38,8 @@ impl Rejected {
             code: words.code.to_owned(),
             hint: words.hint.to_owned(),
             missing: Vec::new(),
+            rules: Vec::new(),
+            could: Vec::new(),
             request: None,
             request_id: None,
         }))
@@ -122,6 +125,12 @@ impl Rejected {
             ),
             EngineError::Unavailable(_) | EngineError::Stopped => Self::unavailable(error.to_string()),
         }
+    }
+
+    /// Adds which rules say so, and who could do it instead.
+    pub(super) fn with_reasons(mut self, (rules, could): (Vec<String>, Vec<PersonRef>)) -> Self {
+        (self.0.rules, self.0.could) = (rules, could);
+        self
     }
 
     /// Adds a ready-made body for asking.

@@ -1,7 +1,7 @@
 //! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
 
 use axum::http::StatusCode;
-use countersign_core::log::{census, key, witness};
+use countersign_core::log::{census, key, permit_key, witness};
 use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation};
 
 /// The status of a refusal.
@@ -15,6 +15,10 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
         Refusal::Key(key::Refusal::InForce | key::Refusal::NotInForce | key::Refusal::Retired) => {
             StatusCode::CONFLICT
         }
+        Refusal::PermitKey(refusal) => match refusal {
+            permit_key::Refusal::NotTheNode => StatusCode::FORBIDDEN,
+            permit_key::Refusal::OnRecord => StatusCode::CONFLICT,
+        },
         Refusal::Person(refusal) => match refusal {
             person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
             person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
@@ -69,7 +73,12 @@ fn of_permit(refusal: &permit::Refusal) -> StatusCode {
     use permit::Refusal as R;
     match refusal {
         R::NotFound | R::ApprovalNotFound => StatusCode::NOT_FOUND,
-        R::NotAPerson | R::NoRule | R::NotAnExecutor | R::NotTheExecutor => StatusCode::FORBIDDEN,
+        R::NotAPerson
+        | R::NoRule
+        | R::NotAnExecutor
+        | R::NotTheExecutor
+        | R::NotAReconciler
+        | R::SelfReconciliation => StatusCode::FORBIDDEN,
         R::ApprovalRequired(_) => StatusCode::PRECONDITION_REQUIRED,
         R::ActionMismatch
         | R::ParametersMismatch
@@ -85,7 +94,9 @@ fn of_permit(refusal: &permit::Refusal) -> StatusCode {
         | R::Released
         | R::Lapsed
         | R::Closed
-        | R::Unknown => StatusCode::CONFLICT,
+        | R::Unknown
+        | R::NotUnknown
+        | R::AlreadyReconciled => StatusCode::CONFLICT,
     }
 }
 

@@ -131,6 +131,16 @@ async fn with_a_permit(api: &Api, route: &str) -> Option<Row> {
             api.ok(Call::post(format!("/admin/permits/{id}/start"), &none).by("Ana")).await;
             post(format!("/admin/permits/{id}/finish"), &json!({ "outcome": "failed" }), "Ana", mine)
         }
+        "POST /admin/permits/{id}/heartbeat" => {
+            let id = api.lively().await;
+            api.clock.forward(30);
+            post(format!("/admin/permits/{id}/heartbeat"), &none, "Ana", mine)
+        }
+        "POST /admin/permits/{id}/reconcile" => {
+            let body = json!({ "outcome": "failed", "reason": "looked" });
+            let wrong = ("Aud", 403, "not_a_reconciler");
+            post(format!("/admin/permits/{}/reconcile", api.unknown().await), &body, "Ben", wrong)
+        }
         _ => return None,
     })
 }

@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use countersign_core::id::PersonId;
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
+use countersign_core::{Actor, Command};
 use countersign_server::clock::{Clock, ClockJumped};
-use countersign_server::engine::Engine;
+use countersign_server::engine::{Engine, Submission};
 use countersign_server::genesis::Claim;
 use countersign_server::http;
 use countersign_server::search::{Place, Search};
@@ -67,7 +68,12 @@ pub(super) fn policy() -> Policy {
     for (key, value) in [("name", "rotate"), ("verb", "rotate"), ("resource", "webhook-signing/stripe")] {
         rotate[key] = json!(value);
     }
-    policy["rules"].as_array_mut().expect("rules").push(rotate);
+    let mut watch = policy["rules"][2].clone();
+    for (key, value) in [("name", json!("watch")), ("verb", json!("watch")), ("heartbeat_seconds", json!(60))]
+    {
+        watch[key] = value;
+    }
+    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch]);
     serde_json::from_value(policy).expect("a policy")
 }
 
@@ -253,6 +259,25 @@ impl Api {
         self.ok(Call::post("/admin/permits", &ping()).by("Ana")).await.id()
     }
 
+    /// A permit of Ana's under way that must give signs of life.
+    pub(super) async fn lively(&self) -> String {
+        let id = self.ok(Call::post("/admin/permits", &watch()).by("Ana")).await.id();
+        self.ok(Call::post(format!("/admin/permits/{id}/start"), &json!({})).by("Ana")).await;
+        id
+    }
+
+    /// A permit of Ana's of whose end nobody knows, on record as such.
+    pub(super) async fn unknown(&self) -> String {
+        let mut request = payout();
+        request["approval"] = json!(self.approved(&request).await);
+        let id = self.ok(Call::post("/admin/permits", &request).by("Ana")).await.id();
+        self.ok(Call::post(format!("/admin/permits/{id}/start"), &json!({})).by("Ana")).await;
+        self.clock.forward(601);
+        let silence = Command::Elapse(id.parse().expect("a subject"));
+        self.engine.submit(Submission::new(Actor::Node, silence)).await.expect("it is written down");
+        id
+    }
+
     /// Returns once a checkpoint vouches for every entry so far.
     pub(super) async fn signed(&self) {
         let size = self.engine.size();
@@ -282,6 +307,11 @@ pub(super) fn payout() -> Value {
 /// A request for something that needs nobody's agreement.
 pub(super) fn ping() -> Value {
     json!({ "action": action("ping", "probe/any"), "parameters": {} })
+}
+
+/// A request for something that must give signs of life.
+pub(super) fn watch() -> Value {
+    json!({ "action": action("watch", "probe/any"), "parameters": {} })
 }
 
 pub(super) fn rotate() -> Value {

@@ -11,6 +11,7 @@ mod journeys;
 mod keys;
 mod node;
 mod pages;
+mod permits;
 mod redactions;
 mod search;
 mod tiles;
