@@ -19,6 +19,7 @@ mod break_glass;
 mod flaw;
 pub mod lint;
 mod pattern;
+pub mod replay;
 mod requirement;
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,7 @@ mod step;
 mod tests;
 mod vector;
 
-pub use step::{Observed, ObservedEvent, ObservedMissing, Step, Verb};
+pub use step::{Observed, ObservedEvent, ObservedMissing, Step, Verb, parse_action};
 pub use vector::{Given, Outcome, Rejected, Vector};
 
 /// A little world under a policy.

@@ -84,7 +84,7 @@ pub struct Step {
 impl Step {
     pub(super) fn action(&self) -> Result<Action, Unplayable> {
         let text = self.action.as_deref().ok_or_else(|| Unplayable("name the `action`".into()))?;
-        action(text)
+        parse_action(text)
     }
 
     pub(super) fn parameters_sha256(&self) -> Digest {
@@ -100,7 +100,7 @@ impl Step {
 ///
 /// # Errors
 /// They are not three, or one of them is not what it should be.
-pub(crate) fn action(text: &str) -> Result<Action, Unplayable> {
+pub fn parse_action(text: &str) -> Result<Action, Unplayable> {
     let odd = |what: String| Unplayable(format!("action `{text}`: {what}"));
     let words: Vec<&str> = text.split(' ').collect();
     let &[verb, resource, environment] = words.as_slice() else {

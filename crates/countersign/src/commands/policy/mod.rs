@@ -11,7 +11,10 @@ use super::Session;
 use crate::failure::{Failure, Kind};
 use crate::output::fields;
 
+mod cases;
 mod lint;
+mod replay;
+mod test;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -23,6 +26,10 @@ pub(crate) enum Verb {
     ///
     /// Ends with 8 where there are errors, with 6 where there are warnings, else with 0.
     Lint(lint::Lint),
+    /// Try a policy file on cases, and on what really happened: what would have been decided differently?
+    ///
+    /// Ends with 6 where a case does not hold, or, with `--fail-on-change`, where something would have been decided differently.
+    Test(test::Test),
     /// Put a policy in force, with an approval of exactly that.
     Activate {
         file: PathBuf,
@@ -42,6 +49,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 .output
                 .show(&checked, |_| format!("`{}` is sound\npolicy_sha256  {sha256}", file.display()))
         }
+        Verb::Test(it) => test::run(session, &it).await,
         Verb::Lint(it) => lint::run(session, &it),
         Verb::Activate { file, approval } => {
             let policy = load_policy(&file)?;
