@@ -4,6 +4,7 @@
 //! clones. What is finished is retired to its record and comes back by [`State::hydrate`] when a command names it.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
@@ -205,11 +206,30 @@ impl Item {
 
 type Map<K, V> = RedBlackTreeMapSync<K, V>;
 
+/// What is shared is written as if it were not. A policy can be large, and every batch of commands begins with a clone of the state.
+mod shared {
+    use super::{Arc, Deserialize, Deserializer, PolicyInForce, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        policy: &Option<Arc<PolicyInForce>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        policy.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<PolicyInForce>>, D::Error> {
+        Option::deserialize(deserializer).map(|policy| policy.map(Arc::new))
+    }
+}
+
 /// Everything that can still change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     log: Option<Log>,
-    policy: Option<PolicyInForce>,
+    #[serde(default, with = "shared")]
+    policy: Option<Arc<PolicyInForce>>,
     people: Map<PersonId, Person>,
     credentials: Map<Digest, PersonId>,
     approvals: Map<ApprovalId, Approval>,
@@ -273,7 +293,7 @@ impl State {
     /// The policy in force.
     #[must_use]
     pub fn policy(&self) -> Option<&PolicyInForce> {
-        self.policy.as_ref()
+        self.policy.as_deref()
     }
 
     /// A person.
@@ -345,7 +365,7 @@ impl State {
     pub fn item(&self, subject: &Subject) -> Option<Item> {
         match subject {
             Subject::Log => self.log.clone().map(Item::Log),
-            Subject::Policy => self.policy.clone().map(Item::Policy),
+            Subject::Policy => self.policy().cloned().map(Item::Policy),
             Subject::Person(id) => self.people.get(id).cloned().map(Item::Person),
             Subject::Approval(id) => self.approvals.get(id).cloned().map(Item::Approval),
             Subject::Permit(id) => self.permits.get(id).cloned().map(Item::Permit),
@@ -447,7 +467,7 @@ impl State {
     }
 
     pub(crate) fn set_policy(&mut self, policy: PolicyInForce) {
-        self.policy = Some(policy);
+        self.policy = Some(Arc::new(policy));
     }
 
     pub(crate) fn set_holder(&mut self, credential_sha256: Digest, person: PersonId) {

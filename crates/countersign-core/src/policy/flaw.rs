@@ -1,6 +1,6 @@
 //! What can be wrong with a policy by itself, each with the place it stands and what would be right.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,8 +10,12 @@ use super::{BreakGlass, Consent, Policy, Rule};
 use crate::log::activation;
 use crate::text::Name;
 
-/// Most rules in a policy, and most consumers of a secret: an entry names those that matter to it, and an entry has a largest size.
-const MOST_RULES: usize = 256;
+/// Most rules in a policy: all that is decided is decided in memory.
+const MOST_RULES: usize = 16_384;
+
+/// Most rules that could apply to one action, and most consumers of a secret: an entry names those that matter to it, and an entry has a
+/// largest size.
+const MOST_TOGETHER: usize = 256;
 const MOST_CONSUMERS: usize = 64;
 
 /// Something wrong with a policy.
@@ -40,6 +44,7 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     }
     found.groups("access.read", &policy.access.read);
     found.at_most("rules", policy.rules.len(), MOST_RULES);
+    found.together();
     let mut names = BTreeSet::new();
     for rule in &policy.rules {
         if !names.insert(&rule.name) {
@@ -50,6 +55,11 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     found.activation();
     found.secrets();
     found.flaws
+}
+
+/// Whether the rule uses a pattern.
+fn is_open(rule: &Rule) -> bool {
+    rule.verb.is_open() || rule.resource.is_open() || rule.environment.is_open()
 }
 
 struct Found<'a> {
@@ -65,6 +75,24 @@ impl Found<'_> {
     fn at_most(&mut self, place: &str, count: usize, most: usize) {
         if count > most {
             self.add(place.into(), format!("names {count}; at most {most} are possible"));
+        }
+    }
+
+    /// Of the rules without a pattern only those for the same action meet; of the others it is supposed that all could.
+    fn together(&mut self) {
+        let mut exact = BTreeMap::<_, usize>::new();
+        let mut open = 0_usize;
+        for rule in &self.policy.rules {
+            if is_open(rule) {
+                open += 1;
+            } else {
+                *exact.entry((&rule.verb, &rule.resource, &rule.environment)).or_default() += 1;
+            }
+        }
+        let most = open + exact.into_values().max().unwrap_or(0);
+        if most > MOST_TOGETHER {
+            let what = format!("{most} could apply to one action; at most {MOST_TOGETHER} are possible");
+            self.add("rules".into(), what);
         }
     }
 
@@ -89,8 +117,7 @@ impl Found<'_> {
         let place = |field: &str| format!("rules.{}.{field}", rule.name);
         self.groups(&place("requesters"), &rule.requesters);
         self.groups(&place("executors"), &rule.executors);
-        let open = rule.verb.is_open() || rule.resource.is_open() || rule.environment.is_open();
-        if open && !rule.patterns {
+        if is_open(rule) && !rule.patterns {
             self.add(place("patterns"), "the rule uses `*`: write `patterns = true` if that is meant".into());
         }
         match (rule.approval, rule.quorum.is_empty()) {

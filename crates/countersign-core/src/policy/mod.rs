@@ -21,6 +21,7 @@ pub mod lint;
 mod pattern;
 pub mod replay;
 mod requirement;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use break_glass::{BreakGlass, Breakable};
 pub use flaw::Flaw;
 pub use pattern::{NamePattern, ResourcePattern};
 pub use requirement::{Missing, Requirement};
+pub use rules::Rules;
 
 /// How many people of which groups; every group is required.
 pub type Quorum = BTreeMap<Name, NonZeroU32>;
@@ -44,7 +46,7 @@ pub struct Policy {
     pub access: Access,
     /// Who may do what, with whose consent.
     #[serde(default)]
-    pub rules: Vec<Rule>,
+    pub rules: Rules,
     /// Secrets that are rotated under this policy.
     #[serde(default)]
     pub secrets: Vec<GovernedSecret>,
@@ -164,7 +166,7 @@ impl Policy {
     /// What all rules that match the action demand together, or `None` if no rule does.
     #[must_use]
     pub fn requirement(&self, action: &Action) -> Option<Requirement> {
-        Requirement::merge(self.rules.iter().filter(|rule| rule.matches(action)))
+        Requirement::merge(self.rules.matching(action).into_iter())
     }
 
     /// Everybody who is in a group.

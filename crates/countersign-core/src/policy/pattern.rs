@@ -10,7 +10,7 @@ use crate::action::{Resource, ResourceError};
 use crate::text::{FromStrVisitor, Name, NameError};
 
 /// One name, or any.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NamePattern {
     /// `*`
     Any,
@@ -47,7 +47,7 @@ impl fmt::Display for NamePattern {
 }
 
 /// One resource, all resources of a type, or any.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResourcePattern {
     /// `*`
     Any,

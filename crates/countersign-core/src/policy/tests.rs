@@ -113,12 +113,12 @@ fn a_policy_whose_entries_would_not_fit_is_flawed() {
     let name = |number: usize| alloc::format!("name-{number}").parse().unwrap();
     policy.secrets[0].consumers = (0..65).map(name).collect();
     let ping = policy.rules[3].clone();
-    policy.rules.extend((0..253).map(|number| crate::policy::Rule { name: name(number), ..ping.clone() }));
+    policy.rules.extend((0..256).map(|number| crate::policy::Rule { name: name(number), ..ping.clone() }));
     let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
     assert_eq!(
         flaws,
         [
-            "rules: names 257; at most 256 are possible",
+            "rules: 257 could apply to one action; at most 256 are possible",
             "secrets.webhook-signing/stripe@production.consumers: names 65; at most 64 are possible",
         ]
     );
@@ -180,4 +180,96 @@ fn break_glass_that_nobody_reviews_is_a_flaw() {
     let mut missing = offer();
     missing.as_object_mut().unwrap().remove("review");
     assert!(serde_json::from_value::<super::BreakGlass>(missing).is_err(), "there is no default");
+}
+
+/// Many rules, of which some few mean the action, each in another way.
+fn many() -> Policy {
+    let mut policy = policy();
+    let ping = serde_json::to_value(&policy.rules[3]).unwrap();
+    let rule = |name: alloc::string::String, (verb, resource, environment): (&str, &str, &str)| {
+        let mut rule = ping.clone();
+        for (key, value) in
+            [("name", name.as_str()), ("verb", verb), ("resource", resource), ("environment", environment)]
+        {
+            rule[key] = serde_json::json!(value);
+        }
+        rule["patterns"] = serde_json::json!(true);
+        serde_json::from_value(rule).unwrap()
+    };
+    let mut rules: alloc::vec::Vec<crate::policy::Rule> = (0..2_000)
+        .map(|number| {
+            rule(
+                alloc::format!("other-{number}"),
+                ("override", &alloc::format!("payout/p-{number}"), "production"),
+            )
+        })
+        .collect();
+    let words = |own: &'static str| [own, "*"];
+    for verb in words("override") {
+        for resource in ["payout/limit", "payout/*", "*"] {
+            for environment in words("production") {
+                let place = rules.len() / 2;
+                let name = alloc::format!("meant-{place}-{}", rules.len());
+                rules.insert(place, rule(name, (verb, resource, environment)));
+            }
+        }
+    }
+    policy.rules = rules.into();
+    policy
+}
+
+#[test]
+fn the_index_finds_what_reading_all_rules_finds() {
+    let mut policy = many();
+    let actions = [
+        "override payout/limit production",
+        "override payout/p-7 production",
+        "ping payout/limit test",
+        "ping a/b c",
+    ];
+    let actions = actions.map(|text| {
+        let mut words = text.split(' ');
+        let mut word = || words.next().unwrap();
+        crate::action::Action {
+            verb: word().parse().unwrap(),
+            resource: word().parse().unwrap(),
+            environment: word().parse().unwrap(),
+        }
+    });
+    let indexed = actions
+        .clone()
+        .map(|action| policy.requirement(&action).map(|found| (found.rules.len(), found.digest())));
+    assert_eq!(indexed.map(|found| found.unwrap().0), [12, 9, 3, 1]);
+    // Whoever may change the rules loses the index.
+    policy.rules.reverse();
+    assert_eq!(
+        actions
+            .clone()
+            .map(|action| policy.requirement(&action).map(|found| (found.rules.len(), found.digest()))),
+        indexed
+    );
+    policy.rules.truncate(1);
+    assert!(
+        actions.iter().all(|action| policy.requirement(action).is_none_or(|found| found.rules.len() == 1))
+    );
+    let text = serde_json::to_string(&many()).unwrap();
+    let read: Policy = serde_json::from_str(&text).unwrap();
+    assert_eq!((serde_json::to_string(&read).unwrap(), read), (text, many()));
+}
+
+#[test]
+fn many_rules_are_possible_as_long_as_few_of_them_meet() {
+    let mut policy = policy();
+    let ping = policy.rules[3].clone();
+    let other = |number: usize| crate::policy::Rule {
+        name: alloc::format!("other-{number}").parse().unwrap(),
+        resource: alloc::format!("probe/p-{number}").parse().unwrap(),
+        ..ping.clone()
+    };
+    policy.rules.extend((0..10_000).map(other));
+    assert_eq!(policy.flaws(), []);
+    policy.rules.extend((10_000..16_384).map(other));
+    let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
+    let length = policy.rules.len();
+    assert_eq!(flaws, [alloc::format!("rules: names {length}; at most 16384 are possible")]);
 }

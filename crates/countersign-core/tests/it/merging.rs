@@ -71,7 +71,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             rule.name = format!("rule-{number}").parse().unwrap();
         }
         let groups = GROUPS.iter().zip(members).map(|(group, members)| (group.parse().unwrap(), members));
-        Policy { groups: groups.collect(), rules, ..stage::policy() }
+        Policy { groups: groups.collect(), rules: rules.into(), ..stage::policy() }
     })
 }
 
