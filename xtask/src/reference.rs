@@ -41,16 +41,24 @@ const MEANINGS: &[(&str, &str)] = &[
         "person.claimed",
         "Somebody replaced their claim by a credential of their own. From here on they can act.",
     ),
+    (
+        "person.key_enrolled",
+        "Somebody has another voting key, with the consent of those who are asked for that. Votes may be signed with it from here on.",
+    ),
+    ("person.key_revoked", "A voting key is out of force for good; what was signed with it counts no more."),
     ("person.refused", "What somebody was refused, counted within a window of time. It changes nothing."),
     ("approval.requested", "Somebody asks for approval of one action with one set of parameters."),
-    ("approval.granted", "The actor agrees."),
+    (
+        "approval.granted",
+        "The actor agrees. A signature is under the request's statement, by a voting key of theirs.",
+    ),
     ("approval.completed", "The quorum is met; a permit can be reserved until the time it names."),
     ("approval.denied", "The actor disagrees. That is final."),
     ("approval.withdrawn", "The requester took the request back."),
     ("approval.expired", "Written down after the deadline; the deadline itself counted already."),
     (
         "approval.consumed",
-        "The approval was used: by a permit, or, without one, at once: to put a policy in force, to delete details.",
+        "The approval was used: by a permit, or, without one, at once: to put a policy in force, to delete details, for a voting key.",
     ),
     (
         "approval.restored",

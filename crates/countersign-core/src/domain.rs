@@ -15,7 +15,7 @@ use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
-use crate::{approval, incident, log, permit, person, policy, redaction, rotation, secret};
+use crate::{approval, incident, log, permit, person, policy, redaction, rotation, secret, voting_key};
 
 /// What somebody wants to happen.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ pub enum Command {
     RedactDetails(redaction::RedactDetails),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
+    /// Give a person a voting key.
+    EnrollKey(voting_key::EnrollKey),
+    /// Take a voting key out of force.
+    RevokeKey(voting_key::RevokeKey),
     /// Write down what a person was refused.
     NoteRefusals(person::NoteRefusals),
     /// Ask for approval of one action with one set of parameters.
@@ -83,6 +87,8 @@ impl Command {
                     | Fact::PolicyActivated(..)
                     | Fact::LogKeyRotated(..)
                     | Fact::LogDetailsRedacted(..)
+                    | Fact::PersonKeyEnrolled(..)
+                    | Fact::PersonKeyRevoked(..)
             )
         };
         events.iter().find(made).or_else(|| events.first())
@@ -161,6 +167,8 @@ facts! {
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
+    "person.key_enrolled" => PersonKeyEnrolled(PersonId, voting_key::KeyEnrolled),
+    "person.key_revoked" => PersonKeyRevoked(PersonId, voting_key::KeyRevoked),
     "person.refused" => PersonRefused(PersonId, person::Refused),
     "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
     "approval.granted" => ApprovalGranted(ApprovalId, approval::Voted),
@@ -274,6 +282,8 @@ pub enum Refusal {
     PermitKey(permit_key::Refusal),
     /// About credentials.
     Person(person::Refusal),
+    /// About voting keys.
+    VotingKey(voting_key::Refusal),
     /// About requests and votes.
     Approval(approval::Refusal),
     /// About permits.
@@ -332,7 +342,8 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), VotingKey(voting_key), Approval(approval), Permit(permit),
+    Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
 
@@ -366,6 +377,8 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::NamePermitKey(name) => permit_key::name(state, cx, name),
         Command::RedactDetails(redact) => redaction::redact(state, cx, redact),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
+        Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
+        Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
         Command::Approve(ballot) => approval::approve(state, cx, ballot).map_err(Into::into),
@@ -411,6 +424,7 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::LogWitnessRegained(..) => log::apply(state, event),
         // Details are never in the state, so deleting them leaves it as it is.
         Fact::LogDetailsRedacted(..) => {}
+        Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => voting_key::apply(state, event),
         Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
             person::apply(state, event);
         }
@@ -472,6 +486,8 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::ReservePermit(permit::Reserve { action, .. }) => Some(action.clone()),
         Command::ActivatePolicy(_) => log::activation(),
         Command::RotateLogKey(_) => key::rotation(),
+        Command::EnrollKey(enroll) => voting_key::enrolment(enroll.person),
+        Command::RevokeKey(revoke) => voting_key::revocation(revoke.person),
         Command::RedactDetails(_) => redaction::action(),
         Command::Approve(approval::Ballot { approval: id, .. })
         | Command::Deny(id)
@@ -503,8 +519,12 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
         Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
         | Command::RotateLogKey(key::RotateLogKey { approval, .. })
+        | Command::EnrollKey(voting_key::EnrollKey { approval, .. })
         | Command::RedactDetails(redaction::RedactDetails { approval, .. }) => {
             Some(Subject::Approval(*approval))
+        }
+        Command::RevokeKey(voting_key::RevokeKey { under, .. }) => {
+            under.map(|(approval, _)| Subject::Approval(approval))
         }
         Command::StartPermit(id)
         | Command::ReleasePermit(id)

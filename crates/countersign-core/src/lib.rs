@@ -11,7 +11,7 @@
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `voting_key` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -41,6 +41,7 @@ mod testing;
 pub mod text;
 pub mod time;
 pub mod trial;
+pub mod voting_key;
 
 pub use audit::{Auditor, Violation};
 pub use context::{Actor, Context};

@@ -16,8 +16,10 @@ use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
+use crate::signature::Signing;
 use crate::state::State;
 use crate::time::Time;
+use crate::voting_key::VotingKey;
 
 /// Replaces a claim by a credential.
 #[derive(Clone, Debug)]
@@ -89,9 +91,25 @@ pub struct Person {
     pub enrolled_at: Time,
     /// Whether genesis did it.
     pub bootstrap: bool,
+    /// Their voting keys, revoked ones too, in order of enrolment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<VotingKey>,
 }
 
 impl Person {
+    /// The key of this digest, if it is theirs and in force.
+    #[must_use]
+    pub fn voting_key(&self, key_sha256: &Digest) -> Option<&VotingKey> {
+        self.keys.iter().find(|key| key.key_sha256 == *key_sha256 && key.is_in_force())
+    }
+
+    /// Whether they have a key that signs as strongly as this.
+    #[must_use]
+    pub fn can_sign(&self, signing: Signing) -> bool {
+        let mut keys = self.keys.iter().filter(|key| key.is_in_force());
+        signing.is_met_by(None) || keys.any(|key| signing.is_met_by(Some(key.algorithm)))
+    }
+
     /// Whether the person can act: only a claimed credential can.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
@@ -205,6 +223,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 credential_sha256: None,
                 enrolled_at: event.at,
                 bootstrap: *bootstrap,
+                keys: Vec::new(),
             },
         ),
         Fact::PersonClaimed(id, Claimed { credential_sha256 }) => {

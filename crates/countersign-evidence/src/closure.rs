@@ -30,6 +30,8 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
                 .collect()
         }
         Fact::LogDetailsRedacted(_, redacted) => BTreeSet::from([Subject::Approval(redacted.approval)]),
+        Fact::PersonKeyEnrolled(_, enrolled) => BTreeSet::from([Subject::Approval(enrolled.approval)]),
+        Fact::PersonKeyRevoked(_, revoked) => revoked.approval.map(Subject::Approval).into_iter().collect(),
         Fact::LogKeyRotated(_, rotated) => BTreeSet::from([Subject::Approval(rotated.approval)]),
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),

@@ -9,6 +9,7 @@
 //! - `closure`: what these entries rest on
 //! - `bundle`: the file: its content, and its form as a page that also reads as a report
 //! - `verify`: what is checked, in which order, and how a lie is named
+//! - `votes`: the cryptography of signed votes and voting keys
 //! - `report`: the page, rendered from the bundle alone
 #![deny(missing_docs)]
 
@@ -19,3 +20,4 @@ pub mod report;
 pub mod scope;
 pub mod text;
 pub mod verify;
+pub mod votes;

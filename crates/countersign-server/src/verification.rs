@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use countersign_core::log::census::Taken;
 use countersign_core::redaction::DetailsRedacted;
 use countersign_core::{Auditor, Fact, Violation};
+use countersign_evidence::votes::{self, VoteError};
 use countersign_ledger::entry::EntryView;
 use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::verify::{Damage, LogVerifier, Row, StoredDetails, Trust, Verified};
@@ -51,6 +52,14 @@ pub enum VerificationError {
         stored: String,
         /// The number beside the leaf.
         stored_seq: u32,
+    },
+    /// A vote's signature does not hold, or a voting key is not what is said of it.
+    #[error("entry {index}: {vote}")]
+    Vote {
+        /// The entry.
+        index: u64,
+        /// What is wrong with it.
+        vote: VoteError,
     },
     /// A census does not count the entries that are there.
     #[error("entry {index}: the census is wrong: {what}")]
@@ -98,6 +107,7 @@ impl VerificationError {
             Self::Damage(damage) => Some(damage.index),
             Self::Entry { index, .. }
             | Self::Subject { index, .. }
+            | Self::Vote { index, .. }
             | Self::Census { index, .. }
             | Self::Meaning { index, .. } => Some(*index),
             _ => None,
@@ -119,6 +129,7 @@ impl VerificationError {
             Self::Damage(damage) => damage.what.code(),
             Self::Entry { .. } => "entry",
             Self::Subject { .. } => "subject_column",
+            Self::Vote { .. } => "vote",
             Self::Census { .. } => "census",
             Self::Head { .. } => "head",
             Self::Empty => "empty",
@@ -312,6 +323,7 @@ impl Walk<'_> {
             Fact::LogDetailsRedacted(_, redacted) => self.redacted(redacted)?,
             _ => {}
         }
+        votes::check(&event).map_err(|vote| VerificationError::Vote { index, vote })?;
         let followed = self.auditor.as_mut().map(|auditor| auditor.follow_numbered(&event, view.subject_seq));
         followed.unwrap_or(Ok(())).map_err(|violation| VerificationError::Meaning { index, violation })
     }

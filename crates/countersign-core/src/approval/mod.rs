@@ -16,7 +16,7 @@ use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::person::Person;
 use crate::policy::{Consent, Missing, Policy, Requirement};
 use crate::sabotage::{self, Sabotage};
-use crate::signature::Signature;
+use crate::signature::{Signature, Signing};
 use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
@@ -156,6 +156,15 @@ pub struct Vote {
     pub signature: Option<Signature>,
 }
 
+impl Vote {
+    /// Whether the vote is signed as strongly as this, and, if it is signed at all, with a key of the voter that is in force now.
+    fn is_well_signed(&self, state: &State, signing: Signing) -> bool {
+        let Some(signature) = &self.signature else { return signing.is_met_by(None) };
+        let key = state.person(self.person).and_then(|person| person.voting_key(&signature.key_sha256));
+        key.is_some_and(|key| signing.is_met_by(Some(key.algorithm)))
+    }
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "kebab-case")]
@@ -244,19 +253,24 @@ impl Approval {
 
     /// What is still missing for the quorum, and who could supply it. Empty if the quorum is met now.
     ///
-    /// Only people count who are active, in a demanded group now, and not the requester.
+    /// Only people count who are active, in a demanded group now, and not the requester; and only votes that are signed as the rules
+    /// say, with a key that is in force now.
     #[must_use]
     pub fn missing(&self, state: &State, policy: &Policy, requirement: &Requirement) -> Vec<Missing> {
         let counts = |person: &PersonId| {
             let other = *person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
             other && state.person(*person).is_some_and(Person::is_claimed)
         };
-        let voters: BTreeSet<PersonId> = self.votes.iter().map(|vote| vote.person).filter(counts).collect();
+        let votes = self.votes.iter().filter(|vote| vote.is_well_signed(state, requirement.signature));
+        let voters: BTreeSet<PersonId> = votes.map(|vote| vote.person).filter(counts).collect();
+        let could = |person: &PersonId| {
+            let signs = state.person(*person).is_some_and(|person| person.can_sign(requirement.signature));
+            signs && counts(person) && !voters.contains(person)
+        };
         let mut missing = requirement.unfilled(policy, &voters);
         for place in &mut missing {
             let members = policy.groups.get(&place.group).into_iter().flatten();
-            place.could =
-                members.copied().filter(|person| counts(person) && !voters.contains(person)).collect();
+            place.could = members.copied().filter(could).collect();
         }
         missing
     }
@@ -270,6 +284,30 @@ impl Approval {
             Status::Withdrawn => Some(Refusal::Withdrawn),
             Status::Expired => Some(Refusal::Expired),
         }
+    }
+
+    /// Whether the vote's signature may stand: by a key of the voter that is in force, as strong as demanded, and over the same statement
+    /// as those before it. There is one statement for all voters.
+    fn is_signed(&self, state: &State, (vote, signing): (&Vote, Signing)) -> Result<(), Refusal> {
+        let Some(signature) = &vote.signature else {
+            return if signing.is_met_by(None) { Ok(()) } else { Err(Refusal::SignatureRequired(signing)) };
+        };
+        let key = state.person(vote.person).and_then(|person| person.voting_key(&signature.key_sha256));
+        let key = key.ok_or(Refusal::KeyNotInForce)?;
+        if !signing.is_met_by(Some(key.algorithm)) {
+            return Err(Refusal::SignatureRequired(signing));
+        }
+        let mut signed = self.votes.iter().filter_map(|vote| vote.signature.as_ref());
+        if signed.any(|other| other.statement_sha512 != signature.statement_sha512) {
+            return Err(Refusal::OtherStatement);
+        }
+        Ok(())
+    }
+
+    /// Counts a vote; one that stood there and did not count any more gives way to it.
+    fn count(&mut self, vote: Vote) {
+        self.votes.retain(|other| other.person != vote.person);
+        self.votes.push(vote);
     }
 
     fn event(&self, cx: &Context, fact: Fact) -> Event {
@@ -301,7 +339,8 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
     if requirement.approval == Consent::NotRequired {
         return Err(Refusal::NotNeeded);
     }
-    let everybody_else = state.people().filter(|(id, person)| **id != requester && person.is_claimed());
+    let signs = |person: &Person| person.is_claimed() && person.can_sign(requirement.signature);
+    let everybody_else = state.people().filter(|(id, person)| **id != requester && signs(person));
     let missing = requirement.unfilled(&in_force.policy, &everybody_else.map(|(id, _)| *id).collect());
     if !missing.is_empty() {
         return Err(Refusal::Unsatisfiable(missing));
@@ -354,16 +393,19 @@ fn asked<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Asked<'a>
 pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Vec<Event>, Refusal> {
     let Ballot { approval: id, signature } = ballot.clone();
     let Asked { approval, policy, requirement, voter } = asked(state, cx, id)?;
-    if approval.votes.iter().any(|vote| vote.person == voter) {
+    let counts = |vote: &Vote| vote.person == voter && vote.is_well_signed(state, requirement.signature);
+    if approval.votes.iter().any(counts) {
         return Err(Refusal::AlreadyVoted);
     }
     if approval.missing(state, policy, &requirement).is_empty() {
         return Err(Refusal::AlreadyApproved);
     }
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature: signature.clone() };
+    let vote = Vote { person: voter, at: cx.now, signature: signature.clone() };
+    approval.is_signed(state, (&vote, requirement.signature))?;
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature };
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
-    after.votes.push(Vote { person: voter, at: cx.now, signature });
+    after.count(vote);
     if after.missing(state, policy, &requirement).is_empty() {
         let approved_until = cx.now.plus_seconds(requirement.approved_seconds.get());
         events.push(approval.event(cx, Fact::ApprovalCompleted(id, Completed { approved_until })));
@@ -408,7 +450,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::ApprovalGranted(id, voted) => {
             if let Some(person) = event.actor.person() {
                 let vote = Vote { person, at: event.at, signature: voted.signature.clone() };
-                state.change::<Approval>(id, |approval| approval.votes.push(vote));
+                state.change::<Approval>(id, |approval| approval.count(vote));
             }
         }
         Fact::ApprovalCompleted(id, Completed { approved_until }) => {

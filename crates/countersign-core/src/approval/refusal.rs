@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::catalogue::listed;
 use crate::policy::Missing;
+use crate::signature::Signing;
 
 /// Why a request or a vote is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +42,18 @@ pub enum Refusal {
     AlreadyVoted,
     /// The quorum is met already.
     AlreadyApproved,
+    /// The key that signed is not the voter's, or was revoked.
+    KeyNotInForce,
+    /// The rules demand a signature, or a stronger one.
+    SignatureRequired(Signing),
+    /// The signature is under another statement than those before it.
+    OtherStatement,
 }
 
 listed! { Refusal:
     NotFound, NotAPerson, SelfApproval, NotTheRequester, NoRule, NotARequester, NotAnApprover,
     NotNeeded, Unsatisfiable(Vec::new()), Consumed, Denied, Withdrawn, Expired, PolicyChanged,
-    AlreadyVoted, AlreadyApproved,
+    AlreadyVoted, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
 }
 
 impl Refusal {
@@ -70,6 +77,9 @@ impl Refusal {
             Self::PolicyChanged => "policy_changed",
             Self::AlreadyVoted => "already_voted",
             Self::AlreadyApproved => "already_approved",
+            Self::KeyNotInForce => "voting_key_not_in_force",
+            Self::SignatureRequired(_) => "signature_required",
+            Self::OtherStatement => "other_statement",
         }
     }
 
@@ -86,13 +96,21 @@ impl Refusal {
             Self::NotAnApprover => "ask a member of the rule's quorum groups",
             Self::NotNeeded => "reserve the permit directly",
             Self::Unsatisfiable(_) => {
-                "enlarge the quorum's groups or have their members claim their credentials"
+                "enlarge the quorum's groups, or have their members claim their credentials and enroll the voting keys that the rules ask for"
             }
             Self::Consumed | Self::Denied | Self::Withdrawn | Self::Expired | Self::PolicyChanged => {
                 "make a new request"
             }
             Self::AlreadyVoted => "a person counts once",
             Self::AlreadyApproved => "reserve the permit",
+            Self::KeyNotInForce => "sign with a key that `countersign person key list` shows for you",
+            Self::SignatureRequired(Signing::Hardware) => {
+                "sign with your `sk-` key: `countersign approval approve ID --sign --key FILE`"
+            }
+            Self::SignatureRequired(_) => {
+                "sign with your voting key: `countersign approval approve ID --sign --key FILE`"
+            }
+            Self::OtherStatement => "fetch the statement of this request again and sign that",
         }
     }
 }
@@ -116,6 +134,14 @@ impl fmt::Display for Refusal {
             Self::PolicyChanged => "the rules for this action have changed since it was requested",
             Self::AlreadyVoted => "you have voted on this request already",
             Self::AlreadyApproved => "the quorum is met already",
+            Self::KeyNotInForce => "the key that signed is not yours, or was revoked",
+            Self::SignatureRequired(Signing::Hardware) => {
+                "the rules for this action demand a signature by a hardware key of yours"
+            }
+            Self::SignatureRequired(_) => {
+                "the rules for this action demand a signature by a voting key of yours"
+            }
+            Self::OtherStatement => "the signature is under another statement than those of the votes before",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Approvals: who asked for what, who agreed, and that each is used once, by people and rules that count at that moment.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::demand::Demand;
 use super::genesis::is_activation;
@@ -8,12 +8,14 @@ use super::key::is_handing_over;
 use super::log::is_redaction;
 use super::owed::Owed;
 use super::violation::Breach;
+use super::voting_key::deed;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
 use crate::action::Action;
-use crate::approval::{Consumed, Requested};
+use crate::approval::{Consumed, Requested, Voted};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::signature::Sha512;
 use crate::state::Subject;
 use crate::time::Time;
 
@@ -25,7 +27,10 @@ pub(super) struct Approval {
     requester: PersonId,
     requirement: Digest,
     correlation: CorrelationId,
-    votes: BTreeSet<PersonId>,
+    /// Who agreed, and with which key if they signed.
+    votes: BTreeMap<PersonId, Option<Digest>>,
+    /// What those who signed signed: the same for all.
+    statement: Option<Sha512>,
     deadline: Time,
     consumed_by: Option<PermitId>,
 }
@@ -48,7 +53,7 @@ impl Auditor {
         let Subject::Approval(id) = event.fact.subject() else { return Err(Breach::Unknown) };
         match &event.fact {
             Fact::ApprovalRequested(_, requested) => self.requested(event, (id, requested)),
-            Fact::ApprovalGranted(_, voted) => self.granted(event, (id, voted.parameters_sha256)),
+            Fact::ApprovalGranted(_, voted) => self.granted(event, (id, voted)),
             Fact::ApprovalCompleted(_, completed) => {
                 must(owed.is_some(), Breach::Unprompted)?;
                 self.completed(event, (id, completed.approved_until))
@@ -101,7 +106,8 @@ impl Auditor {
         let demand = self.demand(action)?;
         must(demand.may_request(requester), Breach::NotARequester)?;
         must(demand.needs_consent(), Breach::ConsentNotNeeded)?;
-        must(demand.is_met(&self.counting(self.people.keys(), requester)), Breach::Unsatisfiable)?;
+        let able = self.people.keys().filter(|person| self.could_sign(**person, demand.signing()));
+        must(demand.is_met(&self.counting(able, requester)), Breach::Unsatisfiable)?;
         must(requested.policy_sha256 == self.in_force()?.sha256, Breach::OtherPolicy)?;
         must(requested.rules == demand.names(), Breach::OtherRules)?;
         must(requested.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
@@ -113,7 +119,8 @@ impl Auditor {
             requester,
             requirement: requested.requirement_sha256,
             correlation: event.correlation,
-            votes: BTreeSet::new(),
+            votes: BTreeMap::new(),
+            statement: None,
             deadline,
             consumed_by: None,
         };
@@ -131,7 +138,14 @@ impl Auditor {
 
     /// Whether those who agreed are enough, as of now.
     fn is_agreed(&self, demand: &Demand<'_>, approval: &Approval) -> bool {
-        demand.is_met(&self.counting(approval.votes.iter(), approval.requester))
+        let votes = approval.votes.keys().filter(|person| self.has_vote(approval, **person, demand));
+        demand.is_met(&self.counting(votes, approval.requester))
+    }
+
+    /// Whether the person agreed, with a signature that counts now if one is needed or was given.
+    fn has_vote(&self, approval: &Approval, person: PersonId, demand: &Demand<'_>) -> bool {
+        let vote = approval.votes.get(&person);
+        vote.is_some_and(|key| self.counts_as_signed(person, key.as_ref(), demand.signing()))
     }
 
     /// What the rules demand now, which must be what they demanded when it was asked for.
@@ -152,13 +166,20 @@ impl Auditor {
         Ok(voter)
     }
 
-    fn granted(&mut self, event: &Event, (id, parameters): (ApprovalId, Digest)) -> Verdict {
-        let voter = self.voter(event, (id, parameters))?;
+    fn granted(&mut self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict {
+        let voter = self.voter(event, (id, voted.parameters_sha256))?;
+        let signature = voted.signature.as_ref();
         let approval = self.open(event, id)?;
-        must(!approval.votes.contains(&voter), Breach::AlreadyVoted)?;
-        must(!self.is_agreed(&self.unchanged(approval)?, approval), Breach::AlreadyApproved)?;
+        let demand = self.unchanged(approval)?;
+        must(!self.has_vote(approval, voter, &demand), Breach::AlreadyVoted)?;
+        must(!self.is_agreed(&demand, approval), Breach::AlreadyApproved)?;
+        self.is_well_signed(voter, signature, demand.signing())?;
+        let statement = signature.map(|signature| signature.statement_sha512);
+        let other = approval.statement.is_some_and(|before| statement.is_some_and(|it| it != before));
+        must(!other, Breach::OtherStatement)?;
         if let Some(approval) = self.approvals.get_mut(&id) {
-            approval.votes.insert(voter);
+            approval.votes.insert(voter, signature.map(|signature| signature.key_sha256));
+            approval.statement = approval.statement.or(statement);
         }
         let approval = self.open(event, id)?;
         if self.is_agreed(&self.unchanged(approval)?, approval) {
@@ -197,7 +218,10 @@ impl Auditor {
                     action if is_activation(action) => Owed::Activated(id),
                     action if is_handing_over(action) => Owed::KeyRotated(id),
                     action if is_redaction(action) => Owed::Redacted(id),
-                    _ => return Err(Breach::OtherAction),
+                    action => {
+                        let (deed, owner) = deed(action).ok_or(Breach::OtherAction)?;
+                        Owed::VotingKey { approval: id, deed, owner }
+                    }
                 };
                 self.owed.push(owed);
                 self.forget_approval(id)

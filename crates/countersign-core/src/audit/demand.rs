@@ -16,6 +16,7 @@ use crate::action::Action;
 use crate::digest::Digest;
 use crate::id::PersonId;
 use crate::policy::{Consent, NamePattern, Policy, ResourcePattern, Rule};
+use crate::signature::Signing;
 use crate::text::Name;
 
 /// The policy and those of its rules that govern an action; at least one.
@@ -100,6 +101,11 @@ impl<'a> Demand<'a> {
         quorum::is_met(self.policy, &self.quorum(), people)
     }
 
+    /// How votes must be signed: as the most demanding rule says.
+    pub(super) fn signing(&self) -> Signing {
+        self.rules.iter().map(|rule| rule.signature).max().unwrap_or_default()
+    }
+
     /// What the rules offer for breaking the glass, if they do.
     pub(super) fn break_glass(&self) -> Option<Offer<'a>> {
         let offers: Vec<_> = self.rules.iter().map(|rule| rule.break_glass.as_ref()).collect();
@@ -146,6 +152,11 @@ impl<'a> Demand<'a> {
         text.push_str(if self.needs_consent() { "approval required\n" } else { "approval not-required\n" });
         let Seconds { pending, approved, start, work, heartbeat } = self.seconds();
         text.push_str(&format!("seconds {pending} {approved} {start} {work}\n"));
+        text.push_str(match self.signing() {
+            Signing::NotRequired => "",
+            Signing::Required => "signature required\n",
+            Signing::Hardware => "signature hardware\n",
+        });
         if let Some(heartbeat) = heartbeat {
             text.push_str(&format!("heartbeat {heartbeat}\n"));
         }

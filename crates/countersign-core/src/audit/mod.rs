@@ -18,7 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
 //! - `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
-//! - `genesis` `log` `key` `person` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -49,6 +49,7 @@ mod rotation;
 mod secret;
 mod stage;
 mod violation;
+mod voting_key;
 
 use demand::Demand;
 use owed::Owed;
@@ -82,6 +83,8 @@ pub struct Auditor {
     redacted: BTreeSet<u64>,
     /// Everybody who was enrolled, with the digest of their credential once they have one.
     people: BTreeMap<PersonId, Option<Digest>>,
+    /// Every voting key there ever was, by its digest: none comes back.
+    voting_keys: BTreeMap<Digest, voting_key::Key>,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
     permits: BTreeMap<PermitId, permit::Permit>,
     secrets: BTreeMap<SecretKey, secret::Secret>,
@@ -184,6 +187,7 @@ impl Auditor {
             Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
                 self.person(event, owed)
             }
+            Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => self.voting_key(event, owed),
             Fact::ApprovalRequested(..)
             | Fact::ApprovalGranted(..)
             | Fact::ApprovalCompleted(..)

@@ -4,8 +4,9 @@
 //! the same actor, in the same correlation.
 
 use super::violation::{Breach, Violation};
+use super::voting_key::Deed;
 use crate::domain::Fact;
-use crate::id::{ApprovalId, PermitId, RotationId};
+use crate::id::{ApprovalId, PermitId, PersonId, RotationId};
 use crate::incident::Cause;
 use crate::permit::Outcome;
 use crate::rotation::{TaskKey, TurnCause};
@@ -28,6 +29,8 @@ pub(super) enum Owed {
     KeyRotated(ApprovalId),
     /// The approval was consumed by a redaction.
     Redacted(ApprovalId),
+    /// The approval was consumed by a voting key, which is enrolled or revoked.
+    VotingKey { approval: ApprovalId, deed: Deed, owner: PersonId },
     /// The permit was given back.
     Restored { approval: ApprovalId, permit: PermitId },
     /// The permit was started for a rotation, which takes a version of its secret.
@@ -69,6 +72,14 @@ impl Owed {
             (Self::Activated(id), Fact::PolicyActivated(_, activated)) => activated.approval == Some(*id),
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
+            (
+                Self::VotingKey { approval, deed: Deed::Enroll, owner },
+                Fact::PersonKeyEnrolled(of, enrolled),
+            ) => owner == of && enrolled.approval == *approval,
+            (
+                Self::VotingKey { approval, deed: Deed::Revoke, owner },
+                Fact::PersonKeyRevoked(of, revoked),
+            ) => owner == of && revoked.approval == Some(*approval),
             (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
                 approval == of && restored.permit == *permit
             }
@@ -101,6 +112,8 @@ impl Owed {
             Self::FirstPolicy | Self::Activated(_) => (Subject::Policy, "policy.activated"),
             Self::KeyRotated(_) => (Subject::Log, "log.key_rotated"),
             Self::Redacted(_) => (Subject::Log, "log.details_redacted"),
+            Self::VotingKey { owner, deed: Deed::Enroll, .. } => ((*owner).into(), "person.key_enrolled"),
+            Self::VotingKey { owner, deed: Deed::Revoke, .. } => ((*owner).into(), "person.key_revoked"),
             Self::Completed(id) => ((*id).into(), "approval.completed"),
             Self::Reserved { permit, .. } => ((*permit).into(), "permit.reserved"),
             Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),

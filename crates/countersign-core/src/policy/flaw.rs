@@ -133,6 +133,9 @@ impl Found<'_> {
             (Consent::NotRequired, true) => {}
             (Consent::Required, false) => self.groups(&place("quorum"), rule.quorum.keys()),
         }
+        if rule.approval == Consent::NotRequired && !rule.signature.is_not_required() {
+            self.add(place("signature"), "approval is not required, so nobody signs anything".into());
+        }
         rule.break_glass.iter().for_each(|offer| self.break_glass(rule, offer));
     }
 

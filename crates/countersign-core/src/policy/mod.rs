@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Resource};
 use crate::id::PersonId;
+use crate::signature::Signing;
 use crate::text::Name;
 
 mod break_glass;
@@ -102,6 +103,9 @@ pub struct Rule {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// How people must sign what they agree to.
+    #[serde(default, skip_serializing_if = "Signing::is_not_required")]
+    pub signature: Signing,
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_seconds: Option<NonZeroU32>,

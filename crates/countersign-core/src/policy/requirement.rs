@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Breakable, Consent, Policy, Quorum, Rule};
 use crate::digest::Digest;
 use crate::id::PersonId;
+use crate::signature::Signing;
 use crate::text::Name;
 
 /// What an action demands under the policy in force.
@@ -37,6 +38,8 @@ pub struct Requirement {
     pub start_seconds: NonZeroU32,
     /// How long the work may take once started, seconds.
     pub work_seconds: NonZeroU32,
+    /// How people must sign what they agree to.
+    pub signature: Signing,
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     pub heartbeat_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, if all rules offer that.
@@ -70,6 +73,7 @@ impl Requirement {
             approved_seconds: rule.approved_seconds,
             start_seconds: rule.start_seconds,
             work_seconds: rule.work_seconds,
+            signature: rule.signature,
             heartbeat_seconds: rule.heartbeat_seconds,
             break_glass: rule.break_glass.as_ref().map(Breakable::of),
         }
@@ -88,6 +92,7 @@ impl Requirement {
             approved_seconds: self.approved_seconds.min(other.approved_seconds),
             start_seconds: self.start_seconds.min(other.start_seconds),
             work_seconds: self.work_seconds.min(other.work_seconds),
+            signature: self.signature.max(other.signature),
             heartbeat_seconds: self.heartbeat_seconds.into_iter().chain(other.heartbeat_seconds).min(),
             break_glass: Breakable::both(self.break_glass, other.break_glass),
             ..self
@@ -111,6 +116,9 @@ impl Requirement {
         text.push_str(&format!(
             "approval {approval}\nseconds {pending_seconds} {approved_seconds} {start_seconds} {work_seconds}\n"
         ));
+        if !self.signature.is_not_required() {
+            text.push_str(&format!("signature {}\n", self.signature));
+        }
         if let Some(seconds) = self.heartbeat_seconds {
             text.push_str(&format!("heartbeat {seconds}\n"));
         }

@@ -53,6 +53,7 @@ fn variant(data: &Value) -> String {
     const CHOICES: [&str; 6] = ["bootstrap", "cause", "code", "outcome", "why", "target"];
     let of = |(key, value): (&String, &Value)| match value {
         Value::Null => format!("{key}=null "),
+        Value::Object(_) if key == "signature" => "signed ".to_owned(),
         Value::Object(_) => variant(value),
         _ if key == "target" || !CHOICES.contains(&key.as_str()) => String::new(),
         _ => format!("{key}={value} "),

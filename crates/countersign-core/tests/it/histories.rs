@@ -15,6 +15,7 @@ use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::NoteRefusals;
 use countersign_core::rotation::{Attempt, Due, Failure, FailureCode, Parameters, Report, Start};
 use countersign_core::time::Time;
+use countersign_core::voting_key::enrolment;
 use countersign_core::{Actor, Command, Effect, Fact, Subject, approval};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -23,7 +24,8 @@ use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
 use crate::script::{self, handing_over, witness};
-use crate::stage::{self, ACTIONS, ANA, BEN, CHLOE, EVE, REDACT, ROTATE_LOG_KEY};
+use crate::signing;
+use crate::stage::{self, ACTIONS, ACTIVATE, ANA, BEN, CHLOE, EVE, REDACT, ROTATE_LOG_KEY};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -91,6 +93,12 @@ enum Move {
     Redact(Actor, Index, Vec<Index>),
     /// The same, with everything up to an approval of it, in one go.
     RedactProperly(Vec<Index>),
+    /// The policy that takes signed votes, then a voting key, whose and by its number, all with everybody's agreement.
+    EnrollKey(PersonId, u8),
+    /// A vote signed with a key.
+    Sign(Actor, Index, (PersonId, u8)),
+    /// The request under which others revoke it, if any, is any of those there are.
+    RevokeKey(Actor, (PersonId, u8), Option<Index>),
     /// Everything up to a reserved permit, in one go.
     Prepare(usize),
     /// Everything up to a rotation under way.
@@ -105,6 +113,11 @@ enum Move {
 
 fn entries() -> impl Strategy<Value = Vec<Index>> {
     prop::collection::vec(any::<Index>(), 1..4)
+}
+
+/// One of few keys, so that they are met again.
+fn key() -> impl Strategy<Value = (PersonId, u8)> {
+    (prop::sample::select(vec![BEN, CHLOE]), 0..2_u8)
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
@@ -135,12 +148,17 @@ fn a_move() -> impl Strategy<Value = Move> {
         5 => (1..24_u8, prop::sample::select(vec![250_i64, 1_000, 5_000]), fate())
             .prop_map(|(rounds, pause, fate)| Move::Work(rounds, pause, fate)),
         2 => index().prop_map(Move::Elapse),
-        2 => (who(), index(), 0..4_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
+        2 => (who(), index(), 0..5_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
         1 => (who(), index(), 0..3_usize, 0..4_usize)
             .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
         1 => Just(Move::HandOver),
         1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
         2 => entries().prop_map(Move::RedactProperly),
+        1 => key().prop_map(|(person, number)| Move::EnrollKey(person, number)),
+        4 => (who(), index(), key()).prop_map(|(who, nth, key)| Move::Sign(who, nth, key)),
+        2 => (key(), index()).prop_map(|(key, nth)| Move::Sign(Actor::Person(key.0), nth, key)),
+        1 => (who(), key(), prop::option::of(index())).prop_map(|(who, key, nth)| Move::RevokeKey(who, key, nth)),
+        1 => key().prop_map(|key| Move::RevokeKey(Actor::Person(key.0), key, None)),
         3 => (0..2_usize).prop_map(Move::Prepare),
         3 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
@@ -200,6 +218,13 @@ impl Play {
                 self.prepare(0);
                 let permit = self.permits.last().copied();
                 self.submit(Actor::Person(ANA), permit.map(|permit| start(permit, 5)));
+            }
+            Move::EnrollKey(person, number) => {
+                let approval = self.agreed(numbered(ACTIVATE));
+                self.submit(Actor::Person(ANA), approval.map(|id| script::activation(signing::policy(), id)));
+                let approval = self.agreed_on(enrolment(*person).unwrap());
+                let enrolling = approval.map(|id| signing::enrolling((*person, *number), id));
+                self.submit(Actor::Person(ANA), enrolling);
             }
             Move::HandOver => {
                 let approval = self.agreed(numbered(ROTATE_LOG_KEY));
@@ -262,6 +287,11 @@ impl Play {
             Move::RotateLogKey(who, index, old, new) => {
                 (*who, approval(index).map(|id| handing_over((*old, *new), id)))
             }
+            Move::Sign(who, index, key) => (*who, approval(index).map(|id| signing::signed(id, *key))),
+            Move::RevokeKey(who, key, index) => {
+                let under = index.as_ref().and_then(&approval);
+                (*who, Some(signing::revoking(*key, under)))
+            }
             Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
             Move::Witness(who, true) => {
                 (*who, Some(witness(Standing::Lost { cosigned: 3, since: stage::BEGINNING })))
@@ -303,8 +333,13 @@ impl Play {
 
     /// A request of Ana's that Ben and Chloe agree to.
     fn agreed(&mut self, action: usize) -> Option<ApprovalId> {
+        self.agreed_on(stage::action(ACTIONS[action]))
+    }
+
+    fn agreed_on(&mut self, action: Action) -> Option<ApprovalId> {
         let before = self.approvals.len();
-        self.submit(Actor::Person(ANA), Some(request(action)));
+        let request = approval::Request { action, parameters_sha256: stage::parameters() };
+        self.submit(Actor::Person(ANA), Some(Command::RequestApproval(request)));
         let (id, _) = self.approvals.get(before)?.clone();
         for voter in [BEN, CHLOE] {
             self.submit(Actor::Person(voter), Some(Command::Approve(id.into())));
@@ -360,7 +395,7 @@ impl Play {
 
     /// Lets a world that does everything it is asked bring all to its end.
     fn come_to_rest(&mut self) {
-        for _ in 0..400 {
+        for _ in 0..200 {
             self.work((1, 0), Fate::Succeeds);
             self.book.commit();
             if self.book.next_due().is_none() {

@@ -23,6 +23,8 @@ mod sabotage;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod vectors;

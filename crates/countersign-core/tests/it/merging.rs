@@ -20,15 +20,17 @@ fn rule() -> impl Strategy<Value = Rule> {
     let pattern = prop::sample::select(vec!["payout/limit", "payout/*", "*", "payout/other"]);
     let environment = prop::sample::select(vec!["production", "*"]);
     let seconds = prop::array::uniform4(1..100_u32);
-    let offer = prop::option::weighted(0.8, offer());
-    (groups(), groups(), quorum, (pattern, environment), (seconds, offer)).prop_map(
-        |(requesters, executors, quorum, (resource, environment), (seconds, offer))| {
+    let signature = prop::sample::select(vec!["not-required", "required", "hardware"]);
+    let rest = (seconds, prop::option::weighted(0.8, offer()), signature);
+    (groups(), groups(), quorum, (pattern, environment), rest).prop_map(
+        |(requesters, executors, quorum, (resource, environment), (seconds, offer, signature))| {
             let approval = if quorum.is_empty() { "not-required" } else { "required" };
             let rule = serde_json::json!({
                 "name": "unnamed", "verb": "override", "resource": resource, "environment": environment,
                 "patterns": true, "requesters": requesters, "executors": executors, "approval": approval,
                 "quorum": quorum, "pending_seconds": seconds[0], "approved_seconds": seconds[1],
                 "start_seconds": seconds[2], "work_seconds": seconds[3], "break_glass": offer,
+                "signature": if quorum.is_empty() { "not-required" } else { signature },
             });
             serde_json::from_value(rule).unwrap()
         },
@@ -124,7 +126,7 @@ proptest! {
             prop_assert!(before.may_request(&policy, person) || !after.may_request(&more, person));
             prop_assert!(before.may_execute(&policy, person) || !after.may_execute(&more, person));
         }
-        prop_assert!(before.approval <= after.approval);
+        prop_assert!(before.approval <= after.approval && before.signature <= after.signature);
         for (group, count) in &before.quorum {
             prop_assert!(after.quorum.get(group) >= Some(count));
         }

@@ -20,6 +20,7 @@ use crate::script::{
     activation, approved, attempt, elapsed, finished, handing_over, lively, permit_key, prepared, reconcile,
     redaction, requested, reserved, rotating, stage_of, task, witness, work,
 };
+use crate::signing;
 use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
 const PING: &str = "ping probe/any production";
@@ -235,6 +236,76 @@ fn note() -> Walk {
     walk
 }
 
+fn enroll_key() -> Walk {
+    let mut walk = walk();
+    let taken = |person, approval| signing::enrolling((person, 1), approval);
+    walk.refused(Actor::Node, &taken(BEN, ApprovalId(9)), "permit/not_a_person");
+    walk.refused(BEN, &taken(BEN, ApprovalId(9)), "permit/no_rule");
+    signing::with_keys(&mut walk.book, &[(BEN, 1)]);
+    walk.refused(BEN, &taken(BEN, ApprovalId(9)), "permit/not_an_executor");
+    walk.refused(ANA, &taken(BEN, ApprovalId(9)), "permit/approval_not_found");
+    let other = requested(&mut walk.book, &signing::enrolment_of(CHLOE));
+    walk.refused(ANA, &taken(BEN, other), "permit/action_mismatch");
+    let enrolment = signing::enrolment_of(BEN);
+    ended(&mut walk, &enrolment, &|approval| taken(BEN, approval));
+    let id = requested(&mut walk.book, &enrolment);
+    walk.refused(ANA, &taken(BEN, id), "permit/approval_pending");
+    let id = approved(&mut walk.book, &signing::enrolment_of(NOBODY));
+    walk.refused(ANA, &taken(NOBODY, id), "voting_key/unknown_person");
+    let id = approved(&mut walk.book, &enrolment);
+    walk.refused(ANA, &taken(BEN, id), "voting_key/voting_key_in_use");
+    walk.happens(ANA, &signing::enrolling((BEN, 2), id));
+    walk.refused(ANA, &signing::enrolling((BEN, 4), id), "permit/approval_consumed");
+    walk
+}
+
+fn revoke_key() -> Walk {
+    let mut walk = walk();
+    let key = (BEN, 1);
+    walk.refused(ANA, &signing::revoking(key, Some(ApprovalId(9))), "permit/no_rule");
+    walk.refused(ANA, &signing::revoking(key, None), "voting_key/not_the_owner");
+    walk.refused(Actor::Node, &signing::revoking(key, None), "voting_key/not_the_owner");
+    walk.refused(NOBODY, &signing::revoking((NOBODY, 1), None), "voting_key/unknown_person");
+    walk.refused(BEN, &signing::revoking(key, None), "voting_key/voting_key_not_found");
+    signing::with_keys(&mut walk.book, &[key]);
+    walk.refused(BEN, &signing::revoking(key, Some(ApprovalId(9))), "permit/not_an_executor");
+    let revocation = signing::revocation_of(BEN);
+    let pending = requested(&mut walk.book, &revocation);
+    walk.refused(ANA, &signing::revoking(key, Some(pending)), "permit/approval_pending");
+    let id = approved(&mut walk.book, &revocation);
+    walk.refused(ANA, &signing::revoking((BEN, 2), Some(id)), "voting_key/voting_key_not_found");
+    walk.happens(BEN, &signing::revoking(key, None));
+    walk.refused(BEN, &signing::revoking(key, None), "voting_key/voting_key_revoked");
+    walk.refused(ANA, &signing::revoking(key, Some(id)), "voting_key/voting_key_revoked");
+    walk
+}
+
+/// Who must sign: not at all, with another's key, too weakly, under something else.
+fn sign() -> Walk {
+    let mut walk = walk();
+    signing::with_keys(&mut walk.book, &[(CHLOE, 1)]);
+    let request = approval::Request { action: stage::action(PAYOUT), parameters_sha256: stage::parameters() };
+    walk.refused(ANA, &Command::RequestApproval(request), "approval/unsatisfiable");
+    for key in [(BEN, 1), (CHLOE, 0)] {
+        let id = approved(&mut walk.book, &signing::enrolment_of(key.0));
+        walk.happens(ANA, &signing::enrolling(key, id));
+    }
+    let id = requested(&mut walk.book, PAYOUT);
+    let other = requested(&mut walk.book, PAYOUT);
+    walk.happens(CHLOE, &signing::signed(id, (CHLOE, 1)));
+    walk.refused(CHLOE, &Command::Approve(id.into()), "approval/already_voted");
+    walk.refused(BEN, &Command::Approve(id.into()), "approval/signature_required");
+    walk.refused(BEN, &signing::signed(other, (CHLOE, 0)), "approval/voting_key_not_in_force");
+    walk.refused(CHLOE, &signing::signed(other, (CHLOE, 0)), "approval/signature_required");
+    let mut replayed = signing::signed(other, (BEN, 1));
+    if let Command::Approve(ballot) = &mut replayed {
+        ballot.approval = id;
+    }
+    walk.refused(BEN, &replayed, "approval/other_statement");
+    walk.happens(BEN, &signing::signed(id, (BEN, 1)));
+    walk
+}
+
 fn census() -> Walk {
     let mut walk = walk();
     let of = |size| Command::TakeCensus(TakeCensus { size, subjects: 1, root_sha256: Digest::of(b"rows") });
@@ -278,7 +349,7 @@ fn ballot(vote: &dyn Fn(ApprovalId) -> Command) -> Walk {
     let mut walk = walk();
     walk.refused(Actor::Node, &vote(ApprovalId(9)), "approval/approval_not_found");
     let governed = requested(&mut walk.book, PAYOUT);
-    let [_, stricter, _, without_payouts] = stage::policies();
+    let [_, stricter, .., without_payouts] = stage::policies();
     walk.activate(without_payouts);
     walk.refused(Actor::Node, &vote(governed), "approval/not_a_person");
     walk.refused(ANA, &vote(governed), "approval/self_approval");
@@ -628,6 +699,9 @@ walks! {
     redact = a_redaction_is_refused_in_order,
     claim = a_claim_is_refused_in_order,
     note = a_note_is_refused_in_order,
+    enroll_key = a_voting_key_is_refused_in_order,
+    revoke_key = a_revocation_is_refused_in_order,
+    sign = a_signed_vote_is_refused_in_order,
     census = a_census_is_refused_in_order,
     request = a_request_is_refused_in_order,
     approve = agreeing_is_refused_in_order,

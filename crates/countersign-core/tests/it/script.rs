@@ -19,6 +19,7 @@ use countersign_core::rotation::{
 use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 
 use crate::book::Book;
+use crate::signing;
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
 /// Everything that can happen.
@@ -36,6 +37,7 @@ pub(crate) fn everything() -> Book {
     redactions(&mut book);
     permits_that_must_give_signs_of_life(&mut book);
     book.must(Actor::Node, &permit_key(1));
+    signing::signed_votes(&mut book);
     book.commit();
     book
 }

@@ -70,9 +70,9 @@ pub(crate) fn policy() -> Policy {
     serde_json::from_str(POLICY).unwrap()
 }
 
-/// The policy and three others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one that
-/// knows neither payouts nor redactions.
-pub(crate) fn policies() -> [Policy; 4] {
+/// The policy and four others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one that takes
+/// signed votes, one that knows neither payouts nor redactions.
+pub(crate) fn policies() -> [Policy; 5] {
     let mut stricter = policy();
     let mut every: serde_json::Value = serde_json::to_value(&stricter.rules[2]).unwrap();
     every["name"] = "every-payout".into();
@@ -87,7 +87,7 @@ pub(crate) fn policies() -> [Policy; 4] {
     without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);
     let mut without_payouts = policy();
     without_payouts.rules.retain(|rule| !matches!(rule.name.as_str(), "payout" | "redact"));
-    [policy(), stricter, without_ben, without_payouts]
+    [policy(), stricter, without_ben, crate::signing::policy(), without_payouts]
 }
 
 /// Stands for the SHA-256 of a policy's canonical bytes.

@@ -35,13 +35,17 @@ fn every_published_vector_holds() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Refusals that no step of a vector can provoke: they are about what has no place in an approval's life.
-const ELSEWHERE: [&str; 5] = [
+/// Refusals that no step of a vector can provoke: they are about what has no place in an approval's life, or about signatures, which no
+/// step has.
+const ELSEWHERE: [&str; 8] = [
     "use_rotation",
     "not_a_reconciler",
     "self_reconciliation",
     "permit_not_unknown",
     "permit_already_reconciled",
+    "signature_required",
+    "voting_key_not_in_force",
+    "other_statement",
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Verifies a bundle offline, from the outside in: form, signature, leaves, proof, details, policies, subjects, completeness, meaning, report.
+//! Verifies a bundle offline, from the outside in: form, signature, leaves, proof, details, policies, votes, subjects, completeness, meaning, report.
 //!
 //! It stops at the first lie and names it. What cannot be shown is said, never passed over: absence of evidence does not pass. The
 //! verifier takes nothing for granted but the keys it is given.
@@ -6,6 +6,7 @@
 //! # Layout
 //! - `keys`: who signed, and how that follows from the pinned keys
 //! - `case`: the bundle read into events, with everything that follows from the bytes alone
+//! - `votes`: whether signed votes were signed
 //! - `subjects`: which subjects matter, whether their entries are all there
 //! - `witnesses`: whether others saw the checkpoint too
 //! - `meaning`: whether what happened was allowed, and whether the parameters shown are those that were approved
@@ -22,6 +23,7 @@ mod case;
 mod keys;
 mod meaning;
 mod subjects;
+mod votes;
 mod witnesses;
 
 pub(crate) use case::{Case, Read};
@@ -155,6 +157,7 @@ fn steps(file: &[u8], trust: &Trust<'_>, checks: &mut Vec<Check>) -> Result<(Che
     checks.push(keys::check(&checkpoint, &keys, trust));
     checks.push(witnesses::check(&bundle, &keys, trust.witnesses)?);
     let case = Case::read(&bundle, &checkpoint, checks)?;
+    checks.push(votes::check(&case)?);
     let subjects = subjects::check(&case, &checkpoint, checks)?;
     meaning::check(&case, &subjects, checks)?;
     checks.push(report(file, &case)?);

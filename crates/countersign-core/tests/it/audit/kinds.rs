@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use countersign_core::audit::Breach;
 use countersign_core::redaction::Entries;
+use countersign_core::signature::Signature;
 use countersign_core::{Auditor, Command, Event, Fact, Violation};
 
 use super::forgery::Lie::{self, Change, Double, Drop, Later, Repeat, Set, Since};
 use super::forgery::forged;
 use crate::book::Book;
 use crate::script::{self, approved, prepared, requested};
+use crate::signing;
 use crate::stage::{self, ACTIVATE, CHLOE, PAYOUT, ROTATE};
 
 const BEN: &str = "per_00000000000000000000000000000002";
 const ANA: &str = "per_00000000000000000000000000000001";
+const CHLOE_ID: &str = "per_00000000000000000000000000000003";
 const AUD: &str = "per_00000000000000000000000000000004";
 const DAN: &str = "per_00000000000000000000000000000005";
 const EVE: &str = "per_00000000000000000000000000000006";
@@ -111,6 +114,28 @@ const FORGERIES: &[Forgery] = &[
     ("person.refused", 0, &[(0, Set("/data/until", NOON))], "wrong_window"),
     ("person.refused", 0, &[(0, Set("/data/code", "Was refused."))], "not_a_code"),
     ("person.refused", 1, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("person.key_enrolled", 0, &[(0, Drop)], "missing"),
+    ("person.key_enrolled", 0, &[(0, Double)], "unprompted"),
+    ("person.key_enrolled", 0, &[(-1, Drop)], "unprompted"),
+    ("person.key_enrolled", 0, &[(0, Set("/subject", BEN))], "missing"),
+    ("person.key_enrolled", 0, &[(0, Set("/data/approval", APPROVAL))], "missing"),
+    ("person.key_enrolled", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
+    ("person.key_enrolled", 1, &[(0, Change(of_the_first_key))], "voting_key_in_use"),
+    ("person.key_enrolled", 2, &[(2, Set("/data/signature/key_sha256", DIGEST))], "voting_key_not_in_force"),
+    ("person.key_enrolled", 2, &[(2, Change(unsigned))], "signature_required"),
+    ("person.key_enrolled", 2, &[(3, Change(by_the_first_key))], "signature_required"),
+    ("person.key_enrolled", 2, &[(3, Change(of_another_statement))], "other_statement"),
+    ("person.key_enrolled", 2, &[(2, Set("/actor", CHLOE_ID))], "voting_key_not_in_force"),
+    ("person.key_revoked", 0, &[(0, Set("/actor", ANA))], "not_the_owner"),
+    ("person.key_revoked", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("person.key_revoked", 0, &[(0, Set("/data/approval", APPROVAL))], "unprompted"),
+    ("person.key_revoked", 0, &[(0, Set("/data/key_sha256", DIGEST))], "voting_key_not_in_force"),
+    ("person.key_revoked", 0, &[(0, Double)], "voting_key_not_in_force"),
+    ("person.key_revoked", 0, &[(0, Later(5))], "missing"),
+    ("person.key_revoked", 0, &[(-1, Repeat(1))], "voting_key_not_in_force"),
+    ("person.key_revoked", 1, &[(0, Drop)], "missing"),
+    ("person.key_revoked", 1, &[(-1, Drop)], "unprompted"),
+    ("person.key_revoked", 1, &[(0, Set("/data/approval", "null"))], "missing"),
     ("approval.requested", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
     ("approval.requested", 0, &[(0, Set("/actor", AUD))], "not_a_requester"),
     ("approval.requested", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
@@ -426,6 +451,35 @@ fn succeeded(event: &mut Event) {
     }
 }
 
+/// The first key that was enrolled, a second time.
+fn of_the_first_key(event: &mut Event) {
+    if let Fact::PersonKeyEnrolled(_, enrolled) = &mut event.fact {
+        enrolled.key_sha256 = signing::key(CHLOE, 0).key_sha256;
+    }
+}
+
+fn signature(event: &mut Event) -> Option<&mut Signature> {
+    match &mut event.fact {
+        Fact::ApprovalGranted(_, voted) => voted.signature.as_mut(),
+        _ => None,
+    }
+}
+
+fn unsigned(event: &mut Event) {
+    if let Fact::ApprovalGranted(_, voted) = &mut event.fact {
+        voted.signature = None;
+    }
+}
+
+/// With a key in a file, where one in hardware is demanded.
+fn by_the_first_key(event: &mut Event) {
+    signature(event).unwrap().key_sha256 = signing::key(CHLOE, 0).key_sha256;
+}
+
+fn of_another_statement(event: &mut Event) {
+    signature(event).unwrap().statement_sha512.0[0] ^= 1;
+}
+
 /// What the auditor says without the help of numbers.
 fn verdict(events: &[Event]) -> Result<(), Violation> {
     let mut auditor = Auditor::default();
@@ -523,7 +577,7 @@ fn a_secret_is_held_by_one_rotation() {
 /// Somebody who has left the group does not count any more, though they agreed while they were in it.
 #[test]
 fn who_left_the_group_does_not_count() {
-    let [_, _, without_ben, _] = stage::policies();
+    let [_, _, without_ben, ..] = stage::policies();
     let mut book = Book::begun();
     let asked = approved(&mut book, PAYOUT);
     let replacement = approved(&mut book, ACTIVATE);
@@ -532,4 +586,19 @@ fn who_left_the_group_does_not_count() {
     let reserve = |book: &mut Book| assert!(script::reserved(book, (stage::ANA, PAYOUT), Some(asked)).0 > 0);
     assert_eq!(code(&joined(&book, reserve, activate)), "nothing");
     assert_eq!(code(&joined(&book, activate, reserve)), "quorum_not_met");
+}
+
+/// What somebody signed with a key that was revoked since does not count any more.
+#[test]
+fn what_a_revoked_key_signed_does_not_count() {
+    let mut book = Book::begun();
+    signing::with_keys(&mut book, &[(stage::BEN, 1), (CHLOE, 1)]);
+    let asked = requested(&mut book, PAYOUT);
+    for voter in [stage::BEN, CHLOE] {
+        book.must(voter, &signing::signed(asked, (voter, 1)));
+    }
+    let revoke = |book: &mut Book| drop(book.must(stage::BEN, &signing::revoking((stage::BEN, 1), None)));
+    let reserve = |book: &mut Book| assert!(script::reserved(book, (stage::ANA, PAYOUT), Some(asked)).0 > 0);
+    assert_eq!(code(&joined(&book, reserve, revoke)), "nothing");
+    assert_eq!(code(&joined(&book, revoke, reserve)), "quorum_not_met");
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
-use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation};
+use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation, voting_key};
 
 /// The status of a refusal.
 pub(super) fn of(refusal: &Refusal) -> StatusCode {
@@ -23,6 +23,11 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
             person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
             person::Refusal::CredentialInUse => StatusCode::CONFLICT,
+        },
+        Refusal::VotingKey(refusal) => match refusal {
+            voting_key::Refusal::NotTheOwner => StatusCode::FORBIDDEN,
+            voting_key::Refusal::UnknownPerson | voting_key::Refusal::NotFound => StatusCode::NOT_FOUND,
+            voting_key::Refusal::InUse | voting_key::Refusal::Revoked => StatusCode::CONFLICT,
         },
         Refusal::Approval(refusal) => of_approval(refusal),
         Refusal::Permit(refusal) => of_permit(refusal),
@@ -56,7 +61,9 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::NotTheRequester
         | R::NoRule
         | R::NotARequester
-        | R::NotAnApprover => StatusCode::FORBIDDEN,
+        | R::NotAnApprover
+        | R::KeyNotInForce
+        | R::SignatureRequired(_) => StatusCode::FORBIDDEN,
         R::NotNeeded
         | R::Unsatisfiable(_)
         | R::Consumed
@@ -65,7 +72,8 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::Expired
         | R::PolicyChanged
         | R::AlreadyVoted
-        | R::AlreadyApproved => StatusCode::CONFLICT,
+        | R::AlreadyApproved
+        | R::OtherStatement => StatusCode::CONFLICT,
     }
 }
 

@@ -35,6 +35,7 @@ async fn a_case_verifies_offline_and_says_what_was_checked() {
         "proof",
         "details",
         "policies",
+        "votes",
         "subjects",
         "redactions",
         "completeness",

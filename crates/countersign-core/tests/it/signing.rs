@@ -1,0 +1,99 @@
+//! Voting keys and signed votes on the stage: a policy that asks for them, keys by number, and what happens with them at least once.
+//!
+//! There is no cryptography in the core, so the keys and signatures here are words.
+
+use countersign_core::Command;
+use countersign_core::approval::Ballot;
+use countersign_core::digest::Digest;
+use countersign_core::id::{ApprovalId, PersonId};
+use countersign_core::permit::Outcome;
+use countersign_core::policy::Policy;
+use countersign_core::signature::{Algorithm, Sha512, Signature, Signing};
+use countersign_core::voting_key::{EnrollKey, PublicKey, RevokeKey, enrolment, revocation};
+
+use crate::book::Book;
+use crate::script::{activation, approved, finished, requested, reserved};
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, PAYOUT};
+
+/// Payouts take votes signed in hardware; voting keys have rules of their own.
+pub(crate) fn policy() -> Policy {
+    let mut policy = stage::policy();
+    for verb in ["enroll", "revoke"] {
+        let mut rule = policy.rules[0].clone();
+        rule.name = format!("{verb}-keys").parse().unwrap();
+        rule.verb = verb.parse().unwrap();
+        rule.resource = "voting-key/*".parse().unwrap();
+        rule.patterns = true;
+        policy.rules.push(rule);
+    }
+    policy.rules[2].signature = Signing::Hardware;
+    policy
+}
+
+/// Who has which keys: a number each, every third one in a file.
+pub(crate) fn key(person: PersonId, number: u8) -> PublicKey {
+    let key = format!("key {number} of {person}");
+    let algorithm = if number.is_multiple_of(3) { Algorithm::Ed25519 } else { Algorithm::SkEd25519 };
+    PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key }
+}
+
+pub(crate) fn enrolling((person, number): (PersonId, u8), approval: ApprovalId) -> Command {
+    let key = key(person, number);
+    Command::EnrollKey(EnrollKey { person, key, approval, parameters_sha256: stage::parameters() })
+}
+
+pub(crate) fn revoking((person, number): (PersonId, u8), approval: Option<ApprovalId>) -> Command {
+    let key_sha256 = key(person, number).key_sha256;
+    let under = approval.map(|approval| (approval, stage::parameters()));
+    Command::RevokeKey(RevokeKey { person, key_sha256, under })
+}
+
+/// A vote signed with a key.
+pub(crate) fn signed(approval: ApprovalId, (person, number): (PersonId, u8)) -> Command {
+    let mut statement = [0; 64];
+    statement[48..].copy_from_slice(&approval.0.to_be_bytes());
+    let signature = Signature {
+        key_sha256: key(person, number).key_sha256,
+        sshsig: "U1NIU0lH".into(),
+        statement_sha512: Sha512(statement),
+    };
+    Command::Approve(Ballot { signature: Some(signature), ..approval.into() })
+}
+
+/// What the keys of a person are enrolled under.
+pub(crate) fn enrolment_of(person: PersonId) -> String {
+    enrolment(person).unwrap().to_string()
+}
+
+/// What the keys of a person are revoked under, unless they do it themselves.
+pub(crate) fn revocation_of(person: PersonId) -> String {
+    revocation(person).unwrap().to_string()
+}
+
+/// The policy is in force, and everybody here has these keys.
+pub(crate) fn with_keys(book: &mut Book, keys: &[(PersonId, u8)]) {
+    let approval = approved(book, ACTIVATE);
+    book.must(ANA, &activation(policy(), approval));
+    for key in keys {
+        let approval = approved(book, &enrolment_of(key.0));
+        book.must(ANA, &enrolling(*key, approval));
+    }
+}
+
+/// Two keys in hardware and one in a file; a payout that two people sign, and one that loses a vote with the key.
+pub(crate) fn signed_votes(book: &mut Book) {
+    with_keys(book, &[(CHLOE, 0), (CHLOE, 1), (BEN, 1)]);
+    let approval = requested(book, PAYOUT);
+    for voter in [BEN, CHLOE] {
+        book.must(voter, &signed(approval, (voter, 1)));
+    }
+    let permit = reserved(book, (ANA, PAYOUT), Some(approval));
+    book.must(ANA, &Command::StartPermit(permit));
+    finished(book, (ANA, permit), Outcome::Succeeded);
+    let approval = requested(book, PAYOUT);
+    book.must(BEN, &signed(approval, (BEN, 1)));
+    book.must(BEN, &revoking((BEN, 1), None));
+    let under = approved(book, &revocation_of(CHLOE));
+    book.must(ANA, &revoking((CHLOE, 0), Some(under)));
+    book.must(ANA, &Command::Withdraw(approval));
+}
