@@ -1,5 +1,5 @@
-//! How many `POST /admin/permits` a node answers over loopback TCP for an action that needs only a credential, at 64 connections that
-//! stay open, beside a bare axum handler that reads JSON and answers JSON, asked by the same client in the same run.
+//! How many `POST /admin/permits` and `POST /access/v1/evaluation` a node answers over loopback TCP for an action that needs only a
+//! credential, at 64 connections that stay open, beside a bare axum handler that reads JSON and answers JSON, asked by the same client in the same run.
 //!
 //! Clients and server share the machine's cores. Prints one JSON object per line. Run with
 //! `cargo bench -p countersign-server --bench http`.
@@ -39,23 +39,27 @@ async fn main() {
     }
     let folder = TempDir::new_in(std::env::current_dir().expect("a folder")).expect("a folder");
     let engine = ground::begin(folder.path()).await;
-    let bare = Router::new().route(PATH, post(echo));
-    let bare = row("bare axum handler", serve(bare).await).await;
-    let permits =
+    let bare = Router::new().route(PERMITS.path, post(echo));
+    let bare = row("bare axum handler", (serve(bare).await, &PERMITS)).await;
+    let node =
         serve(http::router((engine.clone(), Search::start(&engine, Place::memory())), http::recorder()))
             .await;
-    let permits = row("POST /admin/permits, durable", permits).await;
-    println!(r#"{{"what":"share of the bare handler","share":{:.2}}}"#, permits / bare);
+    for (what, asking) in
+        [("POST /admin/permits, durable", &PERMITS), ("POST /access/v1/evaluation", &EVALUATION)]
+    {
+        let answered = row(what, (node, asking)).await;
+        println!(r#"{{"what":"{what}: share of the bare handler","share":{:.2}}}"#, answered / bare);
+    }
     engine.stop().await;
 }
 
 /// Answers per second.
-async fn row(what: &str, address: SocketAddr) -> f64 {
+async fn row(what: &str, (address, asking): (SocketAddr, &'static Asking)) -> f64 {
     let mut clients = Vec::new();
     for number in 0..CONNECTIONS {
         let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("a socket option");
-        clients.push(Poster { stream, number, asked: 0, heard: Vec::new() });
+        clients.push(Poster { stream, asking, number, asked: 0, heard: Vec::new() });
     }
     let figures = load::measure(clients).await;
     figures.print(what, CONNECTIONS);
@@ -74,11 +78,44 @@ async fn echo(Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
     (StatusCode::CREATED, Json(body))
 }
 
-const PATH: &str = "/admin/permits";
+/// What is asked, again and again.
+struct Asking {
+    path: &'static str,
+    status: &'static str,
+    body: fn(&Poster) -> Value,
+}
+
+const PERMITS: Asking = Asking {
+    path: "/admin/permits",
+    status: "HTTP/1.1 201 ",
+    body: |poster| {
+        json!({
+            "action": { "verb": "ping", "resource": "probe/any", "environment": "production" },
+            "parameters": { "target": "eu-1", "attempt": poster.asked, "connection": poster.number },
+            "reason": "a benchmark asks as often as it can",
+        })
+    },
+};
+
+const EVALUATION: Asking = Asking {
+    path: "/access/v1/evaluation",
+    status: "HTTP/1.1 200 ",
+    body: |poster| {
+        json!({
+            "subject": { "type": "person", "id": "per_00000000000000000000000000000001" },
+            "action": { "name": "ping" }, "resource": { "type": "probe", "id": "any" },
+            "context": {
+                "environment": "production",
+                "parameters": { "target": "eu-1", "attempt": poster.asked, "connection": poster.number },
+            },
+        })
+    },
+};
 
 /// One connection; speaks just enough HTTP/1.1 to cost little beside the server.
 struct Poster {
     stream: TcpStream,
+    asking: &'static Asking,
     number: usize,
     asked: usize,
     heard: Vec<u8>,
@@ -94,20 +131,20 @@ impl Client for Poster {
             let read = self.stream.read_buf(&mut self.heard).await.expect("the answer arrives");
             assert!(read > 0, "the server hung up");
         }
-        assert!(self.heard.starts_with(b"HTTP/1.1 201 "), "{}", String::from_utf8_lossy(&self.heard));
+        assert!(
+            self.heard.starts_with(self.asking.status.as_bytes()),
+            "{}",
+            String::from_utf8_lossy(&self.heard)
+        );
     }
 }
 
 impl Poster {
     fn request(&self) -> String {
-        let body = json!({
-            "action": { "verb": "ping", "resource": "probe/any", "environment": "production" },
-            "parameters": { "target": "eu-1", "attempt": self.asked, "connection": self.number },
-            "reason": "a benchmark asks as often as it can",
-        })
-        .to_string();
+        let Asking { path, body, .. } = self.asking;
+        let body = body(self).to_string();
         format!(
-            "POST {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer Ana\r\nContent-Type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer Ana\r\nContent-Type: application/json\r\n\
              Idempotency-Key: bench-{}-{}\r\nContent-Length: {}\r\n\r\n{body}",
             self.number,
             self.asked,
