@@ -121,6 +121,9 @@ pub struct Permit {
     /// Until when the outcome must be reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_by: Option<String>,
+    /// How often the executor must say that the work goes on, seconds; absent where the rules do not ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_seconds: Option<u32>,
     /// Until when the executor must say that the work goes on, where the rules ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_by: Option<String>,

@@ -8,6 +8,7 @@
 //! - `transport`: one call: repetition, limits, problems
 //! - `pages`: lists longer than a page
 //! - `follow`: a log, followed from its public routes alone
+//! - `heartbeat`: signs of life of a permit while its work goes on
 //! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
 //! - `keys`: a checkpoint, believed because of a pinned key, across rotations
 //! - `credential`: the secret its holder draws
@@ -18,6 +19,7 @@ mod client;
 mod credential;
 mod error;
 pub mod follow;
+mod heartbeat;
 mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;

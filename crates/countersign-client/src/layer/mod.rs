@@ -4,7 +4,7 @@
 //! [`APPROVAL`]. The layer reserves and starts a permit with the application's own credential, runs the handler and reports by the
 //! status of its answer. Whatever prevents that keeps the handler from running: without the node nothing passes.
 //!
-//! It never reports a success that it did not see. Where the handler panics, or its answer is dropped because the caller went away,
+//! While the handler runs the layer gives the signs of life that the rules ask for. It never reports a success that it did not see. Where the handler panics, or its answer is dropped because the caller went away,
 //! nobody reports, and the permit becomes *unknown* at its deadline.
 //!
 //! # Layout
@@ -218,7 +218,8 @@ where
                 Ok(admitted) => admitted,
                 Err(answer) => return Ok(answer),
             };
-            let mut response = ready.call(request).await?;
+            let handling = ready.call(request);
+            let mut response = guard.client.while_alive(&permit, handling).await?;
             let reported = guard.report(&permit, response.status()).await;
             label(response.headers_mut(), &permit, reported);
             Ok(response)

@@ -1,5 +1,7 @@
 //! Permits: reserve, start, release, finish; signs of life, and what became of those that are unknown.
 
+use std::num::NonZeroU32;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -302,6 +304,7 @@ fn show_permit(app: &App, known: &Known, permit: &permit::Permit) -> Permit {
         start_by: permit.start_by.to_string(),
         started_at: permit.started.map(|(at, _)| at.to_string()),
         finish_by: permit.started.map(|(_, by)| by.to_string()),
+        heartbeat_seconds: permit.heartbeat_seconds.map(NonZeroU32::get),
         ended_at: permit.ended_at.map(|at| at.to_string()),
         late: permit.late.map(shown),
         next_by: permit.next_by.filter(|_| permit.ended_at.is_none()).map(|by| by.to_string()),

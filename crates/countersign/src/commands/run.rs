@@ -1,7 +1,7 @@
 //! `countersign run`: runs a command under a permit. Asks, waits until others agreed, reserves, starts, runs, reports.
 //!
 //! The command's standard input, output and error are the terminal's or whatever this program was given; what this program has to say
-//! goes to standard error. A success is reported only where the command itself ended with 0 and nobody interrupted it. Whatever keeps
+//! goes to standard error. While the command runs it gives the signs of life that the rules ask for. A success is reported only where the command itself ended with 0 and nobody interrupted it. Whatever keeps
 //! the report from arriving (this program killed, the server gone) leaves the permit to its deadline, and then it is *unknown*.
 
 use std::io::Write as _;
@@ -100,7 +100,7 @@ pub(crate) async fn run(session: &Session, run: &Run) -> anyhow::Result<ExitCode
         permit.id,
         permit.finish_by.as_deref().unwrap_or("?")
     ));
-    let ended = child::perform(&run.command, signals).await?;
+    let ended = client.while_alive(&permit, child::perform(&run.command, signals)).await?;
     if let Some(why) = &ended.not_started {
         teller.say(&format!("`{}` could not be started: {why}", run.command[0].to_string_lossy()));
     }

@@ -27,8 +27,10 @@ struct Application {
 }
 
 /// One rule for work under approval, one for work without; what is begun must be reported within a second or two.
-fn rules() -> [Value; 2] {
+fn rules() -> [Value; 3] {
     [
+        json!({ "name": "watch", "verb": "watch", "resource": "card/*", "environment": "production", "patterns": true,
+                "approval": "not-required", "work_seconds": 600, "heartbeat_seconds": 1 }),
         json!({ "name": "charge", "verb": "charge", "resource": "card/*", "environment": "production", "patterns": true, "work_seconds": 2 }),
         json!({ "name": "probe", "verb": "probe", "resource": "card/*", "environment": "production", "patterns": true,
                 "approval": "not-required", "work_seconds": 1 }),
@@ -37,7 +39,11 @@ fn rules() -> [Value; 2] {
 
 fn deed(body: &Bytes) -> Result<Deed, StatusCode> {
     let asked: Value = serde_json::from_slice(body).map_err(|_| StatusCode::IM_A_TEAPOT)?;
-    let verb = if asked["free"] == true { "probe" } else { "charge" };
+    let verb = match asked["free"].as_bool() {
+        Some(true) => "probe",
+        Some(false) => "watch",
+        None => "charge",
+    };
     let action = Action { verb: verb.into(), resource: "card/4242".into(), environment: "production".into() };
     Ok(Deed { action, parameters: json!({ "cents": asked["cents"] }), reason: None })
 }
@@ -207,6 +213,25 @@ async fn without_the_node_or_a_credential_or_a_deed_nothing_passes() {
     for application in [application, stranger] {
         assert_eq!(application.handled.load(Ordering::SeqCst), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signs_of_life_are_given_while_the_handler_runs_and_no_longer() {
+    let (stage, served) = governed();
+    let mut application = Application::new(&served.url, &credential(&stage, "Ana"));
+    let watched = request(&json!({ "free": false, "then": "hang" }), &[]);
+    let hanging = tokio::spawn(application.router.clone().oneshot(watched));
+    let id = application.begun.recv().await.unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    // More than two seconds pass: without them the permit would be unknown.
+    while seen.len() < 4 {
+        let permit = application.client.permit(&id).await.unwrap();
+        assert_eq!(permit.status, "started");
+        seen.extend(permit.next_by);
+    }
+    hanging.abort();
+    application.becomes(&id, "unknown").await;
+    served.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,10 @@ const PROBE: &str = "probe app/web production";
 /// One rule for work that others agree to, one for work that nobody needs to, with three seconds to report it.
 fn governed() -> (Stage, Served) {
     let rule = |name: &str, approval: &str, work: u32| object!({ "name": name, "verb": name, "resource": "app/web", "environment": "production", "approval": approval, "work_seconds": work });
-    let stage = Stage::governed_by(&[rule("deploy", "required", 60), rule("probe", "not-required", 3)]);
+    let mut watched = rule("watched", "not-required", 600);
+    watched["heartbeat_seconds"] = object!(1);
+    let rules = [rule("deploy", "required", 60), rule("probe", "not-required", 3), watched];
+    let stage = Stage::governed_by(&rules);
     let served = stage.serve();
     stage.claim_all(&served.url);
     (stage, served)
@@ -192,6 +195,36 @@ fn whoever_is_killed_reports_nothing_and_nobody_takes_it_for_a_success() {
     becomes(&stage, "unknown");
     while newest(&stage, "incident").is_none() {}
     assert_eq!(newest(&stage, "incident").unwrap()["cause"], "permit-unknown");
+    served.stop();
+}
+
+#[test]
+fn signs_of_life_are_given_while_the_command_runs_and_no_longer() {
+    let (stage, served) = governed();
+    let begin = || {
+        let shell = "echo ready; read line; exit 0";
+        let mut child = start(&stage, &["--action", "watched app/web production", "--", "sh", "-c", shell]);
+        assert_eq!(first_line(&mut child), "ready\n");
+        child
+    };
+    let beats = || {
+        let id = newest(&stage, "permit").unwrap()["id"].as_str().unwrap().to_owned();
+        let listed =
+            json(&stage.by("Ana", &["entry", "list", "--subject", &id, "--kind", "permit.heartbeat"]));
+        listed["items"].as_array().unwrap().len()
+    };
+    let mut child = begin();
+    // More than two seconds pass: without them the permit would be unknown.
+    while beats() < 3 {}
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(on_record(&stage).0, "succeeded");
+
+    let mut child = begin();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Ten minutes are left for the work, but nobody says any more that it goes on.
+    becomes(&stage, "unknown");
     served.stop();
 }
 
