@@ -2,6 +2,7 @@
 
 use countersign_api::access::{Decision, Decisions, Evaluation, Evaluations, Metadata};
 use countersign_api::approval::{Approval, RequestApproval};
+use countersign_api::explain::Explanation;
 use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
@@ -11,7 +12,7 @@ use countersign_api::person::{ClaimCredential, Person};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
 use countersign_api::witness::Witnesses;
-use countersign_api::{Page, Reason};
+use countersign_api::{Action, Page, Reason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -92,6 +93,14 @@ impl Client {
     /// The policy in force.
     pub async fn policy(&self) -> Answer<PolicyInForce> {
         self.get(&["admin", "policy"]).await
+    }
+
+    /// What the policy in force demands of an action, and what stands in the way of a person, oneself if none is named.
+    pub async fn explain(&self, action: &Action, person: Option<&str>) -> Answer<Explanation> {
+        let Action { verb, resource, environment } = action.clone();
+        let mut query = vec![("verb", verb), ("resource", resource), ("environment", environment)];
+        query.extend(person.map(|person| ("person", person.to_owned())));
+        self.query(&["admin", "explain"], &query).await
     }
 
     /// Puts another policy in force, under an approval of its digest.

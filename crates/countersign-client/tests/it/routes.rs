@@ -70,6 +70,7 @@ async fn every_method_asks_its_route() {
         c.me().await.is_err(),
         c.people(&listing).await.is_err(),
         c.policy().await.is_err(),
+        c.explain(&action(), Some("per_1")).await.is_err(),
         c.activate_policy(&activation()).await.is_err(),
         c.request_approval(&request).await.is_err(),
         c.approvals(&listing).await.is_err(),
@@ -121,6 +122,7 @@ const ROUTES: &str = r#"
 GET /admin/people/me
 GET /admin/people?status=pending&limit=2&after=x
 GET /admin/policy
+GET /admin/explain?verb=rotate&resource=webhook-signing%2Fstripe&environment=production&person=per_1
 POST /admin/policy {"policy":{},"approval":"apr_1"}
 POST /admin/approvals {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{"a":1}}
 GET /admin/approvals?status=pending&limit=2&after=x

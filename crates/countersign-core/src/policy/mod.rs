@@ -17,6 +17,7 @@ use crate::signature::Signing;
 use crate::text::Name;
 
 mod break_glass;
+pub mod explain;
 mod flaw;
 pub mod lint;
 mod pattern;

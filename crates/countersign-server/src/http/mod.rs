@@ -21,9 +21,10 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-use crate::engine::{Committed, Engine, Submission};
+use crate::engine::{Committed, Engine, EngineError, Submission};
 use crate::search::Search;
 use crate::witnessing::Board;
+use explain::Topic;
 use names::Known;
 use problem::Rejected;
 
@@ -78,12 +79,16 @@ impl App {
         self.names.all(&self.engine).await
     }
 
-    /// Hands a command in; a refusal speaks of people by name.
+    /// Hands a command in; a refusal has its reasons and speaks of people by name.
     async fn submit(&self, submission: Submission) -> Result<(Committed, Arc<Known>), Rejected> {
+        let topic = Topic::of(self, &submission.command, submission.actor.person());
         let result = self.engine.submit(submission).await;
         let known = self.known().await;
         match result {
             Ok(committed) => Ok((committed, known)),
+            Err(EngineError::Refused(refusal)) => {
+                Err(explain::refused(self, &known, (&refusal, topic)).await)
+            }
             Err(error) => Err(Rejected::failed(error, &known)),
         }
     }
@@ -96,6 +101,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(people::list))
         .routes(routes!(people::me))
         .routes(routes!(policy::show, policy::activate))
+        .routes(routes!(explain::action))
         .routes(routes!(approvals::list, approvals::request))
         .routes(routes!(approvals::show))
         .routes(routes!(approvals::approve))

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 
 use super::address::{Asked, Named};
 use super::approvals::{parse_action, show_action};
-use super::explain::About;
+use super::explain::Topic;
 use super::gate::{Caller, Post, Sender, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
@@ -47,14 +47,14 @@ pub(super) async fn reserve(
         parameters_sha256: bound.digest()?,
         approval,
     });
-    let about = About::of(&app, &command, post.sender.actor().person()).await?;
+    let topic = Topic::of(&app, &command, post.sender.actor().person());
     let submission = post.sender.submission(command).with_details(bound.details()?);
     let result = app.engine.submit(submission).await;
     let known = app.known().await;
     match result {
         Ok(committed) => Ok((StatusCode::CREATED, answer(&app, &known, committed.item)?)),
         Err(EngineError::Refused(refusal)) => {
-            let rejected = explain::refused(&app, &known, (&refusal, about));
+            let rejected = explain::refused(&app, &known, (&refusal, topic)).await;
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
             let request = || json!({ "action": action, "parameters": bound.parameters });
             Err(if wanting { rejected.with_request(request()) } else { rejected })
@@ -245,25 +245,21 @@ async fn submit(
     command: Command,
     (sender, details): (Sender, Option<Vec<u8>>),
 ) -> Result<Json<Permit>, Rejected> {
-    let about = About::of(app, &command, sender.actor().person()).await?;
     let named = match &command {
         Command::KeepPermitAlive(id) => Some(*id),
         _ => None,
     };
-    let result = app.engine.submit(sender.submission(command).with_optional_details(details)).await;
-    let known = app.known().await;
-    match result {
+    let submission = sender.submission(command).with_optional_details(details);
+    match app.submit(submission).await? {
         // A sign of life that says nothing new changes nothing, so the engine has nothing to show.
-        Ok(Committed { item: None, .. }) => {
+        (Committed { item: None, .. }, known) => {
             let item = match named {
                 Some(id) => lists::one(app, Subject::Permit(id)).await?,
                 None => None,
             };
             answer(app, &known, item)
         }
-        Ok(committed) => answer(app, &known, committed.item),
-        Err(EngineError::Refused(refusal)) => Err(explain::refused(app, &known, (&refusal, about))),
-        Err(error) => Err(error.into()),
+        (committed, known) => answer(app, &known, committed.item),
     }
 }
 

@@ -56,8 +56,14 @@ fn people_are_told_who_could_help_and_nothing_hidden_reaches_their_terminal() {
     let reserve = [&["--credential", &ana, "permit", "reserve"][..], &PAYOUT].concat();
     let (code, complaint) = said(&run(&reserve));
     assert_eq!(code, 3);
-    for word in ["error:", "needs 2 more of operators", "code: approval_required", "hint:"] {
+    for word in ["error:", "needs 2 more of operators: Ben, Chloe", "code: approval_required", "hint:"] {
         assert!(complaint.contains(word), "{complaint}");
+    }
+    let explain = [&["--credential", &ana, "policy", "explain"][..], &PAYOUT].concat();
+    let (code, explanation) = said(&run(&explain));
+    assert_eq!(code, 0, "{explanation}");
+    for words in ["may request", "2 of operators: Ben, Chloe", "Ana executes  yes"] {
+        assert!(explanation.contains(words), "{explanation}");
     }
     served.stop();
 }

@@ -9,6 +9,7 @@ use core::fmt;
 use super::{Refused, Request, Reservation};
 use crate::action::Action;
 use crate::id::PersonId;
+use crate::policy::explain::{self, executes};
 use crate::policy::{Consent, Policy, Requirement};
 use crate::text::Name;
 use crate::time::Time;
@@ -36,28 +37,9 @@ impl Changes {
 
 const ALLOWED: &str = "allowed";
 
-/// Why the person could not ask for the action, or what is demanded.
+/// Why the person could not ask for the action, or what is demanded: whoever is in a group is taken to have a credential.
 fn asks(policy: &Policy, action: &Action, person: PersonId) -> Result<Requirement, approval::Refusal> {
-    let requirement = policy.requirement(action).ok_or(approval::Refusal::NoRule)?;
-    if !requirement.may_request(policy, person) {
-        return Err(approval::Refusal::NotARequester);
-    }
-    if requirement.approval == Consent::NotRequired {
-        return Err(approval::Refusal::NotNeeded);
-    }
-    let others = policy.everybody().into_iter().filter(|other| *other != person).collect();
-    let missing = requirement.unfilled(policy, &others);
-    if missing.is_empty() { Ok(requirement) } else { Err(approval::Refusal::Unsatisfiable(missing)) }
-}
-
-/// Why the person could not execute the action, approved or not, or what is demanded.
-fn executes(policy: &Policy, action: &Action, person: PersonId) -> Result<Requirement, permit::Refusal> {
-    let requirement = policy.requirement(action).ok_or(permit::Refusal::NoRule)?;
-    if requirement.may_execute(policy, person) {
-        Ok(requirement)
-    } else {
-        Err(permit::Refusal::NotAnExecutor)
-    }
+    explain::asks(policy, (action, &policy.everybody()), person)
 }
 
 /// When the votes that were given meet the quorum, if they do in time.

@@ -6,7 +6,7 @@
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_api::PersonRef;
-use countersign_api::problem::Problem;
+use countersign_api::problem::{Missing, Problem};
 use countersign_core::Refusal;
 
 use super::names::{Known, missing};
@@ -130,6 +130,12 @@ impl Rejected {
     /// Adds which rules say so, and who could do it instead.
     pub(super) fn with_reasons(mut self, (rules, could): (Vec<String>, Vec<PersonRef>)) -> Self {
         (self.0.rules, self.0.could) = (rules, could);
+        self
+    }
+
+    /// Says whose agreement is missing.
+    pub(super) fn with_missing(mut self, missing: Vec<Missing>) -> Self {
+        self.0.missing = missing;
         self
     }
 

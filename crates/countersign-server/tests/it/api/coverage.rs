@@ -173,6 +173,9 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         "/admin/approvals" => read("/admin/approvals"),
         "/admin/approvals/{id}" => read(format!("/admin/approvals/{}", pending(api).await)),
         "/admin/entries" => read("/admin/entries"),
+        "/admin/explain" => {
+            read("/admin/explain?verb=override&resource=payout%2Flimit&environment=production")
+        }
         "/admin/entries/{index}" => read("/admin/entries/0"),
         "/admin/evidence" => {
             // A bundle is of signed entries only.

@@ -12,6 +12,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::fields;
 
 mod cases;
+mod explain;
 mod lint;
 mod replay;
 mod test;
@@ -22,6 +23,8 @@ pub(crate) enum Verb {
     Show,
     /// Check a policy file without a server, and print its digest.
     Check { file: PathBuf },
+    /// What an action demands under the policy in force, of whom, and what stands in your way.
+    Explain(explain::Explain),
     /// Find what is suspicious about a policy file: rules that change nothing, groups nobody uses, single points of approval, ….
     ///
     /// Ends with 8 where there are errors, with 6 where there are warnings, else with 0.
@@ -49,6 +52,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 .output
                 .show(&checked, |_| format!("`{}` is sound\npolicy_sha256  {sha256}", file.display()))
         }
+        Verb::Explain(it) => explain::run(session, &it).await,
         Verb::Test(it) => test::run(session, &it).await,
         Verb::Lint(it) => lint::run(session, &it),
         Verb::Activate { file, approval } => {
