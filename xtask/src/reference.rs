@@ -47,11 +47,18 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     ("person.key_revoked", "A voting key is out of force for good; what was signed with it counts no more."),
     ("person.refused", "What somebody was refused, counted within a window of time. It changes nothing."),
+    ("person.delegated", "Somebody lets somebody else agree in their place for a while."),
+    ("person.delegation_ended", "They ended it, or its time has passed."),
     ("approval.requested", "Somebody asks for approval of one action with one set of parameters."),
     (
         "approval.granted",
         "The actor agrees. A signature is under the request's statement, by a voting key of theirs.",
     ),
+    (
+        "approval.vote_revoked",
+        "Somebody took their vote back; the request waits for votes again if the quorum is lost with it.",
+    ),
+    ("approval.escalated", "Nobody voted in time, and others are told."),
     ("approval.completed", "The quorum is met; a permit can be reserved until the time it names."),
     ("approval.denied", "The actor disagrees. That is final."),
     ("approval.withdrawn", "The requester took the request back."),

@@ -26,6 +26,42 @@ pub struct Vote {
     pub person: PersonRef,
     /// When.
     pub at: String,
+    /// In whose place, if not in their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<PersonRef>,
+}
+
+/// Agrees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// In whose place, if not in one's own: `per_…`, somebody who delegated that to whoever agrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<String>,
+    /// Free text, kept as details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Who is told of a request on which nobody votes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Escalation {
+    /// From when on.
+    pub at: String,
+    /// Groups whose members are told.
+    pub to: Vec<String>,
+    /// When they were told, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_at: Option<String>,
+}
+
+/// Why nothing can come of a request as things are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stuck {
+    /// `unsatisfiable`: nobody there is could fill these places. `policy_changed`: the rules demand something else now.
+    pub code: String,
+    /// Places of the quorum that nobody there is could fill.
+    pub missing: Vec<Missing>,
 }
 
 /// A request for approval as of now.
@@ -56,8 +92,14 @@ pub struct Approval {
     pub expires_at: Option<String>,
     /// Agreements so far.
     pub votes: Vec<Vote>,
-    /// Whose agreement is still missing.
+    /// Whose agreement is still missing, and who could give it, those included who may in somebody's place.
     pub missing: Vec<Missing>,
+    /// Why nothing can come of it as things are; absent if something can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Stuck>,
+    /// Who is told if nobody votes, if the rules ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
     /// The permit that consumed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,

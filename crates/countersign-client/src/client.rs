@@ -1,7 +1,8 @@
 //! The routes of the API, one method each.
 
 use countersign_api::access::{Decision, Decisions, Evaluation, Evaluations, Metadata};
-use countersign_api::approval::{Approval, RequestApproval};
+use countersign_api::approval::{Approval, Approve, RequestApproval};
+use countersign_api::delegation::{Delegate, Delegation, Delegations};
 use countersign_api::explain::Explanation;
 use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
@@ -21,6 +22,7 @@ use crate::transport::{Call, Transport};
 use crate::{ClientError, Credential, EvidenceScope, Listing, Pages, Patience};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
+const DELEGATIONS: &[&str] = &["admin", "delegations"];
 const INCIDENTS: &[&str] = &["admin", "incidents"];
 const PEOPLE: &[&str] = &["admin", "people"];
 const PERMITS: &[&str] = &["admin", "permits"];
@@ -135,6 +137,31 @@ impl Client {
     /// Agrees.
     pub async fn approve(&self, id: &str, reason: &Reason) -> Answer<Approval> {
         self.post(&["admin", "approvals", id, "approve"], reason).await
+    }
+
+    /// Agrees, saying in whose place.
+    pub async fn vote(&self, id: &str, vote: &Approve) -> Answer<Approval> {
+        self.post(&["admin", "approvals", id, "approve"], vote).await
+    }
+
+    /// Takes one's own vote back.
+    pub async fn revoke_vote(&self, id: &str, reason: &Reason) -> Answer<Approval> {
+        self.post(&["admin", "approvals", id, "revoke"], reason).await
+    }
+
+    /// Lets somebody else agree in one's place for a while.
+    pub async fn delegate(&self, delegate: &Delegate) -> Answer<Delegation> {
+        self.post(DELEGATIONS, delegate).await
+    }
+
+    /// Ends one's own delegation before its time.
+    pub async fn end_delegation(&self, reason: &Reason) -> Answer<Delegations> {
+        self.post(&["admin", "delegations", "end"], reason).await
+    }
+
+    /// Delegations that have not ended.
+    pub async fn delegations(&self) -> Answer<Delegations> {
+        self.get(DELEGATIONS).await
     }
 
     /// Disagrees, finally.

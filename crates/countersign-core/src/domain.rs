@@ -15,7 +15,9 @@ use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
-use crate::{approval, incident, log, permit, person, policy, redaction, rotation, secret, voting_key};
+use crate::{
+    approval, delegation, incident, log, permit, person, policy, redaction, rotation, secret, voting_key,
+};
 
 /// What somebody wants to happen.
 #[derive(Clone, Debug)]
@@ -38,6 +40,10 @@ pub enum Command {
     EnrollKey(voting_key::EnrollKey),
     /// Take a voting key out of force.
     RevokeKey(voting_key::RevokeKey),
+    /// Let somebody else agree in one's place for a while.
+    Delegate(delegation::Delegate),
+    /// End one's own delegation before its time.
+    EndDelegation,
     /// Write down what a person was refused.
     NoteRefusals(person::NoteRefusals),
     /// Ask for approval of one action with one set of parameters.
@@ -46,6 +52,8 @@ pub enum Command {
     Approve(approval::Ballot),
     /// Disagree, finally.
     Deny(ApprovalId),
+    /// Take one's own vote back.
+    RevokeVote(ApprovalId),
     /// Take one's own request back.
     Withdraw(ApprovalId),
     /// Get leave to execute one action now.
@@ -170,8 +178,12 @@ facts! {
     "person.key_enrolled" => PersonKeyEnrolled(PersonId, voting_key::KeyEnrolled),
     "person.key_revoked" => PersonKeyRevoked(PersonId, voting_key::KeyRevoked),
     "person.refused" => PersonRefused(PersonId, person::Refused),
+    "person.delegated" => PersonDelegated(PersonId, delegation::Delegated),
+    "person.delegation_ended" => PersonDelegationEnded(PersonId, delegation::Ended),
     "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
     "approval.granted" => ApprovalGranted(ApprovalId, approval::Voted),
+    "approval.vote_revoked" => ApprovalVoteRevoked(ApprovalId, approval::VoteRevoked),
+    "approval.escalated" => ApprovalEscalated(ApprovalId, approval::Escalated),
     "approval.completed" => ApprovalCompleted(ApprovalId, approval::Completed),
     "approval.denied" => ApprovalDenied(ApprovalId, approval::Voted),
     "approval.withdrawn" => ApprovalWithdrawn(ApprovalId, approval::Withdrawn),
@@ -284,6 +296,8 @@ pub enum Refusal {
     Person(person::Refusal),
     /// About voting keys.
     VotingKey(voting_key::Refusal),
+    /// About delegations.
+    Delegation(delegation::Refusal),
     /// About requests and votes.
     Approval(approval::Refusal),
     /// About permits.
@@ -342,8 +356,8 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), VotingKey(voting_key), Approval(approval), Permit(permit),
-    Rotation(rotation), Witness(witness),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), VotingKey(voting_key), Delegation(delegation),
+    Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
 
@@ -379,10 +393,13 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
         Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
+        Command::Delegate(delegate) => delegation::delegate(state, cx, delegate).map_err(Into::into),
+        Command::EndDelegation => delegation::end(state, cx).map_err(Into::into),
         Command::NoteRefusals(note) => person::note_refusals(state, cx, note).map_err(Into::into),
         Command::RequestApproval(request) => approval::request(state, cx, request).map_err(Into::into),
         Command::Approve(ballot) => approval::approve(state, cx, ballot).map_err(Into::into),
         Command::Deny(id) => approval::deny(state, cx, *id).map_err(Into::into),
+        Command::RevokeVote(id) => approval::revoke_vote(state, cx, *id).map_err(Into::into),
         Command::Withdraw(id) => approval::withdraw(state, cx, *id).map_err(Into::into),
         Command::ReservePermit(reserve) => permit::reserve(state, cx, reserve),
         Command::StartPermit(id) => permit::start(state, cx, *id).map_err(Into::into),
@@ -402,12 +419,11 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
 /// What follows from time having passed for the subject; nothing if nothing does.
 fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
     match subject {
+        Subject::Person(id) => delegation::elapse(state, cx, *id),
         Subject::Approval(id) => approval::elapse(state, cx, *id),
         Subject::Permit(id) => permit::elapse(state, cx, *id),
         Subject::Rotation(id) => rotation::elapse(state, cx, *id),
-        Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) | Subject::Incident(_) => {
-            Vec::new()
-        }
+        Subject::Log | Subject::Policy | Subject::Secret(_) | Subject::Incident(_) => Vec::new(),
     }
 }
 
@@ -428,8 +444,11 @@ pub fn apply(state: &mut State, event: &Event) {
         Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
             person::apply(state, event);
         }
+        Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)
+        | Fact::ApprovalVoteRevoked(..)
+        | Fact::ApprovalEscalated(..)
         | Fact::ApprovalCompleted(..)
         | Fact::ApprovalDenied(..)
         | Fact::ApprovalWithdrawn(..)
@@ -491,6 +510,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::RedactDetails(_) => redaction::action(),
         Command::Approve(approval::Ballot { approval: id, .. })
         | Command::Deny(id)
+        | Command::RevokeVote(id)
         | Command::Withdraw(id) => state.approval(*id).map(|approval| approval.action.clone()),
         Command::StartPermit(id) | Command::ReleasePermit(id) | Command::KeepPermitAlive(id) => of_permit(id),
         Command::FinishPermit(permit::Finish { permit, .. })
@@ -501,6 +521,8 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::TakeCensus(_)
         | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
+        | Command::Delegate(_)
+        | Command::EndDelegation
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
@@ -515,6 +537,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
     let named = match command {
         Command::Approve(approval::Ballot { approval: id, .. })
         | Command::Deny(id)
+        | Command::RevokeVote(id)
         | Command::Withdraw(id) => Some(Subject::Approval(*id)),
         Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
         Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
@@ -540,6 +563,8 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::TakeCensus(_)
         | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
+        | Command::Delegate(_)
+        | Command::EndDelegation
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)
         | Command::RequestApproval(_) => None,

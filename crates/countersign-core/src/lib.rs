@@ -11,7 +11,7 @@
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `voting_key` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `voting_key` `delegation` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -22,6 +22,7 @@ pub mod approval;
 pub mod audit;
 mod catalogue;
 pub mod context;
+pub mod delegation;
 pub mod digest;
 pub mod domain;
 pub mod id;

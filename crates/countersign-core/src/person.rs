@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::catalogue::listed;
 use crate::context::{Actor, Context};
+use crate::delegation::Delegated;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
@@ -94,6 +95,9 @@ pub struct Person {
     /// Their voting keys, revoked ones too, in order of enrolment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<VotingKey>,
+    /// Who may agree in their place, and when, if they delegated that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated: Option<Delegated>,
 }
 
 impl Person {
@@ -122,8 +126,10 @@ impl Person {
         if self.is_claimed() { "active" } else { "invited" }
     }
 
-    pub(crate) fn deadline(&self) -> Option<Time> {
-        None
+    /// When their delegation ends by itself.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        self.delegated.map(|delegated| delegated.until)
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -224,6 +230,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 enrolled_at: event.at,
                 bootstrap: *bootstrap,
                 keys: Vec::new(),
+                delegated: None,
             },
         ),
         Fact::PersonClaimed(id, Claimed { credential_sha256 }) => {

@@ -255,11 +255,11 @@ pub(crate) trait Kept: Sized {
 }
 
 macro_rules! kept {
-    ($($item:ident $id:ty = $field:ident;)*) => {$(
+    ($($item:ident $id:ty = $field:ident until $deadline:ident;)*) => {$(
         impl Kept for $item {
             type Id = $id;
             fn deadline(&self) -> Option<Time> {
-                $item::deadline(self)
+                $item::$deadline(self)
             }
             fn is_finished(&self) -> bool {
                 $item::is_finished(self)
@@ -275,12 +275,12 @@ macro_rules! kept {
 }
 
 kept! {
-    Person PersonId = people;
-    Approval ApprovalId = approvals;
-    Permit PermitId = permits;
-    Secret SecretKey = secrets;
-    Rotation RotationId = rotations;
-    Incident IncidentId = incidents;
+    Person PersonId = people until deadline;
+    Approval ApprovalId = approvals until next_deadline;
+    Permit PermitId = permits until deadline;
+    Secret SecretKey = secrets until deadline;
+    Rotation RotationId = rotations until deadline;
+    Incident IncidentId = incidents until deadline;
 }
 
 impl State {

@@ -33,6 +33,11 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         Fact::PersonKeyEnrolled(_, enrolled) => BTreeSet::from([Subject::Approval(enrolled.approval)]),
         Fact::PersonKeyRevoked(_, revoked) => revoked.approval.map(Subject::Approval).into_iter().collect(),
         Fact::LogKeyRotated(_, rotated) => BTreeSet::from([Subject::Approval(rotated.approval)]),
+        Fact::PersonDelegated(_, delegated) => BTreeSet::from([Subject::Person(delegated.to)]),
+        Fact::PersonDelegationEnded(_, ended) => BTreeSet::from([Subject::Person(ended.to)]),
+        Fact::ApprovalGranted(_, voted) | Fact::ApprovalDenied(_, voted) => {
+            voted.on_behalf.map(Subject::Person).into_iter().collect()
+        }
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
         Fact::PermitReserved(_, reserved) => reserved.approval.map(Subject::Approval).into_iter().collect(),
@@ -53,9 +58,9 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)
         | Fact::ApprovalRequested(..)
-        | Fact::ApprovalGranted(..)
+        | Fact::ApprovalVoteRevoked(..)
+        | Fact::ApprovalEscalated(..)
         | Fact::ApprovalCompleted(..)
-        | Fact::ApprovalDenied(..)
         | Fact::ApprovalWithdrawn(..)
         | Fact::ApprovalExpired(..)
         | Fact::PermitReleased(..)

@@ -2,7 +2,8 @@
 
 use countersign_api::Reason;
 use countersign_api::access::{Evaluation, Evaluations};
-use countersign_api::approval::RequestApproval;
+use countersign_api::approval::{Approve, RequestApproval};
+use countersign_api::delegation::Delegate;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
@@ -182,4 +183,32 @@ async fn questions_ask_their_routes() {
         "GET /.well-known/authzen-configuration",
     ];
     assert_eq!(asked, routes);
+}
+
+#[tokio::test]
+async fn delegations_ask_their_routes() {
+    let server = Scripted::start((0..5).map(|_| problem(404, "not_found"))).await;
+    let c = &server.client;
+    let vote = Approve { on_behalf: Some("per_2".into()), reason: None };
+    let delegate = Delegate { to: "per_3".into(), from: None, until: "2026-12-01T00:00:00Z".into() };
+    assert!(c.vote("apr_1", &vote).await.is_err());
+    assert!(c.revoke_vote("apr_1", &Reason::default()).await.is_err());
+    assert!(c.delegate(&delegate).await.is_err());
+    assert!(c.delegations().await.is_err());
+    assert!(c.end_delegation(&Reason::default()).await.is_err());
+    let asked: Vec<String> = server
+        .asked()
+        .iter()
+        .map(|asked| format!("{} {} {}", asked.method, asked.target, asked.body).trim_end().to_owned())
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            r#"POST /admin/approvals/apr_1/approve {"on_behalf":"per_2"}"#,
+            "POST /admin/approvals/apr_1/revoke {}",
+            r#"POST /admin/delegations {"to":"per_3","until":"2026-12-01T00:00:00Z"}"#,
+            "GET /admin/delegations",
+            "POST /admin/delegations/end {}",
+        ]
+    );
 }

@@ -21,10 +21,13 @@ use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
 
+mod life;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use life::revoke_vote;
+pub use life::{Escalated, Escalation, Outlook, VoteRevoked};
 pub use refusal::Refusal;
 
 /// Asks for approval.
@@ -41,6 +44,8 @@ pub struct Request {
 pub struct Ballot {
     /// To which request.
     pub approval: ApprovalId,
+    /// In whose place, if not in one's own: somebody who delegated that to the voter.
+    pub on_behalf: Option<PersonId>,
     /// The voter's signature under the request's statement.
     pub signature: Option<Signature>,
 }
@@ -48,7 +53,7 @@ pub struct Ballot {
 /// A vote without a signature.
 impl From<ApprovalId> for Ballot {
     fn from(approval: ApprovalId) -> Self {
-        Self { approval, signature: None }
+        Self { approval, on_behalf: None, signature: None }
     }
 }
 
@@ -67,6 +72,9 @@ pub struct Requested {
     pub policy_sha256: Digest,
     /// Until when the quorum may be reached.
     pub pending_until: Time,
+    /// When somebody else is told if nobody votes, if the rules ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
 }
 
 /// `approval.granted`, `approval.denied`: the actor of the entry voted.
@@ -74,6 +82,9 @@ pub struct Requested {
 pub struct Voted {
     /// The request as the voter saw it: salted SHA-256 of the parameters.
     pub parameters_sha256: Digest,
+    /// In whose place, if not in their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<PersonId>,
     /// The voter's signature under the request's statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -151,6 +162,9 @@ pub struct Vote {
     pub person: PersonId,
     /// When.
     pub at: Time,
+    /// In whose place, if not in their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<PersonId>,
     /// Their signature under the request's statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -162,6 +176,18 @@ impl Vote {
         let Some(signature) = &self.signature else { return signing.is_met_by(None) };
         let key = state.person(self.person).and_then(|person| person.voting_key(&signature.key_sha256));
         key.is_some_and(|key| signing.is_met_by(Some(key.algorithm)))
+    }
+
+    /// Whose seat it fills: a delegate has that of the person they stand in for.
+    #[must_use]
+    pub fn seat(&self) -> PersonId {
+        self.on_behalf.unwrap_or(self.person)
+    }
+
+    /// Whether the person is part of it, as the one who voted or as the one in whose place.
+    #[must_use]
+    pub fn involves(&self, person: PersonId) -> bool {
+        self.person == person || self.seat() == person
     }
 }
 
@@ -206,6 +232,12 @@ pub struct Approval {
     pub requested_at: Time,
     /// Until when the quorum may be reached.
     pub pending_until: Time,
+    /// When somebody else is told if nobody votes, if the rules ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Escalation>,
+    /// When somebody else was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated_at: Option<Time>,
     /// Agreements, in order.
     pub votes: Vec<Vote>,
     /// When the quorum was last completed, and until when it may be used.
@@ -253,19 +285,14 @@ impl Approval {
 
     /// What is still missing for the quorum, and who could supply it. Empty if the quorum is met now.
     ///
-    /// Only people count who are active, in a demanded group now, and not the requester; and only votes that are signed as the rules
-    /// say, with a key that is in force now.
+    /// Only people count who are active, in a demanded group now, and not the requester; for a vote in somebody's place both must. And only
+    /// votes that are signed as the rules say, with a key that is in force now. What was agreed under a delegation stands when that ends.
     #[must_use]
     pub fn missing(&self, state: &State, policy: &Policy, requirement: &Requirement) -> Vec<Missing> {
-        let counts = |person: &PersonId| {
-            let other = *person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
-            other && state.person(*person).is_some_and(Person::is_claimed)
-        };
-        let votes = self.votes.iter().filter(|vote| vote.is_well_signed(state, requirement.signature));
-        let voters: BTreeSet<PersonId> = votes.map(|vote| vote.person).filter(counts).collect();
+        let voters = self.seated(state, requirement);
         let could = |person: &PersonId| {
             let signs = state.person(*person).is_some_and(|person| person.can_sign(requirement.signature));
-            signs && counts(person) && !voters.contains(person)
+            signs && self.counts(state, *person) && !self.is_involved(state, requirement, *person)
         };
         let mut missing = requirement.unfilled(policy, &voters);
         for place in &mut missing {
@@ -304,9 +331,34 @@ impl Approval {
         Ok(())
     }
 
+    /// Whether the person counts for the quorum, whatever they said.
+    fn counts(&self, state: &State, person: PersonId) -> bool {
+        let other = person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
+        other && state.person(person).is_some_and(Person::is_claimed)
+    }
+
+    /// The votes that count now.
+    fn standing(&self, state: &State, requirement: &Requirement) -> impl Iterator<Item = &Vote> {
+        self.votes.iter().filter(move |vote| {
+            let both = self.counts(state, vote.person) && self.counts(state, vote.seat());
+            both && vote.is_well_signed(state, requirement.signature)
+        })
+    }
+
+    /// Whose seats are filled by the votes that count now.
+    fn seated(&self, state: &State, requirement: &Requirement) -> BTreeSet<PersonId> {
+        self.standing(state, requirement).map(Vote::seat).collect()
+    }
+
+    /// Whether the person has voted, or somebody did in their place, and that counts as signed.
+    fn is_involved(&self, state: &State, requirement: &Requirement, person: PersonId) -> bool {
+        let mut theirs = self.votes.iter().filter(|vote| vote.involves(person));
+        theirs.any(|vote| vote.is_well_signed(state, requirement.signature))
+    }
+
     /// Counts a vote; one that stood there and did not count any more gives way to it.
     fn count(&mut self, vote: Vote) {
-        self.votes.retain(|other| other.person != vote.person);
+        self.votes.retain(|other| !other.involves(vote.person) && !other.involves(vote.seat()));
         self.votes.push(vote);
     }
 
@@ -339,8 +391,10 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
     if requirement.approval == Consent::NotRequired {
         return Err(Refusal::NotNeeded);
     }
+    let delegate = state.delegate_of(requester, cx.now);
+    let barred = |id: PersonId| id == requester || delegate == Some(id);
     let signs = |person: &Person| person.is_claimed() && person.can_sign(requirement.signature);
-    let everybody_else = state.people().filter(|(id, person)| **id != requester && signs(person));
+    let everybody_else = state.people().filter(|(id, person)| !barred(**id) && signs(person));
     let missing = requirement.unfilled(&in_force.policy, &everybody_else.map(|(id, _)| *id).collect());
     if !missing.is_empty() {
         return Err(Refusal::Unsatisfiable(missing));
@@ -349,6 +403,7 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
         action: command.action.clone(),
         parameters_sha256: command.parameters_sha256,
         requirement_sha256: requirement.digest(),
+        escalation: Escalation::of(&requirement, cx.now),
         rules: requirement.rules,
         policy_sha256: in_force.sha256,
         pending_until: cx.now.plus_seconds(requirement.pending_seconds.get()),
@@ -365,20 +420,40 @@ struct Asked<'a> {
     voter: PersonId,
 }
 
+/// What somebody has to say.
+#[derive(Clone, Copy)]
+enum Voice {
+    Agrees { on_behalf: Option<PersonId> },
+    Disagrees,
+}
+
 /// The checks that agreeing and disagreeing have in common.
-fn asked<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Asked<'a>, Refusal> {
+///
+/// A delegate of the requester may disagree: otherwise a requester could silence whoever is about to, by delegating to them.
+fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -> Result<Asked<'a>, Refusal> {
     let approval = state.approval(id).ok_or(Refusal::NotFound)?;
     let voter = cx.actor.person().ok_or(Refusal::NotAPerson)?;
-    let self_approved = voter == approval.requester;
+    let on_behalf = match voice {
+        Voice::Agrees { on_behalf } => on_behalf,
+        Voice::Disagrees => None,
+    };
+    let self_approved = [Some(voter), on_behalf].contains(&Some(approval.requester));
     let may_self_approve = self_approved && sabotage::is_active(Sabotage::SelfApproval);
     if self_approved && !may_self_approve {
         return Err(Refusal::SelfApproval);
     }
+    if matches!(voice, Voice::Agrees { .. }) && state.is_delegate(voter, (approval.requester, cx.now)) {
+        return Err(Refusal::DelegateOfRequester);
+    }
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&approval.action).ok_or(Refusal::NoRule)?;
+    if on_behalf.is_some_and(|person| !state.is_delegate(voter, (person, cx.now))) {
+        return Err(Refusal::NotADelegate);
+    }
+    let seat = on_behalf.unwrap_or(voter);
     // A vote of somebody who has not claimed would count from the moment they do.
-    let active = state.person(voter).is_some_and(Person::is_claimed);
-    if !(may_self_approve || active && requirement.may_approve(&in_force.policy, voter)) {
+    let active = [voter, seat].iter().all(|person| state.person(*person).is_some_and(Person::is_claimed));
+    if !(may_self_approve || active && requirement.may_approve(&in_force.policy, seat)) {
         return Err(Refusal::NotAnApprover);
     }
     if let Some(refusal) = approval.ended_refusal(cx.now) {
@@ -391,18 +466,22 @@ fn asked<'a>(state: &'a State, cx: &Context, id: ApprovalId) -> Result<Asked<'a>
 }
 
 pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Vec<Event>, Refusal> {
-    let Ballot { approval: id, signature } = ballot.clone();
-    let Asked { approval, policy, requirement, voter } = asked(state, cx, id)?;
-    let counts = |vote: &Vote| vote.person == voter && vote.is_well_signed(state, requirement.signature);
-    if approval.votes.iter().any(counts) {
+    let Ballot { approval: id, on_behalf, signature } = ballot.clone();
+    let Asked { approval, policy, requirement, voter } = asked(state, cx, (id, Voice::Agrees { on_behalf }))?;
+    let stuck = approval.unfillable(state, (policy, &requirement), cx.now);
+    if !stuck.is_empty() {
+        return Err(Refusal::Unsatisfiable(stuck));
+    }
+    let vote = Vote { person: voter, at: cx.now, on_behalf, signature: signature.clone() };
+    let involved = |person| approval.is_involved(state, &requirement, person);
+    if involved(voter) || involved(vote.seat()) {
         return Err(Refusal::AlreadyVoted);
     }
     if approval.missing(state, policy, &requirement).is_empty() {
         return Err(Refusal::AlreadyApproved);
     }
-    let vote = Vote { person: voter, at: cx.now, signature: signature.clone() };
     approval.is_signed(state, (&vote, requirement.signature))?;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature };
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, on_behalf, signature };
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
     after.count(vote);
@@ -414,8 +493,8 @@ pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Ve
 }
 
 pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
-    let approval = asked(state, cx, id)?.approval;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, signature: None };
+    let approval = asked(state, cx, (id, Voice::Disagrees))?.approval;
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, on_behalf: None, signature: None };
     Ok(Vec::from([approval.event(cx, Fact::ApprovalDenied(id, voted))]))
 }
 
@@ -432,13 +511,11 @@ pub(crate) fn withdraw(state: &State, cx: &Context, id: ApprovalId) -> Result<Ve
 }
 
 pub(crate) fn elapse(state: &State, cx: &Context, id: ApprovalId) -> Vec<Event> {
-    let overdue = |approval: &&Approval| approval.deadline().is_some_and(|deadline| cx.now >= deadline);
-    let approval = state.approval(id).filter(overdue);
-    let expired = |approval: &Approval| {
-        let deadline = approval.deadline()?;
-        Some(approval.event(cx, Fact::ApprovalExpired(id, Expired { deadline })))
-    };
-    approval.and_then(expired).into_iter().collect()
+    let Some(approval) = state.approval(id) else { return Vec::new() };
+    let expired = |deadline| approval.event(cx, Fact::ApprovalExpired(id, Expired { deadline }));
+    let overdue = approval.deadline().filter(|deadline| cx.now >= *deadline);
+    // What has expired is nobody's to look at any more.
+    overdue.map(expired).or_else(|| approval.escalated(cx)).into_iter().collect()
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {
@@ -449,7 +526,8 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::ApprovalRequested(id, requested) => requested_by(state, event, (*id, requested)),
         Fact::ApprovalGranted(id, voted) => {
             if let Some(person) = event.actor.person() {
-                let vote = Vote { person, at: event.at, signature: voted.signature.clone() };
+                let (at, on_behalf, signature) = (event.at, voted.on_behalf, voted.signature.clone());
+                let vote = Vote { person, at, on_behalf, signature };
                 state.change::<Approval>(id, |approval| approval.count(vote));
             }
         }
@@ -464,6 +542,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::ApprovalWithdrawn(id, _) => end(state, id, End::Withdrawn),
         Fact::ApprovalExpired(id, _) => end(state, id, End::Expired),
         Fact::ApprovalConsumed(id, Consumed { permit }) => end(state, id, End::Consumed { permit: *permit }),
+        Fact::ApprovalVoteRevoked(..) | Fact::ApprovalEscalated(..) => life::apply(state, event),
         Fact::ApprovalRestored(id, _) => state.change::<Approval>(id, |approval| approval.ended = None),
         _ => {}
     }
@@ -481,6 +560,8 @@ fn requested_by(state: &mut State, event: &Event, (id, requested): (ApprovalId, 
         correlation: event.correlation,
         requested_at: event.at,
         pending_until: requested.pending_until,
+        escalation: requested.escalation.clone(),
+        escalated_at: None,
         votes: Vec::new(),
         approved: None,
         ended: None,

@@ -16,18 +16,22 @@ pub enum Refusal {
     NotAPerson,
     /// The requester cannot vote on their own request.
     SelfApproval,
+    /// Somebody who may agree in the requester's place cannot agree to what the requester asks for.
+    DelegateOfRequester,
     /// Only the requester can withdraw.
     NotTheRequester,
     /// No rule of the policy in force governs the action.
     NoRule,
     /// The person may not ask for this action.
     NotARequester,
+    /// The person in whose place somebody votes has not delegated that to them, or not for now.
+    NotADelegate,
     /// The person is in none of the groups whose agreement is demanded, or has not claimed a credential yet.
     NotAnApprover,
+    /// The person has not voted, so there is nothing to take back.
+    NotVoted,
     /// The action needs no approval.
     NotNeeded,
-    /// The people there are could never meet the quorum.
-    Unsatisfiable(Vec<Missing>),
     /// It was used.
     Consumed,
     /// It was denied.
@@ -38,7 +42,9 @@ pub enum Refusal {
     Expired,
     /// The rules that govern it demand something else now.
     PolicyChanged,
-    /// The person has voted already.
+    /// The people there are could never meet the quorum.
+    Unsatisfiable(Vec<Missing>),
+    /// The person has voted already, or somebody did in their place.
     AlreadyVoted,
     /// The quorum is met already.
     AlreadyApproved,
@@ -51,8 +57,8 @@ pub enum Refusal {
 }
 
 listed! { Refusal:
-    NotFound, NotAPerson, SelfApproval, NotTheRequester, NoRule, NotARequester, NotAnApprover,
-    NotNeeded, Unsatisfiable(Vec::new()), Consumed, Denied, Withdrawn, Expired, PolicyChanged,
+    NotFound, NotAPerson, SelfApproval, DelegateOfRequester, NotTheRequester, NoRule, NotARequester, NotADelegate, NotAnApprover,
+    NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, PolicyChanged, Unsatisfiable(Vec::new()),
     AlreadyVoted, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
 }
 
@@ -64,10 +70,13 @@ impl Refusal {
             Self::NotFound => "approval_not_found",
             Self::NotAPerson => "not_a_person",
             Self::SelfApproval => "self_approval",
+            Self::DelegateOfRequester => "delegate_of_requester",
             Self::NotTheRequester => "not_the_requester",
             Self::NoRule => "no_rule",
             Self::NotARequester => "not_a_requester",
+            Self::NotADelegate => "not_a_delegate",
             Self::NotAnApprover => "not_an_approver",
+            Self::NotVoted => "not_voted",
             Self::NotNeeded => "approval_not_needed",
             Self::Unsatisfiable(_) => "unsatisfiable",
             Self::Consumed => "approval_consumed",
@@ -90,10 +99,17 @@ impl Refusal {
             Self::NotFound => "list requests with `countersign approval list`",
             Self::NotAPerson => "sign in as a person",
             Self::SelfApproval => "ask the people the request names to approve it",
+            Self::DelegateOfRequester => {
+                "ask the other people the request names, or wait for the delegation to end"
+            }
             Self::NotTheRequester => "approvers deny; only the requester withdraws",
             Self::NoRule => "nothing happens without a rule: add one to the policy",
             Self::NotARequester => "ask a member of the rule's requester groups",
+            Self::NotADelegate => {
+                "list delegations with `countersign approval delegations`; nobody passes one on"
+            }
             Self::NotAnApprover => "ask a member of the rule's quorum groups",
+            Self::NotVoted => "only whoever agreed takes their vote back",
             Self::NotNeeded => "reserve the permit directly",
             Self::Unsatisfiable(_) => {
                 "enlarge the quorum's groups, or have their members claim their credentials and enroll the voting keys that the rules ask for"
@@ -121,10 +137,15 @@ impl fmt::Display for Refusal {
             Self::NotFound => "there is no such request for approval",
             Self::NotAPerson => "only people request, approve, deny and withdraw",
             Self::SelfApproval => "the requester cannot vote on their own request",
+            Self::DelegateOfRequester => {
+                "the requester delegated to you, so you cannot agree to what they ask for"
+            }
             Self::NotTheRequester => "only the requester can withdraw a request",
             Self::NoRule => "no rule of the policy in force governs this action",
             Self::NotARequester => "you may not request this action",
+            Self::NotADelegate => "they have not delegated to you, or not for now",
             Self::NotAnApprover => "your agreement is not asked for this action",
+            Self::NotVoted => "you have not agreed to this request",
             Self::NotNeeded => "this action needs no approval",
             Self::Unsatisfiable(_) => "the people there are could never meet the quorum",
             Self::Consumed => "the approval was used already",
@@ -132,7 +153,7 @@ impl fmt::Display for Refusal {
             Self::Withdrawn => "the request was withdrawn",
             Self::Expired => "the request has expired",
             Self::PolicyChanged => "the rules for this action have changed since it was requested",
-            Self::AlreadyVoted => "you have voted on this request already",
+            Self::AlreadyVoted => "you have voted on this request already, or somebody did in your place",
             Self::AlreadyApproved => "the quorum is met already",
             Self::KeyNotInForce => "the key that signed is not yours, or was revoked",
             Self::SignatureRequired(Signing::Hardware) => {

@@ -11,7 +11,7 @@ use super::violation::Breach;
 use super::voting_key::deed;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
 use crate::action::Action;
-use crate::approval::{Consumed, Requested, Voted};
+use crate::approval::{Consumed, Escalated, Escalation, Requested, VoteRevoked, Voted};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
@@ -27,12 +27,24 @@ pub(super) struct Approval {
     requester: PersonId,
     requirement: Digest,
     correlation: CorrelationId,
-    /// Who agreed, and with which key if they signed.
-    votes: BTreeMap<PersonId, Option<Digest>>,
+    /// Who agreed, and how.
+    votes: BTreeMap<PersonId, Vote>,
     /// What those who signed signed: the same for all.
     statement: Option<Sha512>,
+    /// When the quorum must be met, and when a complete one must be used.
+    pending_until: Time,
     deadline: Time,
+    is_complete: bool,
+    /// Who is to be told when nobody votes in time; nothing once they were.
+    escalation: Option<Escalation>,
     consumed_by: Option<PermitId>,
+}
+
+/// A vote: in whose place, mostly in one's own, and with which key if it was signed.
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    seat: PersonId,
+    key: Option<Digest>,
 }
 
 impl Approval {
@@ -58,8 +70,11 @@ impl Auditor {
                 must(owed.is_some(), Breach::Unprompted)?;
                 self.completed(event, (id, completed.approved_until))
             }
+            Fact::ApprovalVoteRevoked(_, revoked) => self.vote_revoked(event, (id, revoked)),
+            Fact::ApprovalEscalated(_, escalated) => self.escalated(event, (id, escalated)),
             Fact::ApprovalDenied(_, voted) => {
-                self.voter(event, (id, voted.parameters_sha256))?;
+                must(voted.on_behalf.is_none(), Breach::NotADelegate)?;
+                self.voter(event, (id, voted))?;
                 self.forget_approval(id)
             }
             Fact::ApprovalWithdrawn(..) => {
@@ -106,13 +121,19 @@ impl Auditor {
         let demand = self.demand(action)?;
         must(demand.may_request(requester), Breach::NotARequester)?;
         must(demand.needs_consent(), Breach::ConsentNotNeeded)?;
-        let able = self.people.keys().filter(|person| self.could_sign(**person, demand.signing()));
+        let able = |person: &&PersonId| {
+            let barred = self.stands_in(event, (**person, requester));
+            !barred && self.could_sign(**person, demand.signing())
+        };
+        let able = self.people.keys().filter(able);
         must(demand.is_met(&self.counting(able, requester)), Breach::Unsatisfiable)?;
         must(requested.policy_sha256 == self.in_force()?.sha256, Breach::OtherPolicy)?;
         must(requested.rules == demand.names(), Breach::OtherRules)?;
         must(requested.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
         let deadline = event.at.plus_seconds(demand.seconds().pending);
         must(requested.pending_until == deadline, Breach::WrongDeadline)?;
+        let told = |(after, to)| Escalation { at: event.at.plus_seconds(after), to };
+        must(requested.escalation == demand.escalation().map(told), Breach::WrongEscalation)?;
         let approval = Approval {
             action: action.clone(),
             parameters: requested.parameters_sha256,
@@ -121,7 +142,10 @@ impl Auditor {
             correlation: event.correlation,
             votes: BTreeMap::new(),
             statement: None,
+            pending_until: deadline,
             deadline,
+            is_complete: false,
+            escalation: requested.escalation.clone(),
             consumed_by: None,
         };
         must(self.approvals.insert(id, approval).is_none(), Breach::BegunTwice)
@@ -138,14 +162,42 @@ impl Auditor {
 
     /// Whether those who agreed are enough, as of now.
     fn is_agreed(&self, demand: &Demand<'_>, approval: &Approval) -> bool {
-        let votes = approval.votes.keys().filter(|person| self.has_vote(approval, **person, demand));
-        demand.is_met(&self.counting(votes, approval.requester))
+        demand.is_met(&self.seats(demand, approval))
     }
 
-    /// Whether the person agreed, with a signature that counts now if one is needed or was given.
+    /// The seats of those who agreed and count now, as do those in whose place they did.
+    fn seats(&self, demand: &Demand<'_>, approval: &Approval) -> BTreeSet<PersonId> {
+        let counts = |person: &PersonId| *person != approval.requester && self.is_active(*person);
+        let stands = |(voter, vote): &(&PersonId, &Vote)| {
+            counts(voter)
+                && counts(&vote.seat)
+                && self.counts_as_signed(**voter, vote.key.as_ref(), demand.signing())
+        };
+        approval.votes.iter().filter(stands).map(|(_, vote)| vote.seat).collect()
+    }
+
+    /// Whether the person has a part in a vote, with a signature that counts now if one is needed or was given.
     fn has_vote(&self, approval: &Approval, person: PersonId, demand: &Demand<'_>) -> bool {
-        let vote = approval.votes.get(&person);
-        vote.is_some_and(|key| self.counts_as_signed(person, key.as_ref(), demand.signing()))
+        let theirs = |(voter, vote): &(&PersonId, &Vote)| **voter == person || vote.seat == person;
+        approval
+            .votes
+            .iter()
+            .filter(theirs)
+            .any(|(voter, vote)| self.counts_as_signed(*voter, vote.key.as_ref(), demand.signing()))
+    }
+
+    /// Whether those who agreed, and everybody who still can, are enough.
+    fn could_be_agreed(&self, event: &Event, approval: &Approval) -> Verdict<bool> {
+        let demand = self.unchanged(approval)?;
+        let able = |person: &&PersonId| {
+            let barred = self.stands_in(event, (**person, approval.requester));
+            !barred
+                && !self.has_vote(approval, **person, &demand)
+                && self.could_sign(**person, demand.signing())
+        };
+        let mut best = self.counting(self.people.keys().filter(able), approval.requester);
+        best.extend(self.seats(&demand, approval));
+        Ok(demand.is_met(&best))
     }
 
     /// What the rules demand now, which must be what they demanded when it was asked for.
@@ -156,29 +208,38 @@ impl Auditor {
     }
 
     /// What agreeing and disagreeing have in common.
-    fn voter(&self, event: &Event, (id, parameters): (ApprovalId, Digest)) -> Verdict<PersonId> {
+    fn voter(&self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict<PersonId> {
         let voter = by_person(event)?;
         let approval = self.open(event, id)?;
-        must(voter != approval.requester, Breach::SelfApproval)?;
-        must(self.unchanged(approval)?.is_asked(voter), Breach::NotAnApprover)?;
+        let seat = voted.on_behalf.unwrap_or(voter);
+        must(![voter, seat].contains(&approval.requester), Breach::SelfApproval)?;
+        must(seat == voter || self.stands_in(event, (voter, seat)), Breach::NotADelegate)?;
+        must(self.unchanged(approval)?.is_asked(seat), Breach::NotAnApprover)?;
         approval.is_in_time(event)?;
-        must(parameters == approval.parameters, Breach::OtherParameters)?;
+        must(voted.parameters_sha256 == approval.parameters, Breach::OtherParameters)?;
         Ok(voter)
     }
 
     fn granted(&mut self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict {
-        let voter = self.voter(event, (id, voted.parameters_sha256))?;
+        let voter = self.voter(event, (id, voted))?;
         let signature = voted.signature.as_ref();
         let approval = self.open(event, id)?;
         let demand = self.unchanged(approval)?;
-        must(!self.has_vote(approval, voter, &demand), Breach::AlreadyVoted)?;
+        must(!self.stands_in(event, (voter, approval.requester)), Breach::DelegateOfRequester)?;
+        let seat = voted.on_behalf.unwrap_or(voter);
+        let part = |person| self.has_vote(approval, person, &demand);
+        must(!part(voter) && !part(seat), Breach::AlreadyVoted)?;
         must(!self.is_agreed(&demand, approval), Breach::AlreadyApproved)?;
         self.is_well_signed(voter, signature, demand.signing())?;
         let statement = signature.map(|signature| signature.statement_sha512);
         let other = approval.statement.is_some_and(|before| statement.is_some_and(|it| it != before));
         must(!other, Breach::OtherStatement)?;
+        must(self.could_be_agreed(event, approval)?, Breach::Unsatisfiable)?;
         if let Some(approval) = self.approvals.get_mut(&id) {
-            approval.votes.insert(voter, signature.map(|signature| signature.key_sha256));
+            approval
+                .votes
+                .retain(|other, vote| ![voter, seat].contains(other) && ![voter, seat].contains(&vote.seat));
+            approval.votes.insert(voter, Vote { seat, key: signature.map(|signature| signature.key_sha256) });
             approval.statement = approval.statement.or(statement);
         }
         let approval = self.open(event, id)?;
@@ -188,12 +249,42 @@ impl Auditor {
         Ok(())
     }
 
+    fn vote_revoked(&mut self, event: &Event, (id, revoked): (ApprovalId, &VoteRevoked)) -> Verdict {
+        let voter = by_person(event)?;
+        let approval = self.open(event, id)?;
+        must(approval.votes.contains_key(&voter), Breach::NotVoted)?;
+        approval.is_in_time(event)?;
+        let mut after = approval.clone();
+        after.votes.remove(&voter);
+        let enough = self.demand(&after.action).is_ok_and(|demand| self.is_agreed(&demand, &after));
+        must(revoked.reopened == (after.is_complete && !enough), Breach::WrongReopening)?;
+        if revoked.reopened {
+            (after.deadline, after.is_complete) = (after.pending_until, false);
+        }
+        self.approvals.insert(id, after);
+        Ok(())
+    }
+
+    fn escalated(&mut self, event: &Event, (id, escalated): (ApprovalId, &Escalated)) -> Verdict {
+        by_node(event)?;
+        let approval = self.open(event, id)?;
+        let escalation = approval.escalation.as_ref().ok_or(Breach::WrongEscalation)?;
+        must(escalated.to == escalation.to, Breach::WrongEscalation)?;
+        must(approval.votes.is_empty() && !approval.is_complete, Breach::AlreadyVoted)?;
+        must(event.at >= escalation.at, Breach::TooEarly)?;
+        approval.is_in_time(event)?;
+        if let Some(approval) = self.approvals.get_mut(&id) {
+            approval.escalation = None;
+        }
+        Ok(())
+    }
+
     fn completed(&mut self, event: &Event, (id, approved_until): (ApprovalId, Time)) -> Verdict {
         let approval = self.open(event, id)?;
         let deadline = event.at.plus_seconds(self.unchanged(approval)?.seconds().approved);
         must(approved_until == deadline, Breach::WrongDeadline)?;
         if let Some(approval) = self.approvals.get_mut(&id) {
-            approval.deadline = deadline;
+            (approval.deadline, approval.is_complete) = (deadline, true);
         }
         Ok(())
     }

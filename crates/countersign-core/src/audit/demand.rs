@@ -106,6 +106,13 @@ impl<'a> Demand<'a> {
         self.rules.iter().map(|rule| rule.signature).max().unwrap_or_default()
     }
 
+    /// Who is told when nobody votes in time, and after how many seconds.
+    pub(super) fn escalation(&self) -> Option<(u32, BTreeSet<Name>)> {
+        let asked = || self.rules.iter().filter_map(|rule| rule.escalate.as_ref());
+        let after = asked().map(|escalate| escalate.after_seconds.get()).min()?;
+        Some((after, asked().flat_map(|escalate| escalate.to.iter().cloned()).collect()))
+    }
+
     /// What the rules offer for breaking the glass, if they do.
     pub(super) fn break_glass(&self) -> Option<Offer<'a>> {
         let offers: Vec<_> = self.rules.iter().map(|rule| rule.break_glass.as_ref()).collect();
@@ -157,6 +164,9 @@ impl<'a> Demand<'a> {
             Signing::Required => "signature required\n",
             Signing::Hardware => "signature hardware\n",
         });
+        if let Some((after, groups)) = self.escalation() {
+            line(&mut text, &format!("escalate {after}"), groups.iter());
+        }
         if let Some(heartbeat) = heartbeat {
             text.push_str(&format!("heartbeat {heartbeat}\n"));
         }

@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 
 use crate::action::Action;
 use crate::context::Actor;
+use crate::delegation::Delegated;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
@@ -85,6 +86,8 @@ pub struct Auditor {
     people: BTreeMap<PersonId, Option<Digest>>,
     /// Every voting key there ever was, by its digest: none comes back.
     voting_keys: BTreeMap<Digest, voting_key::Key>,
+    /// Who may agree in whose place, and when, by who is away.
+    delegations: BTreeMap<PersonId, Delegated>,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
     permits: BTreeMap<PermitId, permit::Permit>,
     secrets: BTreeMap<SecretKey, secret::Secret>,
@@ -184,12 +187,16 @@ impl Auditor {
             | Fact::LogDetailsRedacted(..)
             | Fact::LogWitnessLost(..)
             | Fact::LogWitnessRegained(..) => self.log(event, owed),
-            Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
-                self.person(event, owed)
-            }
+            Fact::PersonEnrolled(..)
+            | Fact::PersonClaimed(..)
+            | Fact::PersonRefused(..)
+            | Fact::PersonDelegated(..)
+            | Fact::PersonDelegationEnded(..) => self.person(event, owed),
             Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => self.voting_key(event, owed),
             Fact::ApprovalRequested(..)
             | Fact::ApprovalGranted(..)
+            | Fact::ApprovalVoteRevoked(..)
+            | Fact::ApprovalEscalated(..)
             | Fact::ApprovalCompleted(..)
             | Fact::ApprovalDenied(..)
             | Fact::ApprovalWithdrawn(..)

@@ -136,6 +136,14 @@ impl Found<'_> {
         if rule.approval == Consent::NotRequired && !rule.signature.is_not_required() {
             self.add(place("signature"), "approval is not required, so nobody signs anything".into());
         }
+        if let Some(escalate) = &rule.escalate {
+            self.groups(&place("escalate.to"), &escalate.to);
+            if rule.approval == Consent::NotRequired {
+                self.add(place("escalate"), "approval is not required, so nobody waits for a vote".into());
+            } else if escalate.after_seconds >= rule.pending_seconds {
+                self.add(place("escalate.after_seconds"), "the request has expired by then".into());
+            }
+        }
         rule.break_glass.iter().for_each(|offer| self.break_glass(rule, offer));
     }
 

@@ -17,6 +17,7 @@ use crate::signature::Signing;
 use crate::text::Name;
 
 mod break_glass;
+mod escalate;
 pub mod explain;
 mod flaw;
 pub mod lint;
@@ -28,6 +29,7 @@ mod rules;
 mod tests;
 
 pub use break_glass::{BreakGlass, Breakable};
+pub use escalate::Escalate;
 pub use flaw::Flaw;
 pub use pattern::{NamePattern, ResourcePattern};
 pub use requirement::{Missing, Requirement};
@@ -107,6 +109,9 @@ pub struct Rule {
     /// How people must sign what they agree to.
     #[serde(default, skip_serializing_if = "Signing::is_not_required")]
     pub signature: Signing,
+    /// Who else is told when nobody votes in time; nobody unless it is written out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalate>,
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_seconds: Option<NonZeroU32>,

@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Breakable, Consent, Policy, Quorum, Rule};
+use super::{Breakable, Consent, Escalate, Policy, Quorum, Rule};
 use crate::digest::Digest;
 use crate::id::PersonId;
 use crate::signature::Signing;
@@ -40,6 +40,8 @@ pub struct Requirement {
     pub work_seconds: NonZeroU32,
     /// How people must sign what they agree to.
     pub signature: Signing,
+    /// Who else is told when nobody votes in time.
+    pub escalate: Option<Escalate>,
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     pub heartbeat_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, if all rules offer that.
@@ -74,6 +76,7 @@ impl Requirement {
             start_seconds: rule.start_seconds,
             work_seconds: rule.work_seconds,
             signature: rule.signature,
+            escalate: rule.escalate.clone(),
             heartbeat_seconds: rule.heartbeat_seconds,
             break_glass: rule.break_glass.as_ref().map(Breakable::of),
         }
@@ -93,6 +96,7 @@ impl Requirement {
             start_seconds: self.start_seconds.min(other.start_seconds),
             work_seconds: self.work_seconds.min(other.work_seconds),
             signature: self.signature.max(other.signature),
+            escalate: Escalate::both(self.escalate, other.escalate),
             heartbeat_seconds: self.heartbeat_seconds.into_iter().chain(other.heartbeat_seconds).min(),
             break_glass: Breakable::both(self.break_glass, other.break_glass),
             ..self
@@ -119,6 +123,7 @@ impl Requirement {
         if !self.signature.is_not_required() {
             text.push_str(&format!("signature {}\n", self.signature));
         }
+        self.escalate.iter().for_each(|escalate| text.push_str(&escalate.line()));
         if let Some(seconds) = self.heartbeat_seconds {
             text.push_str(&format!("heartbeat {seconds}\n"));
         }

@@ -273,3 +273,37 @@ fn many_rules_are_possible_as_long_as_few_of_them_meet() {
     let length = policy.rules.len();
     assert_eq!(flaws, [alloc::format!("rules: names {length}; at most 16384 are possible")]);
 }
+
+#[test]
+fn an_escalation_that_tells_nobody_in_time_is_a_flaw() {
+    let mut policy = policy();
+    let escalate = |after: u32, to: &[&str]| {
+        let escalate = serde_json::json!({ "after_seconds": after, "to": to });
+        Some(serde_json::from_value(escalate).unwrap())
+    };
+    policy.rules[1].escalate = escalate(3600, &["somebody"]);
+    policy.rules[2].escalate = escalate(60, &["auditors"]);
+    policy.rules[3].escalate = escalate(60, &["auditors"]);
+    let flaws: alloc::vec::Vec<_> = policy.flaws().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        flaws,
+        [
+            "rules.rotate.escalate.to: unknown group `somebody`; the groups are approvers, auditors, engineers",
+            "rules.rotate.escalate.after_seconds: the request has expired by then",
+            "rules.ping.escalate: approval is not required, so nobody waits for a vote",
+        ]
+    );
+}
+
+#[test]
+fn the_earliest_escalation_holds_and_everybody_is_told() {
+    let plain = demanded(&policy());
+    let mut first = policy();
+    first.rules[2].escalate =
+        Some(serde_json::from_value(serde_json::json!({ "after_seconds": 90, "to": ["auditors"] })).unwrap());
+    assert_ne!(demanded(&first).digest(), plain.digest());
+    let mut both =
+        with_second_rule(&serde_json::json!({ "escalate": { "after_seconds": 60, "to": ["approvers"] } }));
+    both.rules[2].escalate = first.rules[2].escalate.clone();
+    assert_eq!(demanded(&both).escalate.unwrap().line(), "escalate 60 approvers,auditors\n");
+}

@@ -14,8 +14,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::approval;
+use crate::approval::{self, Ballot};
 use crate::context::{Actor, Context};
+use crate::delegation::Delegate;
 use crate::digest::Digest;
 use crate::domain::{self, Command, Event, apply, decide};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
@@ -181,7 +182,10 @@ impl Trial {
                 action: step.action()?,
                 parameters_sha256: step.parameters_sha256(),
             }),
-            Verb::Approve => Command::Approve(approval()?.into()),
+            Verb::Approve => Command::Approve(self.ballot(step)?),
+            Verb::Revoke => Command::RevokeVote(approval()?),
+            Verb::Delegate => Command::Delegate(self.delegate(step)?),
+            Verb::Undelegate => Command::EndDelegation,
             Verb::Deny => Command::Deny(approval()?),
             Verb::Withdraw => Command::Withdraw(approval()?),
             Verb::Reserve => Command::ReservePermit(Reserve {
@@ -198,6 +202,17 @@ impl Trial {
             }),
             Verb::Activate => Command::ActivatePolicy(self.activation(step)?),
         })
+    }
+
+    fn ballot(&self, step: &Step) -> Result<Ballot, Unplayable> {
+        let on_behalf = step.person.as_deref().map(|name| self.person(name)).transpose()?;
+        Ok(Ballot { on_behalf, ..self.approval(step.approval.as_deref())?.into() })
+    }
+
+    fn delegate(&self, step: &Step) -> Result<Delegate, Unplayable> {
+        let left_out = || Unplayable("name the `person` who stands in, and `until` when".into());
+        let to = self.person(step.person.as_deref().ok_or_else(left_out)?)?;
+        Ok(Delegate { to, from: None, until: step.until.ok_or_else(left_out)? })
     }
 
     fn claim(&self, step: &Step) -> Result<ClaimCredential, Unplayable> {

@@ -22,10 +22,16 @@ pub enum Verb {
     Claim,
     /// Asks for approval of `action` with `parameters`.
     Request,
-    /// Agrees to `approval`.
+    /// Agrees to `approval`, in the place of `person` where one is named.
     Approve,
     /// Disagrees with `approval`.
     Deny,
+    /// Takes the vote on `approval` back.
+    Revoke,
+    /// Lets `person` agree in one's place, until `until`.
+    Delegate,
+    /// Ends that before its time.
+    Undelegate,
     /// Takes `approval` back.
     Withdraw,
     /// Asks for leave to execute `action` with `parameters` now, on `approval` where one is named.
@@ -70,6 +76,9 @@ pub struct Step {
     /// The person, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
     /// How the work ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -55,7 +55,7 @@ impl Book {
             entries: Vec::new(),
             details: BTreeMap::new(),
             lost: BTreeSet::new(),
-            blobs: stage::policies()
+            blobs: stage::known_policies()
                 .into_iter()
                 .map(|policy| (stage::policy_digest(&policy), policy))
                 .collect(),
@@ -252,7 +252,8 @@ impl Book {
     /// When time alone will next change the subject, as it says itself.
     pub(crate) fn deadline(&self, subject: &Subject) -> Option<Time> {
         match self.whole.item(subject)? {
-            Item::Approval(approval) => approval.deadline(),
+            Item::Person(person) => person.deadline(),
+            Item::Approval(approval) => approval.next_deadline(),
             Item::Permit(permit) => permit.deadline(),
             Item::Rotation(rotation) => rotation.deadline(),
             _ => None,

@@ -39,7 +39,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 /// An event with its policy, which golden histories draw from the stage.
 fn resolved(mut event: Event) -> Event {
-    let known = |digest| stage::policies().into_iter().find(|policy| stage::policy_digest(policy) == digest);
+    let known =
+        |digest| stage::known_policies().into_iter().find(|policy| stage::policy_digest(policy) == digest);
     if let Some(digest) = event.unresolved() {
         let policy: Policy =
             known(digest).unwrap_or_else(|| panic!("no policy on the stage has the digest {digest}"));
@@ -50,7 +51,7 @@ fn resolved(mut event: Event) -> Event {
 
 /// What tells one variant of an event from another: its choices, not its ids, times and numbers.
 fn variant(data: &Value) -> String {
-    const CHOICES: [&str; 6] = ["bootstrap", "cause", "code", "outcome", "why", "target"];
+    const CHOICES: [&str; 7] = ["bootstrap", "cause", "code", "outcome", "reopened", "why", "target"];
     let of = |(key, value): (&String, &Value)| match value {
         Value::Null => format!("{key}=null "),
         Value::Object(_) if key == "signature" => "signed ".to_owned(),

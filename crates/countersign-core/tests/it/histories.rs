@@ -23,14 +23,19 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
+use crate::script::life::{delegating, in_place_of};
 use crate::script::{self, handing_over, witness};
 use crate::signing;
-use crate::stage::{self, ACTIONS, ACTIVATE, ANA, BEN, CHLOE, EVE, REDACT, ROTATE_LOG_KEY};
+use crate::stage::{self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, EVE, PAYOUT, REDACT, ROTATE_LOG_KEY};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
     let anybody = (1..=7_u128).prop_map(|number| Actor::Person(PersonId(number)));
     prop_oneof![6 => Just(Actor::Person(ANA)), 6 => anybody, 1 => Just(Actor::Node)]
+}
+
+fn person() -> impl Strategy<Value = PersonId> {
+    (1..=7_u128).prop_map(PersonId)
 }
 
 /// What becomes of a task the runner attempts.
@@ -66,6 +71,18 @@ enum Move {
     Approve(Actor, Index),
     Deny(Actor, Index),
     Withdraw(Actor, Index),
+    /// In whose place.
+    ApproveFor(Actor, Index, PersonId),
+    Revoke(Actor, Index),
+    /// To whom, from and until so many seconds from now.
+    Delegate(Actor, PersonId, u32, u32),
+    EndDelegation(Actor),
+    /// Under a policy that tells others, nobody votes.
+    NobodyVotes,
+    /// Chloe agrees, and takes it back.
+    TakeBack,
+    /// Ben lets Aud agree in his place.
+    BenIsAway,
     /// With which approval, if any, for its own action or another, with its own parameters or others.
     Reserve(Actor, Option<Index>, Option<usize>, bool),
     StartPermit(Actor, Index),
@@ -133,6 +150,15 @@ fn a_move() -> impl Strategy<Value = Move> {
         8 => (who(), index()).prop_map(|(who, nth)| Move::Approve(who, nth)),
         2 => (who(), index()).prop_map(|(who, nth)| Move::Deny(who, nth)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::Withdraw(who, nth)),
+        2 => (who(), index(), person()).prop_map(|(who, nth, whose)| Move::ApproveFor(who, nth, whose)),
+        2 => index().prop_map(|nth| Move::ApproveFor(Actor::Person(AUD), nth, BEN)),
+        2 => (who(), index()).prop_map(|(who, nth)| Move::Revoke(who, nth)),
+        1 => (who(), person(), 0..3_u32, prop::sample::select(vec![1_u32, 60, 3_600]))
+            .prop_map(|(who, to, from, until)| Move::Delegate(who, to, from * 60, until)),
+        1 => who().prop_map(Move::EndDelegation),
+        2 => Just(Move::BenIsAway),
+        1 => Just(Move::NobodyVotes),
+        1 => Just(Move::TakeBack),
         6 => (who(), prop::option::weighted(0.9, index()), prop::option::weighted(0.1, action()), prop::bool::weighted(0.9))
             .prop_map(|(who, approval, action, own)| Move::Reserve(who, approval, action, own)),
         4 => (who(), index()).prop_map(|(who, nth)| Move::StartPermit(who, nth)),
@@ -143,12 +169,12 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Reconcile(who, nth, good)),
         1 => (who(), 0..3_usize).prop_map(|(who, number)| Move::NamePermitKey(who, number)),
         4 => (who(), index(), 4..8_u32).prop_map(|(who, nth, overlap)| Move::StartRotation(who, nth, overlap)),
-        1 => (who(), index()).prop_map(|(who, nth)| Move::Abort(who, nth)),
+        3 => (who(), index()).prop_map(|(who, nth)| Move::Abort(who, nth)),
         6 => (index(), fate()).prop_map(|(nth, fate)| Move::Perform(nth, fate)),
         5 => (1..24_u8, prop::sample::select(vec![250_i64, 1_000, 5_000]), fate())
             .prop_map(|(rounds, pause, fate)| Move::Work(rounds, pause, fate)),
         2 => index().prop_map(Move::Elapse),
-        2 => (who(), index(), 0..5_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
+        2 => (who(), index(), 0..6_usize).prop_map(|(who, nth, policy)| Move::Activate(who, nth, policy)),
         1 => (who(), index(), 0..3_usize, 0..4_usize)
             .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
         1 => Just(Move::HandOver),
@@ -160,7 +186,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (who(), key(), prop::option::of(index())).prop_map(|(who, key, nth)| Move::RevokeKey(who, key, nth)),
         1 => key().prop_map(|key| Move::RevokeKey(Actor::Person(key.0), key, None)),
         3 => (0..2_usize).prop_map(Move::Prepare),
-        3 => Just(Move::Rotate),
+        5 => Just(Move::Rotate),
         1 => (1..=7_u128).prop_map(|number| Move::Note(PersonId(number))),
         1 => prop_oneof![Just(Actor::Node), who()].prop_map(Move::Census),
         1 => (prop_oneof![9 => Just(Actor::Node), 1 => who()], any::<bool>())
@@ -226,6 +252,11 @@ impl Play {
                 let enrolling = approval.map(|id| signing::enrolling((*person, *number), id));
                 self.submit(Actor::Person(ANA), enrolling);
             }
+            Move::NobodyVotes => self.nobody_votes(),
+            Move::TakeBack => {
+                let revoke = self.agreed(numbered(PAYOUT)).map(Command::RevokeVote);
+                self.submit(Actor::Person(CHLOE), revoke);
+            }
             Move::HandOver => {
                 let approval = self.agreed(numbered(ROTATE_LOG_KEY));
                 let keys = self.book.whole.log().map_or(0, |log| log.keys.len());
@@ -265,6 +296,13 @@ impl Play {
             Move::Approve(who, index) => (*who, approval(index).map(|id| Command::Approve(id.into()))),
             Move::Deny(who, index) => (*who, approval(index).map(Command::Deny)),
             Move::Withdraw(who, index) => (*who, approval(index).map(Command::Withdraw)),
+            Move::ApproveFor(who, index, whose) => (*who, approval(index).map(|id| in_place_of(*whose, id))),
+            Move::Revoke(who, index) => (*who, approval(index).map(Command::RevokeVote)),
+            Move::Delegate(who, to, from, until) => {
+                (*who, Some(delegating(&self.book, (*to, *from, *until))))
+            }
+            Move::EndDelegation(who) => (*who, Some(Command::EndDelegation)),
+            Move::BenIsAway => (Actor::Person(BEN), Some(delegating(&self.book, (AUD, 0, 600)))),
             Move::Reserve(who, index, other, own) => (*who, Some(self.reserve(*index, *other, *own))),
             Move::StartPermit(who, index) => (*who, permit(index).map(Command::StartPermit)),
             Move::ReleasePermit(who, index) => (*who, permit(index).map(Command::ReleasePermit)),
@@ -325,10 +363,25 @@ impl Play {
         self.submit(Actor::Person(ANA), Some(self.redact(id, of)));
     }
 
+    fn nobody_votes(&mut self) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(Actor::Person(ANA), approval.map(|id| script::activation(stage::escalating(), id)));
+        self.submit(Actor::Person(ANA), Some(request(numbered(PAYOUT))));
+        let asked = self.approvals.last().map(|(id, _)| Command::Elapse(Subject::Approval(*id)));
+        self.book.commit();
+        self.book.now = self.book.now.plus_seconds(600);
+        self.submit(Actor::Node, asked);
+    }
+
     fn subjects(&self) -> Vec<Subject> {
         let approvals = self.approvals.iter().map(|(id, _)| Subject::Approval(*id));
         let permits = self.permits.iter().copied().map(Subject::Permit);
-        approvals.chain(permits).chain(self.rotations.iter().copied().map(Subject::Rotation)).collect()
+        let people = stage::ENROLLED.into_iter().map(Subject::Person);
+        approvals
+            .chain(permits)
+            .chain(people)
+            .chain(self.rotations.iter().copied().map(Subject::Rotation))
+            .collect()
     }
 
     /// A request of Ana's that Ben and Chloe agree to.
@@ -395,7 +448,7 @@ impl Play {
 
     /// Lets a world that does everything it is asked bring all to its end.
     fn come_to_rest(&mut self) {
-        for _ in 0..200 {
+        for _ in 0..300 {
             self.work((1, 0), Fate::Succeeds);
             self.book.commit();
             if self.book.next_due().is_none() {
@@ -435,7 +488,7 @@ fn start(permit: PermitId, overlap_seconds: u32) -> Command {
 }
 
 fn activate(approval: ApprovalId, policy: usize) -> Command {
-    let policy = stage::policies()[policy].clone();
+    let policy = stage::known_policies()[policy].clone();
     let policy_sha256 = stage::policy_digest(&policy);
     let parameters_sha256 = stage::parameters();
     Command::ActivatePolicy(ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 })
@@ -451,7 +504,7 @@ fn note(person: PersonId, until: Time) -> Command {
 fn histories_reach_every_kind_of_event_and_every_stage() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         let moves = histories().new_tree(&mut runner).unwrap().current();
         let mut play = Play::new();
         moves.iter().for_each(|it| play.play(it));

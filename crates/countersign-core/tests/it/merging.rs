@@ -21,15 +21,19 @@ fn rule() -> impl Strategy<Value = Rule> {
     let environment = prop::sample::select(vec!["production", "*"]);
     let seconds = prop::array::uniform4(1..100_u32);
     let signature = prop::sample::select(vec!["not-required", "required", "hardware"]);
-    let rest = (seconds, prop::option::weighted(0.8, offer()), signature);
+    let offer = prop::option::weighted(0.8, offer());
+    let rest = (seconds, offer, signature, prop::option::of((1..100_u32, groups())));
     (groups(), groups(), quorum, (pattern, environment), rest).prop_map(
-        |(requesters, executors, quorum, (resource, environment), (seconds, offer, signature))| {
+        |(requesters, executors, quorum, (resource, environment), (seconds, offer, signature, escalate))| {
+            let escalate =
+                escalate.map(|(after, to)| serde_json::json!({ "after_seconds": after, "to": to }));
             let approval = if quorum.is_empty() { "not-required" } else { "required" };
             let rule = serde_json::json!({
                 "name": "unnamed", "verb": "override", "resource": resource, "environment": environment,
                 "patterns": true, "requesters": requesters, "executors": executors, "approval": approval,
                 "quorum": quorum, "pending_seconds": seconds[0], "approved_seconds": seconds[1],
                 "start_seconds": seconds[2], "work_seconds": seconds[3], "break_glass": offer,
+                "escalate": escalate,
                 "signature": if quorum.is_empty() { "not-required" } else { signature },
             });
             serde_json::from_value(rule).unwrap()
@@ -49,9 +53,13 @@ fn offer() -> impl Strategy<Value = serde_json::Value> {
 }
 
 /// Whoever may break the glass under the later demand could under the earlier one, for as long at most, and it is reviewed by as many
-/// and as soon at least.
+/// and as soon at least; and whoever is told that nobody votes is told no later.
 fn never_weakens(before: (&Policy, &Requirement), after: (&Policy, &Requirement)) {
     let ((old, before), (new, after)) = (before, after);
+    if let Some(told) = &before.escalate {
+        let still = after.escalate.as_ref().expect("another rule does not silence one that tells");
+        assert!(still.after_seconds <= told.after_seconds && still.to.is_superset(&told.to));
+    }
     let Some(after) = &after.break_glass else { return };
     let before = before.break_glass.as_ref().expect("a rule cannot offer what another does not");
     for person in ENROLLED {

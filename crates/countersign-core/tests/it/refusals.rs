@@ -16,6 +16,7 @@ use countersign_core::rotation::{Attempt, Parameters, Report, Stage, Start, Step
 use countersign_core::{Actor, Command, Refusal, Subject, approval};
 
 use crate::book::Book;
+use crate::script::life::{delegating, in_place_of};
 use crate::script::{
     activation, approved, attempt, elapsed, finished, handing_over, lively, permit_key, prepared, reconcile,
     redaction, requested, reserved, rotating, stage_of, task, witness, work,
@@ -380,8 +381,24 @@ fn ballot(vote: &dyn Fn(ApprovalId) -> Command) -> Walk {
 fn approve() -> Walk {
     let mut walk = ballot(&|id| Command::Approve(id.into()));
     let id = requested(&mut walk.book, ROTATE);
+    walk.refused(AUD, &in_place_of(ANA, id), "approval/self_approval");
+    walk.happens(ANA, &delegating(&walk.book, (BEN, 0, 60)));
+    walk.refused(BEN, &in_place_of(CHLOE, id), "approval/delegate_of_requester");
+    walk.refused(BEN, &Command::Approve(id.into()), "approval/delegate_of_requester");
+    walk.refused(AUD, &in_place_of(CHLOE, id), "approval/not_a_delegate");
+    walk.refused(CHLOE, &Command::Approve(id.into()), "approval/unsatisfiable");
+    walk.happens(ANA, &Command::EndDelegation);
+    walk.happens(CHLOE, &delegating(&walk.book, (AUD, 60, 120)));
+    walk.refused(AUD, &in_place_of(CHLOE, id), "approval/not_a_delegate");
+    walk.book.now = walk.book.now.plus_seconds(60);
+    walk.happens(AUD, &delegating(&walk.book, (DAN, 0, 60)));
+    walk.refused(DAN, &in_place_of(CHLOE, id), "approval/not_a_delegate");
+    walk.refused(DAN, &in_place_of(AUD, id), "approval/not_an_approver");
     walk.happens(BEN, &Command::Approve(id.into()));
     walk.refused(BEN, &Command::Approve(id.into()), "approval/already_voted");
+    let other = requested(&mut walk.book, ROTATE);
+    walk.happens(AUD, &in_place_of(CHLOE, other));
+    walk.refused(CHLOE, &Command::Approve(other.into()), "approval/already_voted");
     walk.happens(CHLOE, &Command::Approve(id.into()));
     walk.refused(CHLOE, &Command::Approve(id.into()), "approval/already_voted");
     walk.happens(Actor::Node, &stage::claiming(EVE));
@@ -393,6 +410,59 @@ fn deny() -> Walk {
     let mut walk = ballot(&Command::Deny);
     let id = approved(&mut walk.book, ROTATE);
     walk.happens(BEN, &Command::Deny(id));
+    walk
+}
+
+fn revoke() -> Walk {
+    let mut walk = walk();
+    let id = requested(&mut walk.book, PAYOUT);
+    walk.refused(Actor::Node, &Command::RevokeVote(ApprovalId(9)), "approval/approval_not_found");
+    walk.refused(Actor::Node, &Command::RevokeVote(id), "approval/not_a_person");
+    walk.refused(BEN, &Command::RevokeVote(id), "approval/not_voted");
+    walk.happens(BEN, &Command::Approve(id.into()));
+    walk.happens(BEN, &Command::RevokeVote(id));
+    walk.refused(BEN, &Command::RevokeVote(id), "approval/not_voted");
+    let consumed = approved(&mut walk.book, PAYOUT);
+    reserved(&mut walk.book, (ANA, PAYOUT), Some(consumed));
+    walk.refused(BEN, &Command::RevokeVote(consumed), "approval/approval_consumed");
+    let denied = approved(&mut walk.book, PAYOUT);
+    walk.happens(CHLOE, &Command::Deny(denied));
+    walk.refused(BEN, &Command::RevokeVote(denied), "approval/approval_denied");
+    let withdrawn = approved(&mut walk.book, PAYOUT);
+    walk.happens(ANA, &Command::Withdraw(withdrawn));
+    walk.refused(BEN, &Command::RevokeVote(withdrawn), "approval/approval_withdrawn");
+    let late = approved(&mut walk.book, PAYOUT);
+    walk.book.now = walk.book.now.plus_seconds(600);
+    walk.refused(BEN, &Command::RevokeVote(late), "approval/approval_expired");
+    walk
+}
+
+fn delegate() -> Walk {
+    let mut walk = walk();
+    let to = |walk: &Walk, whom, until| delegating(&walk.book, (whom, 0, until));
+    let day = 24 * 3_600;
+    walk.refused(Actor::Node, &to(&walk, NOBODY, 0), "delegation/not_a_person");
+    walk.refused(EVE, &to(&walk, NOBODY, 0), "delegation/unclaimed");
+    walk.refused(BEN, &to(&walk, NOBODY, 0), "delegation/unknown_delegate");
+    walk.refused(BEN, &to(&walk, EVE, 0), "delegation/unknown_delegate");
+    walk.refused(BEN, &to(&walk, BEN, 0), "delegation/delegated_to_oneself");
+    walk.refused(BEN, &to(&walk, AUD, 0), "delegation/wrong_period");
+    walk.refused(BEN, &to(&walk, AUD, 90 * day + 1), "delegation/wrong_period");
+    walk.happens(BEN, &to(&walk, AUD, 90 * day));
+    walk.refused(BEN, &to(&walk, DAN, 60), "delegation/already_delegated");
+    walk
+}
+
+fn end_delegation() -> Walk {
+    let mut walk = walk();
+    walk.refused(Actor::Node, &Command::EndDelegation, "delegation/not_a_person");
+    walk.refused(EVE, &Command::EndDelegation, "delegation/unclaimed");
+    walk.refused(BEN, &Command::EndDelegation, "delegation/not_delegated");
+    walk.happens(BEN, &delegating(&walk.book, (AUD, 0, 60)));
+    walk.book.now = walk.book.now.plus_seconds(60);
+    walk.refused(BEN, &Command::EndDelegation, "delegation/not_delegated");
+    walk.happens(BEN, &delegating(&walk.book, (AUD, 0, 60)));
+    walk.happens(BEN, &Command::EndDelegation);
     walk
 }
 
@@ -706,6 +776,9 @@ walks! {
     request = a_request_is_refused_in_order,
     approve = agreeing_is_refused_in_order,
     deny = disagreeing_is_refused_in_order,
+    revoke = taking_a_vote_back_is_refused_in_order,
+    delegate = a_delegation_is_refused_in_order,
+    end_delegation = ending_a_delegation_is_refused_in_order,
     withdraw = withdrawing_is_refused_in_order,
     reserve = a_reservation_is_refused_in_order,
     start = a_start_is_refused_in_order,

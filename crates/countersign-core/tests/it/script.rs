@@ -18,6 +18,8 @@ use countersign_core::rotation::{
 };
 use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 
+pub(crate) mod life;
+
 use crate::book::Book;
 use crate::signing;
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
@@ -38,6 +40,7 @@ pub(crate) fn everything() -> Book {
     permits_that_must_give_signs_of_life(&mut book);
     book.must(Actor::Node, &permit_key(1));
     signing::signed_votes(&mut book);
+    life::life(&mut book);
     book.commit();
     book
 }

@@ -90,6 +90,19 @@ pub(crate) fn policies() -> [Policy; 5] {
     [policy(), stricter, without_ben, crate::signing::policy(), without_payouts]
 }
 
+/// The policy, but engineers are told of a payout on which nobody votes within ten minutes.
+pub(crate) fn escalating() -> Policy {
+    let mut policy = policy();
+    let escalate = serde_json::json!({ "after_seconds": 600, "to": ["auditors", "engineers"] });
+    policy.rules[2].escalate = Some(serde_json::from_value(escalate).unwrap());
+    policy
+}
+
+/// Every policy that is ever in force on the stage.
+pub(crate) fn known_policies() -> Vec<Policy> {
+    policies().into_iter().chain([escalating()]).collect()
+}
+
 /// Stands for the SHA-256 of a policy's canonical bytes.
 pub(crate) fn policy_digest(policy: &Policy) -> Digest {
     Digest::of(&serde_json::to_vec(policy).unwrap())

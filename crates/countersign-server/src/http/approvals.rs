@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use countersign_api::approval::{Approval, RequestApproval, Vote};
+use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote};
 use countersign_api::{Page, Reason};
-use countersign_core::approval::{self, End};
+use countersign_core::approval::{self, End, Outlook};
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::{Policy, Requirement};
+use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
 
 use super::address::{Asked, Named};
@@ -69,20 +70,36 @@ pub(super) async fn show(
     let Some(Item::Approval(approval)) = lists::one(&app, subject).await? else {
         return Err(caller.misses(&app, ("approval", &id)));
     };
-    caller.sees(&app, |policy, me| concerns(policy, &approval, me))?;
+    let (state, now) = (app.engine.state(), app.engine.now());
+    caller.sees(&app, |policy, me| {
+        concerns(policy, &approval, me) || stands_in(&state, &approval, (me, now))
+    })?;
     let bound = Bound::of(&app.engine, id).await?;
     let known = app.known().await;
     Ok(Json(show_approval(&app, &known, (&approval, bound))))
 }
 
-/// Agree.
-#[utoipa::path(post, path = "/admin/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
+/// Agree, in one's own place or in that of somebody who delegated it.
+#[utoipa::path(post, path = "/admin/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = Approval)))]
 pub(super) async fn approve(
+    State(app): State<App>,
+    Named(id): Named<String>,
+    post: Post<Approve>,
+) -> Result<Json<Approval>, Rejected> {
+    let Post { sender, body: Approve { on_behalf, reason } } = post;
+    let on_behalf = on_behalf.map(|person| person.parse().map_err(Rejected::malformed)).transpose()?;
+    let ballot = approval::Ballot { on_behalf, ..parse(&id)?.into() };
+    decide(&app, Command::Approve(ballot), Post { sender, body: Reason { reason } }).await
+}
+
+/// Take one's own vote back, until the request has ended.
+#[utoipa::path(post, path = "/admin/approvals/{id}/revoke", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
+pub(super) async fn revoke(
     State(app): State<App>,
     Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
-    decide(&app, Command::Approve(parse(&id)?.into()), post).await
+    decide(&app, Command::RevokeVote(parse(&id)?), post).await
 }
 
 /// Disagree, finally.
@@ -124,6 +141,18 @@ fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) ->
     approval.requester == person || requirement.is_some_and(acts)
 }
 
+/// Whoever may agree in somebody's place may see to what.
+fn stands_in(
+    state: &countersign_core::State,
+    approval: &approval::Approval,
+    (me, now): (PersonId, Time),
+) -> bool {
+    let Some(in_force) = state.policy() else { return false };
+    let Some(requirement) = in_force.policy.requirement(&approval.action) else { return false };
+    let mut away = state.people().map(|(id, _)| *id).filter(|person| state.is_delegate(me, (*person, now)));
+    away.any(|person| requirement.may_approve(&in_force.policy, person))
+}
+
 fn parse(id: &str) -> Result<ApprovalId, Rejected> {
     id.parse().map_err(Rejected::malformed)
 }
@@ -153,10 +182,7 @@ fn show_approval(
     (approval, bound): (&approval::Approval, Option<Bound>),
 ) -> Approval {
     let (state, now) = (app.engine.state(), app.engine.now());
-    let lacking = state.policy().filter(|_| approval.ended.is_none()).and_then(|in_force| {
-        let requirement = in_force.policy.requirement(&approval.action)?;
-        Some(approval.missing(&state, &in_force.policy, &requirement))
-    });
+    let outlook = approval.outlook(&state, now);
     let (parameters, reason) = bound.map_or((None, None), |bound| (Some(bound.parameters), bound.reason));
     Approval {
         id: approval.id.to_string(),
@@ -169,16 +195,35 @@ fn show_approval(
         rules: approval.rules.iter().map(ToString::to_string).collect(),
         requested_at: approval.requested_at.to_string(),
         expires_at: approval.deadline().map(|deadline| deadline.to_string()),
-        votes: approval
-            .votes
-            .iter()
-            .map(|vote| Vote { person: person(vote.person, known), at: vote.at.to_string() })
-            .collect(),
-        missing: missing(&lacking.unwrap_or_default(), known),
+        votes: approval.votes.iter().map(|vote| show_vote(vote, known)).collect(),
+        missing: missing(&outlook.missing, known),
+        stuck: stuck(&outlook, known),
+        escalation: approval.escalation.as_ref().map(|escalation| Escalation {
+            at: escalation.at.to_string(),
+            to: escalation.to.iter().map(ToString::to_string).collect(),
+            told_at: approval.escalated_at.map(|at| at.to_string()),
+        }),
         permit: match approval.ended {
             Some((End::Consumed { permit: Some(permit) }, _)) => Some(permit.to_string()),
             _ => None,
         },
         correlation: approval.correlation.to_string(),
     }
+}
+
+fn show_vote(vote: &approval::Vote, known: &Known) -> Vote {
+    Vote {
+        person: person(vote.person, known),
+        at: vote.at.to_string(),
+        on_behalf: vote.on_behalf.map(|id| person(id, known)),
+    }
+}
+
+fn stuck(outlook: &Outlook, known: &Known) -> Option<Stuck> {
+    let code = match outlook {
+        Outlook { policy_changed: true, .. } => "policy_changed",
+        outlook if outlook.is_stuck() => "unsatisfiable",
+        _ => return None,
+    };
+    Some(Stuck { code: code.to_owned(), missing: missing(&outlook.unfillable, known) })
 }

@@ -44,6 +44,7 @@ const SCHEME: &str = "credential";
     components(schemas(Problem)),
     tags(
         (name = "approvals", description = "Requests for approval and the votes on them."),
+        (name = "delegations", description = "Who may agree in whose place."),
         (name = "permits", description = "Single-use leave to execute one action now."),
         (name = "access", description = "Whether somebody could do something now (`OpenID` `AuthZEN` 1.0). Unknown fields are ignored here."),
         (name = "rotations", description = "Rotations of governed secrets and the secrets' versions."),

@@ -9,7 +9,7 @@
 //! - `meter`: what is counted
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -33,6 +33,7 @@ mod address;
 mod approvals;
 mod body;
 mod contract;
+mod delegations;
 mod entries;
 mod envelope;
 mod evidence;
@@ -106,7 +107,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(approvals::show))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::deny))
+        .routes(routes!(approvals::revoke))
         .routes(routes!(approvals::withdraw))
+        .routes(routes!(delegations::list, delegations::delegate))
+        .routes(routes!(delegations::end))
         .routes(routes!(permits::list, permits::reserve))
         .routes(routes!(permits::show))
         .routes(routes!(permits::start))

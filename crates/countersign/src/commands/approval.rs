@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use countersign_api::Page;
-use countersign_api::approval::{Approval, RequestApproval};
+use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote};
+use countersign_api::delegation::Delegate;
 
+use super::delegation;
 use super::{Session, more, name, spoken};
 use crate::cli::{Action, Listed, Why};
 use crate::failure::{Failure, Kind};
@@ -29,6 +31,33 @@ pub(crate) enum Verb {
     /// Agree to a request of somebody else.
     Approve {
         id: String,
+        /// In whose place, if not in your own: the id of somebody who delegated that to you.
+        #[arg(long = "for", value_name = "PERSON")]
+        on_behalf: Option<String>,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Take your own vote back, before the approval is used.
+    Revoke {
+        id: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Let somebody else agree in your place while you are away.
+    Delegate {
+        /// Who may, by id.
+        person: String,
+        /// From when on (RFC 3339); at once unless told otherwise.
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Until when (RFC 3339), at most 90 days from the beginning.
+        #[arg(long, value_name = "TIME")]
+        until: String,
+    },
+    /// Who may agree in whose place.
+    Delegations,
+    /// End your own delegation before its time.
+    Undelegate {
         #[command(flatten)]
         why: Why,
     },
@@ -64,7 +93,15 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             let (action, parameters, reason) = (action.wire(), parameters.read()?, why.reason);
             client.request_approval(&RequestApproval { action, parameters, reason }).await?
         }
-        Verb::Approve { id, why } => client.approve(&id, &why.wire()).await?,
+        Verb::Approve { id, on_behalf, why } => {
+            client.vote(&id, &Approve { on_behalf, reason: why.reason }).await?
+        }
+        Verb::Revoke { id, why } => client.revoke_vote(&id, &why.wire()).await?,
+        Verb::Delegate { person: to, from, until } => {
+            return delegation::begin(session, &Delegate { to, from, until }).await;
+        }
+        Verb::Delegations => return delegation::list(session).await,
+        Verb::Undelegate { why } => return delegation::end(session, &why.wire()).await,
         Verb::Deny { id, why } => client.deny(&id, &why.wire()).await?,
         Verb::Withdraw { id, why } => client.withdraw(&id, &why.wire()).await?,
         Verb::List(listed) => return session.output.show(&client.approvals(&listed.listing()).await?, table),
@@ -106,8 +143,30 @@ fn table(page: &Page<Approval>) -> String {
     table.render() + &more(page.next.as_ref())
 }
 
+fn vote(vote: &Vote) -> String {
+    let place = vote.on_behalf.as_ref().map(|person| format!(" in place of {}", name(person)));
+    format!("{}{} at {}", name(&vote.person), place.unwrap_or_default(), vote.at)
+}
+
+/// Why nothing can come of it.
+fn stuck(stuck: &Stuck) -> String {
+    let lacking = stuck.missing.iter().map(|missing| format!("{} of {}", missing.needed, missing.group));
+    match stuck.code.as_str() {
+        "policy_changed" => "the rules have changed: make a new request".to_owned(),
+        _ => format!("nobody there is could be {}", lacking.collect::<Vec<_>>().join(" and ")),
+    }
+}
+
+fn escalation(escalation: &Escalation) -> String {
+    let to = escalation.to.join(", ");
+    match &escalation.told_at {
+        Some(told) => format!("nobody voted: {to} told at {told}"),
+        None => format!("to {to} at {}", escalation.at),
+    }
+}
+
 fn show(approval: &Approval) -> String {
-    let votes = approval.votes.iter().map(|vote| format!("{} at {}", name(&vote.person), vote.at));
+    let votes = approval.votes.iter().map(vote);
     let missing = approval.missing.iter().map(|missing| {
         let could: Vec<&str> = missing.could.iter().map(name).collect();
         format!("{} of {}: {}", missing.needed, missing.group, could.join(", "))
@@ -124,6 +183,8 @@ fn show(approval: &Approval) -> String {
         ("expires", approval.expires_at.clone().unwrap_or_default()),
         ("approved by", votes.collect::<Vec<_>>().join("; ")),
         ("still needs", missing.collect::<Vec<_>>().join("; ")),
+        ("stuck", approval.stuck.as_ref().map(stuck).unwrap_or_default()),
+        ("escalates", approval.escalation.as_ref().map(escalation).unwrap_or_default()),
         ("permit", approval.permit.clone().unwrap_or_default()),
     ])
 }

@@ -11,6 +11,7 @@ use crate::output::Output;
 
 pub(crate) mod approval;
 pub(crate) mod completions;
+mod delegation;
 pub(crate) mod entry;
 pub(crate) mod evidence;
 pub(crate) mod follow;

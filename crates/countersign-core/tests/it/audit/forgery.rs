@@ -84,7 +84,7 @@ fn decoded(entry: &Value) -> Option<Event> {
         fact,
     };
     if let Some(digest) = event.unresolved() {
-        let mut known = stage::policies().into_iter();
+        let mut known = stage::known_policies().into_iter();
         if let Some(policy) = known.find(|policy| stage::policy_digest(policy) == digest) {
             event.resolve(policy);
         }

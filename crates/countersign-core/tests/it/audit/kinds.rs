@@ -12,26 +12,26 @@ use super::forgery::forged;
 use crate::book::Book;
 use crate::script::{self, approved, prepared, requested};
 use crate::signing;
-use crate::stage::{self, ACTIVATE, CHLOE, PAYOUT, ROTATE};
+use crate::stage::{self, ACTIVATE, PAYOUT, ROTATE};
 
-const BEN: &str = "per_00000000000000000000000000000002";
-const ANA: &str = "per_00000000000000000000000000000001";
-const CHLOE_ID: &str = "per_00000000000000000000000000000003";
-const AUD: &str = "per_00000000000000000000000000000004";
-const DAN: &str = "per_00000000000000000000000000000005";
-const EVE: &str = "per_00000000000000000000000000000006";
-const NOBODY: &str = "per_00000000000000000000000000000063";
-const COR: &str = "cor_00000000000000000000000000000063";
+pub(super) const BEN: &str = "per_00000000000000000000000000000002";
+pub(super) const ANA: &str = "per_00000000000000000000000000000001";
+pub(super) const CHLOE: &str = "per_00000000000000000000000000000003";
+pub(super) const AUD: &str = "per_00000000000000000000000000000004";
+pub(super) const DAN: &str = "per_00000000000000000000000000000005";
+pub(super) const EVE: &str = "per_00000000000000000000000000000006";
+pub(super) const NOBODY: &str = "per_00000000000000000000000000000063";
+pub(super) const COR: &str = "cor_00000000000000000000000000000063";
 const PERMIT: &str = "prm_00000000000000000000000000000063";
 const APPROVAL: &str = "apr_00000000000000000000000000000063";
 const ROTATION: &str = "rot_00000000000000000000000000000063";
 const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-const NOON: &str = "2026-11-23T12:00:00.000Z";
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
+pub(super) const NOON: &str = "2026-11-23T12:00:00.000Z";
+pub(super) const MINUTE: i64 = 60_000;
+pub(super) const HOUR: i64 = 60 * MINUTE;
 
 /// A kind of event, which of that kind in the golden history, the lies, and the code of the violation.
-type Forgery = (&'static str, usize, &'static [(isize, Lie)], &'static str);
+pub(super) type Forgery = (&'static str, usize, &'static [(isize, Lie)], &'static str);
 
 #[rustfmt::skip]
 const FORGERIES: &[Forgery] = &[
@@ -125,7 +125,7 @@ const FORGERIES: &[Forgery] = &[
     ("person.key_enrolled", 2, &[(2, Change(unsigned))], "signature_required"),
     ("person.key_enrolled", 2, &[(3, Change(by_the_first_key))], "signature_required"),
     ("person.key_enrolled", 2, &[(3, Change(of_another_statement))], "other_statement"),
-    ("person.key_enrolled", 2, &[(2, Set("/actor", CHLOE_ID))], "voting_key_not_in_force"),
+    ("person.key_enrolled", 2, &[(2, Set("/actor", CHLOE))], "voting_key_not_in_force"),
     ("person.key_revoked", 0, &[(0, Set("/actor", ANA))], "not_the_owner"),
     ("person.key_revoked", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
     ("person.key_revoked", 0, &[(0, Set("/data/approval", APPROVAL))], "unprompted"),
@@ -381,6 +381,11 @@ const FORGERIES: &[Forgery] = &[
     ("incident.opened", 2, &[(0, Drop)], "missing"),
 ];
 
+/// The forgeries of every file.
+fn all() -> impl Iterator<Item = &'static Forgery> {
+    FORGERIES.iter().chain(super::life::FORGERIES)
+}
+
 fn policy(event: &mut Event, change: impl FnOnce(&mut countersign_core::policy::Policy)) {
     if let Fact::PolicyActivated(_, activated) = &mut event.fact {
         activated.policy.as_mut().map(change).unwrap();
@@ -454,7 +459,7 @@ fn succeeded(event: &mut Event) {
 /// The first key that was enrolled, a second time.
 fn of_the_first_key(event: &mut Event) {
     if let Fact::PersonKeyEnrolled(_, enrolled) = &mut event.fact {
-        enrolled.key_sha256 = signing::key(CHLOE, 0).key_sha256;
+        enrolled.key_sha256 = signing::key(stage::CHLOE, 0).key_sha256;
     }
 }
 
@@ -473,7 +478,7 @@ fn unsigned(event: &mut Event) {
 
 /// With a key in a file, where one in hardware is demanded.
 fn by_the_first_key(event: &mut Event) {
-    signature(event).unwrap().key_sha256 = signing::key(CHLOE, 0).key_sha256;
+    signature(event).unwrap().key_sha256 = signing::key(stage::CHLOE, 0).key_sha256;
 }
 
 fn of_another_statement(event: &mut Event) {
@@ -496,7 +501,7 @@ fn every_forgery_is_called_by_its_name() {
     let history = script::everything().events;
     assert_eq!(verdict(&history), Ok(()));
     let mut wrong = Vec::new();
-    for (kind, nth, lies, expected) in FORGERIES {
+    for (kind, nth, lies, expected) in all() {
         let of_kind = |(_, event): &(usize, &Event)| event.fact.kind() == *kind;
         let (index, _) = history.iter().enumerate().filter(of_kind).nth(*nth).expect(kind);
         let found = verdict(&forged(history.clone(), index, lies));
@@ -511,7 +516,7 @@ fn every_forgery_is_called_by_its_name() {
 #[test]
 fn every_kind_of_event_has_forgeries() {
     for kind in Fact::KINDS {
-        let forgeries = FORGERIES.iter().filter(|(of, ..)| of == kind).count();
+        let forgeries = all().filter(|(of, ..)| of == kind).count();
         assert!(forgeries >= 3, "`{kind}` has {forgeries} forgeries: write some more");
     }
 }
@@ -519,7 +524,7 @@ fn every_kind_of_event_has_forgeries() {
 #[test]
 fn every_breach_is_reached() {
     const ELSEWHERE: [&str; 4] = ["misplaced_beginning", "time_backwards", "policy_changed", "secret_busy"];
-    let reached: BTreeSet<&str> = FORGERIES.iter().map(|(.., code)| *code).chain(ELSEWHERE).collect();
+    let reached: BTreeSet<&str> = all().map(|(.., code)| *code).chain(ELSEWHERE).collect();
     let missed: Vec<_> =
         Breach::ALL.iter().map(Breach::code).filter(|code| !reached.contains(code)).collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
@@ -556,7 +561,7 @@ fn what_was_asked_for_under_other_rules_is_neither_voted_on_nor_used() {
     book.must(stage::BEN, &Command::Approve(asked.into()));
     let activate =
         |book: &mut Book| drop(book.must(stage::ANA, &script::activation(stricter.clone(), replacement)));
-    let vote = |book: &mut Book| drop(book.must(CHLOE, &Command::Approve(asked.into())));
+    let vote = |book: &mut Book| drop(book.must(stage::CHLOE, &Command::Approve(asked.into())));
     assert_eq!(code(&joined(&book, vote, activate)), "nothing");
     assert_eq!(code(&joined(&book, activate, vote)), "policy_changed");
     vote(&mut book);
@@ -592,9 +597,9 @@ fn who_left_the_group_does_not_count() {
 #[test]
 fn what_a_revoked_key_signed_does_not_count() {
     let mut book = Book::begun();
-    signing::with_keys(&mut book, &[(stage::BEN, 1), (CHLOE, 1)]);
+    signing::with_keys(&mut book, &[(stage::BEN, 1), (stage::CHLOE, 1)]);
     let asked = requested(&mut book, PAYOUT);
-    for voter in [stage::BEN, CHLOE] {
+    for voter in [stage::BEN, stage::CHLOE] {
         book.must(voter, &signing::signed(asked, (voter, 1)));
     }
     let revoke = |book: &mut Book| drop(book.must(stage::BEN, &signing::revoking((stage::BEN, 1), None)));

@@ -4,7 +4,7 @@
 //!
 //! # Layout
 //! - `forgery`: how a history is changed
-//! - `kinds`: for each kind of event, lies that must be named
+//! - `kinds` (with `life`): for each kind of event, lies that must be named
 //! - `mutations`: every field of every event of the golden history changed, every event left out, doubled and moved
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use countersign_core::{Auditor, Event, Subject, Violation};
 
 mod forgery;
 mod kinds;
+mod life;
 mod mutations;
 
 /// An auditor that also knows which number each event has among those of its subject: a forger counts anew.

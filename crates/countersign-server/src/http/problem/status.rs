@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
-use countersign_core::{Refusal, approval, log, permit, person, redaction, rotation, voting_key};
+use countersign_core::{Refusal, approval, delegation, log, permit, person, redaction, rotation, voting_key};
 
 /// The status of a refusal.
 pub(super) fn of(refusal: &Refusal) -> StatusCode {
@@ -29,6 +29,7 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             voting_key::Refusal::UnknownPerson | voting_key::Refusal::NotFound => StatusCode::NOT_FOUND,
             voting_key::Refusal::InUse | voting_key::Refusal::Revoked => StatusCode::CONFLICT,
         },
+        Refusal::Delegation(refusal) => of_delegation(refusal),
         Refusal::Approval(refusal) => of_approval(refusal),
         Refusal::Permit(refusal) => of_permit(refusal),
         Refusal::Rotation(refusal) => of_rotation(refusal),
@@ -58,13 +59,16 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         R::NotFound => StatusCode::NOT_FOUND,
         R::NotAPerson
         | R::SelfApproval
+        | R::DelegateOfRequester
         | R::NotTheRequester
         | R::NoRule
         | R::NotARequester
+        | R::NotADelegate
         | R::NotAnApprover
         | R::KeyNotInForce
         | R::SignatureRequired(_) => StatusCode::FORBIDDEN,
-        R::NotNeeded
+        R::NotVoted
+        | R::NotNeeded
         | R::Unsatisfiable(_)
         | R::Consumed
         | R::Denied
@@ -74,6 +78,16 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::AlreadyVoted
         | R::AlreadyApproved
         | R::OtherStatement => StatusCode::CONFLICT,
+    }
+}
+
+fn of_delegation(refusal: &delegation::Refusal) -> StatusCode {
+    use delegation::Refusal as R;
+    match refusal {
+        R::NotAPerson | R::Unclaimed => StatusCode::FORBIDDEN,
+        R::UnknownDelegate => StatusCode::NOT_FOUND,
+        R::ToOneself | R::WrongPeriod => StatusCode::UNPROCESSABLE_ENTITY,
+        R::AlreadyDelegated | R::NotDelegated => StatusCode::CONFLICT,
     }
 }
 

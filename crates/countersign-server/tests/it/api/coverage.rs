@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::harness::{Api, Call, next_key, payout, ping, redact, rotate, successor};
+use super::harness::{Api, Call, EVE, next_key, payout, ping, redact, rotate, successor};
 use crate::engine::fixture::ANA;
 
 /// Routes that answer anybody, and why that is right.
@@ -108,7 +108,7 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             let path = format!("/admin/rotations/{}/abort", api.rotation().await);
             post(path, &none, "Ana", ("Aud", 403, "not_an_executor"))
         }
-        _ => return None,
+        _ => return voting(api, route).await,
     })
 }
 
@@ -160,6 +160,27 @@ fn about_ana() -> Value {
     })
 }
 
+/// The same, about votes and in whose place they are given.
+async fn voting(api: &Api, route: &str) -> Option<Row> {
+    let none = json!({});
+    let away = json!({ "to": EVE, "until": "2027-02-01T00:00:00Z" });
+    Some(match route {
+        "POST /admin/approvals/{id}/revoke" => {
+            let id = pending(api).await;
+            api.ok(Call::post(format!("/admin/approvals/{id}/approve"), &none).by("Ben")).await;
+            post(format!("/admin/approvals/{id}/revoke"), &none, "Ben", ("Chloe", 409, "not_voted"))
+        }
+        "POST /admin/delegations" => {
+            post("/admin/delegations".into(), &away, "Ben", ("Eve", 422, "delegated_to_oneself"))
+        }
+        "POST /admin/delegations/end" => {
+            api.ok(Call::post("/admin/delegations", &away).by("Ben")).await;
+            post("/admin/delegations/end".into(), &none, "Ben", ("Ana", 409, "not_delegated"))
+        }
+        _ => return None,
+    })
+}
+
 /// An approved redaction of the reason for a vote.
 async fn redaction(api: &Api) -> Value {
     let path = format!("/admin/approvals/{}/approve", pending(api).await);
@@ -172,6 +193,10 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
     Some(match path {
         "/admin/approvals" => read("/admin/approvals"),
         "/admin/approvals/{id}" => read(format!("/admin/approvals/{}", pending(api).await)),
+        // Everybody sees those that concern them; the wrong role is having no credential.
+        "/admin/delegations" => {
+            row(Call::get("/admin/delegations"), "Eve", ("Mallory", 401, "unauthenticated"))
+        }
         "/admin/entries" => read("/admin/entries"),
         "/admin/explain" => {
             read("/admin/explain?verb=override&resource=payout%2Flimit&environment=production")

@@ -134,6 +134,7 @@ fn steps(case: &Case, at: Time) -> Result<Vec<Step>, String> {
         permit: None,
         policy: None,
         person: None,
+        until: None,
         outcome: None,
         label: None,
         expect: Observed::default(),
