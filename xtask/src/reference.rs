@@ -60,7 +60,8 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     ("approval.escalated", "Nobody voted in time, and others are told."),
     ("approval.completed", "The quorum is met; a permit can be reserved until the time it names."),
-    ("approval.denied", "The actor disagrees. That is final."),
+    ("approval.objected", "The actor disagrees, and no longer agrees. That is not enough to end it."),
+    ("approval.denied", "The actor disagrees, with as many others as the rules want. That is final."),
     ("approval.withdrawn", "The requester took the request back."),
     ("approval.expired", "Written down after the deadline; the deadline itself counted already."),
     (

@@ -92,6 +92,9 @@ pub struct Approval {
     pub expires_at: Option<String>,
     /// Agreements so far.
     pub votes: Vec<Vote>,
+    /// Who disagreed, as long as that is not enough to deny it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objections: Vec<PersonRef>,
     /// Whose agreement is still missing, and who could give it, those included who may in somebody's place.
     pub missing: Vec<Missing>,
     /// Why nothing can come of it as things are; absent if something can.

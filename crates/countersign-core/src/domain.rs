@@ -185,6 +185,7 @@ facts! {
     "approval.vote_revoked" => ApprovalVoteRevoked(ApprovalId, approval::VoteRevoked),
     "approval.escalated" => ApprovalEscalated(ApprovalId, approval::Escalated),
     "approval.completed" => ApprovalCompleted(ApprovalId, approval::Completed),
+    "approval.objected" => ApprovalObjected(ApprovalId, approval::Voted),
     "approval.denied" => ApprovalDenied(ApprovalId, approval::Voted),
     "approval.withdrawn" => ApprovalWithdrawn(ApprovalId, approval::Withdrawn),
     "approval.expired" => ApprovalExpired(ApprovalId, approval::Expired),
@@ -450,6 +451,7 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::ApprovalVoteRevoked(..)
         | Fact::ApprovalEscalated(..)
         | Fact::ApprovalCompleted(..)
+        | Fact::ApprovalObjected(..)
         | Fact::ApprovalDenied(..)
         | Fact::ApprovalWithdrawn(..)
         | Fact::ApprovalExpired(..)

@@ -23,11 +23,8 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
     match fact {
         // Its groups decide who could vote; whether they had claimed by then is in their own entries.
         Fact::PolicyActivated(_, activated) => {
-            let members = activated.policy.iter().flat_map(|policy| policy.groups.values().flatten());
-            members
-                .map(|person| Subject::Person(*person))
-                .chain(activated.approval.map(Subject::Approval))
-                .collect()
+            let members = activated.policy.iter().flat_map(countersign_core::policy::Policy::named);
+            members.map(Subject::Person).chain(activated.approval.map(Subject::Approval)).collect()
         }
         Fact::LogDetailsRedacted(_, redacted) => BTreeSet::from([Subject::Approval(redacted.approval)]),
         Fact::PersonKeyEnrolled(_, enrolled) => BTreeSet::from([Subject::Approval(enrolled.approval)]),
@@ -61,6 +58,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::ApprovalVoteRevoked(..)
         | Fact::ApprovalEscalated(..)
         | Fact::ApprovalCompleted(..)
+        | Fact::ApprovalObjected(..)
         | Fact::ApprovalWithdrawn(..)
         | Fact::ApprovalExpired(..)
         | Fact::PermitReleased(..)

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Refusal, Status};
+use super::{Approval, Electorate, Refusal, Status};
 use crate::context::Context;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PersonId};
-use crate::person::Person;
-use crate::policy::{Missing, Policy, Requirement};
+use crate::log::PolicyInForce;
+use crate::policy::{Missing, Requirement};
 use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
@@ -55,7 +55,8 @@ impl Approval {
 
     /// The escalation that is still to come, as long as nobody votes.
     fn escalates(&self) -> Option<&Escalation> {
-        let waits = self.status() == Status::Pending && self.votes.is_empty() && self.escalated_at.is_none();
+        let waits = self.status() == Status::Pending && self.escalated_at.is_none();
+        let waits = waits && self.votes.is_empty() && self.objections.is_empty();
         self.escalation.as_ref().filter(|_| waits)
     }
 
@@ -95,34 +96,28 @@ impl Approval {
         let Some(in_force) = state.policy() else { return Outlook::default() };
         let changed = Outlook { policy_changed: true, ..Outlook::default() };
         let Some(requirement) = in_force.policy.requirement(&self.action) else { return changed };
-        let mut missing = self.missing(state, &in_force.policy, &requirement);
+        let mut missing = self.missing(state, in_force, &requirement);
+        let electorate = Electorate::new(state, in_force, (self.requester, &requirement));
         for place in &mut missing {
-            place.could.retain(|person| !state.is_delegate(*person, (self.requester, now)));
+            place.could.retain(|person| !electorate.stands_in_for_requester(*person, now));
             let delegates: Vec<PersonId> = place
                 .could
                 .iter()
-                .filter_map(|person| self.delegate_for(state, &requirement, (*person, now)))
+                .filter_map(|person| self.delegate_for(&electorate, (*person, now)))
                 .collect();
             place.could.extend(delegates);
             place.could.sort_unstable();
             place.could.dedup();
         }
-        let unfillable = self.unfillable(state, (&in_force.policy, &requirement), now);
+        let unfillable = self.unfillable(state, (in_force, &requirement), now);
         Outlook { missing, unfillable, policy_changed: requirement.digest() != self.requirement_sha256 }
     }
 
     /// Who could agree in this person's place.
-    fn delegate_for(
-        &self,
-        state: &State,
-        requirement: &Requirement,
-        (person, now): (PersonId, Time),
-    ) -> Option<PersonId> {
-        let delegate = state.delegate_of(person, now)?;
-        let barred = delegate == self.requester || state.is_delegate(delegate, (self.requester, now));
-        let signs = state.person(delegate).is_some_and(|person| person.can_sign(requirement.signature));
-        let silent = !self.is_involved(state, requirement, delegate);
-        (signs && self.counts(state, delegate) && !barred && silent).then_some(delegate)
+    fn delegate_for(&self, electorate: &Electorate<'_>, (person, now): (PersonId, Time)) -> Option<PersonId> {
+        let delegate = electorate.delegate_of(person, now)?;
+        let could = electorate.could_count(delegate) && !electorate.stands_in_for_requester(delegate, now);
+        (could && !self.is_involved(electorate, delegate)).then_some(delegate)
     }
 
     /// The persons in whose place this one could agree at `now`, themselves included: their seats are asked for and still empty.
@@ -148,23 +143,17 @@ impl Approval {
     pub(super) fn unfillable(
         &self,
         state: &State,
-        (policy, requirement): (&Policy, &Requirement),
+        (policy, requirement): (&PolicyInForce, &Requirement),
         now: Time,
     ) -> Vec<Missing> {
         if self.missing(state, policy, requirement).is_empty() {
             return Vec::new();
         }
-        let delegate = state.delegate_of(self.requester, now);
-        let able = |(id, person): (&PersonId, &Person)| {
-            let signs = person.can_sign(requirement.signature);
-            signs
-                && self.counts(state, *id)
-                && delegate != Some(*id)
-                && !self.is_involved(state, requirement, *id)
-        };
-        let mut best = self.seated(state, requirement);
-        best.extend(state.people().filter(|pair| able(*pair)).map(|(id, _)| *id));
-        requirement.unfilled(policy, &best)
+        let electorate = Electorate::new(state, policy, (self.requester, requirement));
+        let mut best = electorate.everybody(now);
+        best.retain(|person| !self.is_involved(&electorate, *person));
+        best.extend(self.seated(&electorate));
+        requirement.unfilled(&policy.policy, &best)
     }
 }
 
@@ -182,7 +171,7 @@ pub(crate) fn revoke_vote(state: &State, cx: &Context, id: ApprovalId) -> Result
     after.votes.retain(|vote| vote.person != voter);
     let enough = state.policy().is_some_and(|in_force| {
         let requirement = in_force.policy.requirement(&approval.action);
-        requirement.is_some_and(|requirement| after.missing(state, &in_force.policy, &requirement).is_empty())
+        requirement.is_some_and(|requirement| after.missing(state, in_force, &requirement).is_empty())
     });
     let reopened = approval.approved.is_some() && !enough;
     Ok(Vec::from([approval.event(cx, Fact::ApprovalVoteRevoked(id, VoteRevoked { reopened }))]))

@@ -13,19 +13,22 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::log::PolicyInForce;
 use crate::person::Person;
-use crate::policy::{Consent, Missing, Policy, Requirement};
+use crate::policy::{Comment, Consent, Missing, Policy, Requirement};
 use crate::sabotage::{self, Sabotage};
 use crate::signature::{Signature, Signing};
 use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
 
+mod electorate;
 mod life;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
+use electorate::Electorate;
 pub(crate) use life::revoke_vote;
 pub use life::{Escalated, Escalation, Outlook, VoteRevoked};
 pub use refusal::Refusal;
@@ -44,6 +47,8 @@ pub struct Request {
 pub struct Ballot {
     /// To which request.
     pub approval: ApprovalId,
+    /// Whether they say why.
+    pub commented: bool,
     /// In whose place, if not in one's own: somebody who delegated that to the voter.
     pub on_behalf: Option<PersonId>,
     /// The voter's signature under the request's statement.
@@ -53,7 +58,7 @@ pub struct Ballot {
 /// A vote without a signature.
 impl From<ApprovalId> for Ballot {
     fn from(approval: ApprovalId) -> Self {
-        Self { approval, on_behalf: None, signature: None }
+        Self { approval, commented: false, on_behalf: None, signature: None }
     }
 }
 
@@ -77,11 +82,20 @@ pub struct Requested {
     pub escalation: Option<Escalation>,
 }
 
-/// `approval.granted`, `approval.denied`: the actor of the entry voted.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_not(flag: &bool) -> bool {
+    !flag
+}
+
+/// `approval.granted`, `approval.objected`, `approval.denied`: the actor of the entry voted. An objection is not enough to end the
+/// request; the one that is is the denial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voted {
     /// The request as the voter saw it: salted SHA-256 of the parameters.
     pub parameters_sha256: Digest,
+    /// Whether the voter says why they agree.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub commented: bool,
     /// In whose place, if not in their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf: Option<PersonId>,
@@ -240,6 +254,9 @@ pub struct Approval {
     pub escalated_at: Option<Time>,
     /// Agreements, in order.
     pub votes: Vec<Vote>,
+    /// Who disagreed, as long as that is not enough to end it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub objections: BTreeSet<PersonId>,
     /// When the quorum was last completed, and until when it may be used.
     pub approved: Option<(Time, Time)>,
     /// How it ended, and when.
@@ -285,21 +302,24 @@ impl Approval {
 
     /// What is still missing for the quorum, and who could supply it. Empty if the quorum is met now.
     ///
-    /// Only people count who are active, in a demanded group now, and not the requester; for a vote in somebody's place both must. And only
-    /// votes that are signed as the rules say, with a key that is in force now. What was agreed under a delegation stands when that ends.
+    /// Only people count who are active, in a demanded group now, and neither the requester nor, where the rules say so, their author;
+    /// for a vote in somebody's place both must. And only votes that are signed as the rules say, with a key that is in force now. What was
+    /// agreed under a delegation stands when that ends.
     #[must_use]
-    pub fn missing(&self, state: &State, policy: &Policy, requirement: &Requirement) -> Vec<Missing> {
-        let voters = self.seated(state, requirement);
-        let could = |person: &PersonId| {
-            let signs = state.person(*person).is_some_and(|person| person.can_sign(requirement.signature));
-            signs && self.counts(state, *person) && !self.is_involved(state, requirement, *person)
-        };
-        let mut missing = requirement.unfilled(policy, &voters);
+    pub fn missing(&self, state: &State, policy: &PolicyInForce, requirement: &Requirement) -> Vec<Missing> {
+        let electorate = Electorate::new(state, policy, (self.requester, requirement));
+        let mut missing = requirement.unfilled(&policy.policy, &self.seated(&electorate));
+        let could =
+            |person: &PersonId| electorate.could_count(*person) && !self.is_involved(&electorate, *person);
         for place in &mut missing {
-            let members = policy.groups.get(&place.group).into_iter().flatten();
-            place.could = members.copied().filter(could).collect();
+            place.could = policy.policy.members(&place.group).into_iter().filter(could).collect();
         }
         missing
+    }
+
+    /// Everybody who disagrees once `voter` does, each human once.
+    fn against(&self, policy: &Policy, voter: PersonId) -> BTreeSet<PersonId> {
+        self.objections.iter().copied().chain([voter]).map(|person| policy.human(person)).collect()
     }
 
     /// Why nothing can be done with it any more at `now`, if so.
@@ -331,33 +351,28 @@ impl Approval {
         Ok(())
     }
 
-    /// Whether the person counts for the quorum, whatever they said.
-    fn counts(&self, state: &State, person: PersonId) -> bool {
-        let other = person != self.requester || sabotage::is_active(Sabotage::SelfApproval);
-        other && state.person(person).is_some_and(Person::is_claimed)
-    }
-
-    /// The votes that count now.
-    fn standing(&self, state: &State, requirement: &Requirement) -> impl Iterator<Item = &Vote> {
-        self.votes.iter().filter(move |vote| {
-            let both = self.counts(state, vote.person) && self.counts(state, vote.seat());
-            both && vote.is_well_signed(state, requirement.signature)
-        })
-    }
-
     /// Whose seats are filled by the votes that count now.
-    fn seated(&self, state: &State, requirement: &Requirement) -> BTreeSet<PersonId> {
-        self.standing(state, requirement).map(Vote::seat).collect()
+    fn seated(&self, electorate: &Electorate<'_>) -> BTreeSet<PersonId> {
+        self.votes.iter().filter(|vote| electorate.lets_stand(vote)).map(Vote::seat).collect()
     }
 
-    /// Whether the person has voted, or somebody did in their place, and that counts as signed.
-    fn is_involved(&self, state: &State, requirement: &Requirement, person: PersonId) -> bool {
-        let mut theirs = self.votes.iter().filter(|vote| vote.involves(person));
-        theirs.any(|vote| vote.is_well_signed(state, requirement.signature))
+    /// Whether the human has voted by any account, or somebody did in their place, and that counts as signed.
+    fn is_involved(&self, electorate: &Electorate<'_>, person: PersonId) -> bool {
+        self.votes.iter().any(|vote| electorate.is_part_of(person, vote) && electorate.is_well_signed(vote))
     }
 
-    /// Counts a vote; one that stood there and did not count any more gives way to it.
-    fn count(&mut self, vote: Vote) {
+    /// Somebody disagrees, and takes back that they agreed or somebody did in their place: what was complete waits for its quorum again.
+    fn object(&mut self, person: PersonId) {
+        if self.votes.iter().any(|vote| vote.involves(person)) {
+            self.votes.retain(|vote| !vote.involves(person));
+            self.approved = None;
+        }
+        self.objections.insert(person);
+    }
+
+    /// Somebody agrees, whatever they said before; a vote that stood there and did not count any more gives way to this one.
+    fn agree(&mut self, vote: Vote) {
+        self.objections.remove(&vote.person);
         self.votes.retain(|other| !other.involves(vote.person) && !other.involves(vote.seat()));
         self.votes.push(vote);
     }
@@ -371,12 +386,10 @@ impl Approval {
 pub(crate) fn wanted(state: &State, requirement: &Requirement, requester: PersonId) -> Vec<Missing> {
     let Some(in_force) = state.policy() else { return Vec::new() };
     let mut missing = requirement.unfilled(&in_force.policy, &BTreeSet::new());
+    let electorate = Electorate::new(state, in_force, (requester, requirement));
     for place in &mut missing {
-        let could = |person: &PersonId| {
-            let claimed = state.person(*person).is_some_and(Person::is_claimed);
-            *person != requester && claimed && in_force.policy.is_member(&place.group, *person)
-        };
-        place.could = state.people().map(|(id, _)| *id).filter(could).collect();
+        let members = in_force.policy.members(&place.group);
+        place.could = members.into_iter().filter(|person| electorate.could_count(*person)).collect();
     }
     missing
 }
@@ -391,11 +404,8 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
     if requirement.approval == Consent::NotRequired {
         return Err(Refusal::NotNeeded);
     }
-    let delegate = state.delegate_of(requester, cx.now);
-    let barred = |id: PersonId| id == requester || delegate == Some(id);
-    let signs = |person: &Person| person.is_claimed() && person.can_sign(requirement.signature);
-    let everybody_else = state.people().filter(|(id, person)| !barred(**id) && signs(person));
-    let missing = requirement.unfilled(&in_force.policy, &everybody_else.map(|(id, _)| *id).collect());
+    let electorate = Electorate::new(state, in_force, (requester, &requirement));
+    let missing = requirement.unfilled(&in_force.policy, &electorate.everybody(cx.now));
     if !missing.is_empty() {
         return Err(Refusal::Unsatisfiable(missing));
     }
@@ -415,7 +425,7 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
 /// What a vote rests on once the voter may vote at all.
 struct Asked<'a> {
     approval: &'a Approval,
-    policy: &'a Policy,
+    policy: &'a PolicyInForce,
     requirement: Requirement,
     voter: PersonId,
 }
@@ -437,20 +447,27 @@ fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -
         Voice::Agrees { on_behalf } => on_behalf,
         Voice::Disagrees => None,
     };
-    let self_approved = [Some(voter), on_behalf].contains(&Some(approval.requester));
+    let in_force = state.policy().ok_or(Refusal::NoRule)?;
+    let human = |person: PersonId| in_force.policy.human(person);
+    let seat = on_behalf.unwrap_or(voter);
+    let self_approved = [voter, seat].map(human).contains(&human(approval.requester));
     let may_self_approve = self_approved && sabotage::is_active(Sabotage::SelfApproval);
     if self_approved && !may_self_approve {
         return Err(Refusal::SelfApproval);
     }
-    if matches!(voice, Voice::Agrees { .. }) && state.is_delegate(voter, (approval.requester, cx.now)) {
+    let accounts = in_force.policy.accounts(approval.requester);
+    let stands_in = |person: PersonId| state.is_delegate(voter, (person, cx.now));
+    if matches!(voice, Voice::Agrees { .. }) && accounts.into_iter().any(stands_in) {
         return Err(Refusal::DelegateOfRequester);
     }
-    let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&approval.action).ok_or(Refusal::NoRule)?;
-    if on_behalf.is_some_and(|person| !state.is_delegate(voter, (person, cx.now))) {
+    let electorate = Electorate::new(state, in_force, (approval.requester, &requirement));
+    if electorate.is_author(voter) || electorate.is_author(seat) {
+        return Err(Refusal::RuleAuthor);
+    }
+    if on_behalf.is_some_and(|person| !stands_in(person)) {
         return Err(Refusal::NotADelegate);
     }
-    let seat = on_behalf.unwrap_or(voter);
     // A vote of somebody who has not claimed would count from the moment they do.
     let active = [voter, seat].iter().all(|person| state.person(*person).is_some_and(Person::is_claimed));
     if !(may_self_approve || active && requirement.may_approve(&in_force.policy, seat)) {
@@ -462,29 +479,33 @@ fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -
     if requirement.digest() != approval.requirement_sha256 {
         return Err(Refusal::PolicyChanged);
     }
-    Ok(Asked { approval, policy: &in_force.policy, requirement, voter })
+    Ok(Asked { approval, policy: in_force, requirement, voter })
 }
 
 pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Vec<Event>, Refusal> {
-    let Ballot { approval: id, on_behalf, signature } = ballot.clone();
+    let Ballot { approval: id, commented, on_behalf, signature } = ballot.clone();
     let Asked { approval, policy, requirement, voter } = asked(state, cx, (id, Voice::Agrees { on_behalf }))?;
     let stuck = approval.unfillable(state, (policy, &requirement), cx.now);
     if !stuck.is_empty() {
         return Err(Refusal::Unsatisfiable(stuck));
     }
     let vote = Vote { person: voter, at: cx.now, on_behalf, signature: signature.clone() };
-    let involved = |person| approval.is_involved(state, &requirement, person);
+    let electorate = Electorate::new(state, policy, (approval.requester, &requirement));
+    let involved = |person| approval.is_involved(&electorate, person);
     if involved(voter) || involved(vote.seat()) {
         return Err(Refusal::AlreadyVoted);
+    }
+    if requirement.comment == Comment::Required && !commented {
+        return Err(Refusal::CommentRequired);
     }
     if approval.missing(state, policy, &requirement).is_empty() {
         return Err(Refusal::AlreadyApproved);
     }
     approval.is_signed(state, (&vote, requirement.signature))?;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, on_behalf, signature };
+    let voted = Voted { parameters_sha256: approval.parameters_sha256, commented, on_behalf, signature };
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
-    after.count(vote);
+    after.agree(vote);
     if after.missing(state, policy, &requirement).is_empty() {
         let approved_until = cx.now.plus_seconds(requirement.approved_seconds.get());
         events.push(approval.event(cx, Fact::ApprovalCompleted(id, Completed { approved_until })));
@@ -493,9 +514,16 @@ pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Ve
 }
 
 pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
-    let approval = asked(state, cx, (id, Voice::Disagrees))?.approval;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, on_behalf: None, signature: None };
-    Ok(Vec::from([approval.event(cx, Fact::ApprovalDenied(id, voted))]))
+    let Asked { approval, policy, requirement, voter } = asked(state, cx, (id, Voice::Disagrees))?;
+    if approval.objections.contains(&voter) {
+        return Err(Refusal::AlreadyVoted);
+    }
+    let parameters_sha256 = approval.parameters_sha256;
+    let voted = Voted { parameters_sha256, commented: false, on_behalf: None, signature: None };
+    let against = approval.against(&policy.policy, voter);
+    let enough = against.len() >= usize::try_from(requirement.denials.get()).unwrap_or(usize::MAX);
+    let fact = if enough { Fact::ApprovalDenied(id, voted) } else { Fact::ApprovalObjected(id, voted) };
+    Ok(Vec::from([approval.event(cx, fact)]))
 }
 
 pub(crate) fn withdraw(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
@@ -528,7 +556,12 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             if let Some(person) = event.actor.person() {
                 let (at, on_behalf, signature) = (event.at, voted.on_behalf, voted.signature.clone());
                 let vote = Vote { person, at, on_behalf, signature };
-                state.change::<Approval>(id, |approval| approval.count(vote));
+                state.change::<Approval>(id, |approval| approval.agree(vote));
+            }
+        }
+        Fact::ApprovalObjected(id, _) => {
+            if let Some(person) = event.actor.person() {
+                state.change::<Approval>(id, |approval| approval.object(person));
             }
         }
         Fact::ApprovalCompleted(id, Completed { approved_until }) => {
@@ -563,6 +596,7 @@ fn requested_by(state: &mut State, event: &Event, (id, requested): (ApprovalId, 
         escalation: requested.escalation.clone(),
         escalated_at: None,
         votes: Vec::new(),
+        objections: BTreeSet::new(),
         approved: None,
         ended: None,
         settled: false,

@@ -22,6 +22,8 @@ pub enum Refusal {
     NotTheRequester,
     /// No rule of the policy in force governs the action.
     NoRule,
+    /// The person asked for the rule that governs it, which is to be independent of them.
+    RuleAuthor,
     /// The person may not ask for this action.
     NotARequester,
     /// The person in whose place somebody votes has not delegated that to them, or not for now.
@@ -46,6 +48,8 @@ pub enum Refusal {
     Unsatisfiable(Vec<Missing>),
     /// The person has voted already, or somebody did in their place.
     AlreadyVoted,
+    /// The rules want to know why.
+    CommentRequired,
     /// The quorum is met already.
     AlreadyApproved,
     /// The key that signed is not the voter's, or was revoked.
@@ -57,9 +61,9 @@ pub enum Refusal {
 }
 
 listed! { Refusal:
-    NotFound, NotAPerson, SelfApproval, DelegateOfRequester, NotTheRequester, NoRule, NotARequester, NotADelegate, NotAnApprover,
-    NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, PolicyChanged, Unsatisfiable(Vec::new()),
-    AlreadyVoted, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
+    NotFound, NotAPerson, SelfApproval, DelegateOfRequester, NotTheRequester, NoRule, RuleAuthor, NotARequester, NotADelegate,
+    NotAnApprover, NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, PolicyChanged, Unsatisfiable(Vec::new()),
+    AlreadyVoted, CommentRequired, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
 }
 
 impl Refusal {
@@ -72,6 +76,7 @@ impl Refusal {
             Self::SelfApproval => "self_approval",
             Self::DelegateOfRequester => "delegate_of_requester",
             Self::NotTheRequester => "not_the_requester",
+            Self::RuleAuthor => "rule_author",
             Self::NoRule => "no_rule",
             Self::NotARequester => "not_a_requester",
             Self::NotADelegate => "not_a_delegate",
@@ -85,6 +90,7 @@ impl Refusal {
             Self::Expired => "approval_expired",
             Self::PolicyChanged => "policy_changed",
             Self::AlreadyVoted => "already_voted",
+            Self::CommentRequired => "comment_required",
             Self::AlreadyApproved => "already_approved",
             Self::KeyNotInForce => "voting_key_not_in_force",
             Self::SignatureRequired(_) => "signature_required",
@@ -103,6 +109,8 @@ impl Refusal {
                 "ask the other people the request names, or wait for the delegation to end"
             }
             Self::NotTheRequester => "approvers deny; only the requester withdraws",
+            Self::RuleAuthor => "ask somebody who did not ask for the rule",
+            Self::CommentRequired => "say why you agree: `--reason`",
             Self::NoRule => "nothing happens without a rule: add one to the policy",
             Self::NotARequester => "ask a member of the rule's requester groups",
             Self::NotADelegate => {
@@ -141,6 +149,10 @@ impl fmt::Display for Refusal {
                 "the requester delegated to you, so you cannot agree to what they ask for"
             }
             Self::NotTheRequester => "only the requester can withdraw a request",
+            Self::RuleAuthor => {
+                "you asked for the rule that governs this, and it is independent of its author"
+            }
+            Self::CommentRequired => "the rules want to know why you agree",
             Self::NoRule => "no rule of the policy in force governs this action",
             Self::NotARequester => "you may not request this action",
             Self::NotADelegate => "they have not delegated to you, or not for now",

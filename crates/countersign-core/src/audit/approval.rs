@@ -9,7 +9,7 @@ use super::log::is_redaction;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::voting_key::deed;
-use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
+use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must, roster};
 use crate::action::Action;
 use crate::approval::{Consumed, Escalated, Escalation, Requested, VoteRevoked, Voted};
 use crate::digest::Digest;
@@ -29,6 +29,8 @@ pub(super) struct Approval {
     correlation: CorrelationId,
     /// Who agreed, and how.
     votes: BTreeMap<PersonId, Vote>,
+    /// Who disagreed, as long as that was not enough.
+    objections: BTreeSet<PersonId>,
     /// What those who signed signed: the same for all.
     statement: Option<Sha512>,
     /// When the quorum must be met, and when a complete one must be used.
@@ -72,9 +74,9 @@ impl Auditor {
             }
             Fact::ApprovalVoteRevoked(_, revoked) => self.vote_revoked(event, (id, revoked)),
             Fact::ApprovalEscalated(_, escalated) => self.escalated(event, (id, escalated)),
+            Fact::ApprovalObjected(_, voted) => self.objected(event, (id, voted)),
             Fact::ApprovalDenied(_, voted) => {
-                must(voted.on_behalf.is_none(), Breach::NotADelegate)?;
-                self.voter(event, (id, voted))?;
+                must(self.disagrees(event, (id, voted))?, Breach::NotDeniedYet)?;
                 self.forget_approval(id)
             }
             Fact::ApprovalWithdrawn(..) => {
@@ -122,11 +124,11 @@ impl Auditor {
         must(demand.may_request(requester), Breach::NotARequester)?;
         must(demand.needs_consent(), Breach::ConsentNotNeeded)?;
         let able = |person: &&PersonId| {
-            let barred = self.stands_in(event, (**person, requester));
+            let barred = self.stands_in_for_human(event, (**person, requester));
             !barred && self.could_sign(**person, demand.signing())
         };
-        let able = self.people.keys().filter(able);
-        must(demand.is_met(&self.counting(able, requester)), Breach::Unsatisfiable)?;
+        let able = self.counting(&demand, (self.people.keys().filter(able), requester))?;
+        must(demand.is_met(&able), Breach::Unsatisfiable)?;
         must(requested.policy_sha256 == self.in_force()?.sha256, Breach::OtherPolicy)?;
         must(requested.rules == demand.names(), Breach::OtherRules)?;
         must(requested.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
@@ -141,6 +143,7 @@ impl Auditor {
             requirement: requested.requirement_sha256,
             correlation: event.correlation,
             votes: BTreeMap::new(),
+            objections: BTreeSet::new(),
             statement: None,
             pending_until: deadline,
             deadline,
@@ -151,34 +154,57 @@ impl Auditor {
         must(self.approvals.insert(id, approval).is_none(), Breach::BegunTwice)
     }
 
-    /// Of these people those who count: they are active and did not ask.
+    /// Of these people those who count: they are active, did not ask, and are not the author of a rule that is independent of theirs,
+    /// by whatever account.
     fn counting<'a>(
         &self,
-        people: impl Iterator<Item = &'a PersonId>,
-        requester: PersonId,
-    ) -> BTreeSet<PersonId> {
-        people.copied().filter(|person| *person != requester && self.is_active(*person)).collect()
+        demand: &Demand<'_>,
+        (people, requester): (impl Iterator<Item = &'a PersonId>, PersonId),
+    ) -> Verdict<BTreeSet<PersonId>> {
+        let policy = &self.in_force()?.policy;
+        let authors = self.authors(demand)?;
+        let counts = |person: &PersonId| {
+            self.is_active(*person)
+                && ![requester].iter().chain(&authors).any(|it| roster::are_one(policy, *it, *person))
+        };
+        Ok(people.copied().filter(counts).collect())
+    }
+
+    /// The authors whose agreement does not count for what is demanded.
+    fn authors(&self, demand: &Demand<'_>) -> Verdict<BTreeSet<PersonId>> {
+        let authors = &self.in_force()?.authors;
+        Ok(demand.independent().into_iter().filter_map(|rule| authors.get(rule).copied()).collect())
+    }
+
+    /// Whether the person stands in for the human at this moment, by whatever account that is away.
+    fn stands_in_for_human(&self, event: &Event, (delegate, person): (PersonId, PersonId)) -> bool {
+        let policy = self.policy.as_ref().map(|in_force| &in_force.policy);
+        let theirs = |account: &&PersonId| policy.is_some_and(|it| roster::are_one(it, **account, person));
+        self.people.keys().filter(theirs).any(|account| self.stands_in(event, (delegate, *account)))
     }
 
     /// Whether those who agreed are enough, as of now.
-    fn is_agreed(&self, demand: &Demand<'_>, approval: &Approval) -> bool {
-        demand.is_met(&self.seats(demand, approval))
+    fn is_agreed(&self, demand: &Demand<'_>, approval: &Approval) -> Verdict<bool> {
+        Ok(demand.is_met(&self.seats(demand, approval)?))
     }
 
     /// The seats of those who agreed and count now, as do those in whose place they did.
-    fn seats(&self, demand: &Demand<'_>, approval: &Approval) -> BTreeSet<PersonId> {
-        let counts = |person: &PersonId| *person != approval.requester && self.is_active(*person);
+    fn seats(&self, demand: &Demand<'_>, approval: &Approval) -> Verdict<BTreeSet<PersonId>> {
+        let involved = approval.votes.iter().flat_map(|(voter, vote)| [voter, &vote.seat]);
+        let count = self.counting(demand, (involved, approval.requester))?;
         let stands = |(voter, vote): &(&PersonId, &Vote)| {
-            counts(voter)
-                && counts(&vote.seat)
+            count.contains(voter)
+                && count.contains(&vote.seat)
                 && self.counts_as_signed(**voter, vote.key.as_ref(), demand.signing())
         };
-        approval.votes.iter().filter(stands).map(|(_, vote)| vote.seat).collect()
+        Ok(approval.votes.iter().filter(stands).map(|(_, vote)| vote.seat).collect())
     }
 
-    /// Whether the person has a part in a vote, with a signature that counts now if one is needed or was given.
+    /// Whether the human has a part in a vote, with a signature that counts now if one is needed or was given.
     fn has_vote(&self, approval: &Approval, person: PersonId, demand: &Demand<'_>) -> bool {
-        let theirs = |(voter, vote): &(&PersonId, &Vote)| **voter == person || vote.seat == person;
+        let policy = self.policy.as_ref().map(|in_force| &in_force.policy);
+        let is_one = |other: PersonId| policy.is_some_and(|it| roster::are_one(it, other, person));
+        let theirs = |(voter, vote): &(&PersonId, &Vote)| is_one(**voter) || is_one(vote.seat);
         approval
             .votes
             .iter()
@@ -190,13 +216,13 @@ impl Auditor {
     fn could_be_agreed(&self, event: &Event, approval: &Approval) -> Verdict<bool> {
         let demand = self.unchanged(approval)?;
         let able = |person: &&PersonId| {
-            let barred = self.stands_in(event, (**person, approval.requester));
+            let barred = self.stands_in_for_human(event, (**person, approval.requester));
             !barred
                 && !self.has_vote(approval, **person, &demand)
                 && self.could_sign(**person, demand.signing())
         };
-        let mut best = self.counting(self.people.keys().filter(able), approval.requester);
-        best.extend(self.seats(&demand, approval));
+        let mut best = self.counting(&demand, (self.people.keys().filter(able), approval.requester))?;
+        best.extend(self.seats(&demand, approval)?);
         Ok(demand.is_met(&best))
     }
 
@@ -212,12 +238,42 @@ impl Auditor {
         let voter = by_person(event)?;
         let approval = self.open(event, id)?;
         let seat = voted.on_behalf.unwrap_or(voter);
-        must(![voter, seat].contains(&approval.requester), Breach::SelfApproval)?;
+        let policy = &self.in_force()?.policy;
+        let is_either = |it: PersonId| [voter, seat].iter().any(|other| roster::are_one(policy, *other, it));
+        must(!is_either(approval.requester), Breach::SelfApproval)?;
         must(seat == voter || self.stands_in(event, (voter, seat)), Breach::NotADelegate)?;
-        must(self.unchanged(approval)?.is_asked(seat), Breach::NotAnApprover)?;
+        let demand = self.unchanged(approval)?;
+        must(!self.authors(&demand)?.into_iter().any(is_either), Breach::RuleAuthor)?;
+        must(demand.is_asked(seat), Breach::NotAnApprover)?;
         approval.is_in_time(event)?;
         must(voted.parameters_sha256 == approval.parameters, Breach::OtherParameters)?;
         Ok(voter)
+    }
+
+    /// Whether enough people disagree with this one to end it; each says so once, for themselves.
+    fn disagrees(&self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict<bool> {
+        must(voted.on_behalf.is_none(), Breach::NotADelegate)?;
+        let voter = self.voter(event, (id, voted))?;
+        let approval = self.open(event, id)?;
+        must(!approval.objections.contains(&voter), Breach::AlreadyVoted)?;
+        let policy = &self.in_force()?.policy;
+        let against = approval.objections.iter().chain([&voter]).map(|it| roster::human(policy, *it));
+        let against = u32::try_from(against.collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX);
+        Ok(against >= self.unchanged(approval)?.denials())
+    }
+
+    /// Not enough: it goes on, without the agreement of who now disagrees, or was given in their place.
+    fn objected(&mut self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict {
+        must(!self.disagrees(event, (id, voted))?, Breach::Denied)?;
+        let voter = by_person(event)?;
+        let approval = self.approvals.get_mut(&id).ok_or(Breach::Unknown)?;
+        approval.objections.insert(voter);
+        let before = approval.votes.len();
+        approval.votes.retain(|other, vote| *other != voter && vote.seat != voter);
+        if approval.votes.len() < before {
+            (approval.deadline, approval.is_complete) = (approval.pending_until, false);
+        }
+        Ok(())
     }
 
     fn granted(&mut self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict {
@@ -225,17 +281,20 @@ impl Auditor {
         let signature = voted.signature.as_ref();
         let approval = self.open(event, id)?;
         let demand = self.unchanged(approval)?;
-        must(!self.stands_in(event, (voter, approval.requester)), Breach::DelegateOfRequester)?;
+        let barred = self.stands_in_for_human(event, (voter, approval.requester));
+        must(!barred, Breach::DelegateOfRequester)?;
         let seat = voted.on_behalf.unwrap_or(voter);
         let part = |person| self.has_vote(approval, person, &demand);
         must(!part(voter) && !part(seat), Breach::AlreadyVoted)?;
-        must(!self.is_agreed(&demand, approval), Breach::AlreadyApproved)?;
+        must(voted.commented || !demand.wants_comment(), Breach::NoComment)?;
+        must(!self.is_agreed(&demand, approval)?, Breach::AlreadyApproved)?;
         self.is_well_signed(voter, signature, demand.signing())?;
         let statement = signature.map(|signature| signature.statement_sha512);
         let other = approval.statement.is_some_and(|before| statement.is_some_and(|it| it != before));
         must(!other, Breach::OtherStatement)?;
         must(self.could_be_agreed(event, approval)?, Breach::Unsatisfiable)?;
         if let Some(approval) = self.approvals.get_mut(&id) {
+            approval.objections.remove(&voter);
             approval
                 .votes
                 .retain(|other, vote| ![voter, seat].contains(other) && ![voter, seat].contains(&vote.seat));
@@ -243,7 +302,7 @@ impl Auditor {
             approval.statement = approval.statement.or(statement);
         }
         let approval = self.open(event, id)?;
-        if self.is_agreed(&self.unchanged(approval)?, approval) {
+        if self.is_agreed(&self.unchanged(approval)?, approval)? {
             self.owed.push(Owed::Completed(id));
         }
         Ok(())
@@ -256,7 +315,10 @@ impl Auditor {
         approval.is_in_time(event)?;
         let mut after = approval.clone();
         after.votes.remove(&voter);
-        let enough = self.demand(&after.action).is_ok_and(|demand| self.is_agreed(&demand, &after));
+        let enough = match self.demand(&after.action) {
+            Ok(demand) => self.is_agreed(&demand, &after)?,
+            Err(_) => false,
+        };
         must(revoked.reopened == (after.is_complete && !enough), Breach::WrongReopening)?;
         if revoked.reopened {
             (after.deadline, after.is_complete) = (after.pending_until, false);
@@ -270,7 +332,8 @@ impl Auditor {
         let approval = self.open(event, id)?;
         let escalation = approval.escalation.as_ref().ok_or(Breach::WrongEscalation)?;
         must(escalated.to == escalation.to, Breach::WrongEscalation)?;
-        must(approval.votes.is_empty() && !approval.is_complete, Breach::AlreadyVoted)?;
+        let silent = approval.votes.is_empty() && approval.objections.is_empty();
+        must(silent && !approval.is_complete, Breach::AlreadyVoted)?;
         must(event.at >= escalation.at, Breach::TooEarly)?;
         approval.is_in_time(event)?;
         if let Some(approval) = self.approvals.get_mut(&id) {
@@ -295,7 +358,7 @@ impl Auditor {
         let demand = self.unchanged(approval)?;
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         approval.is_in_time(event)?;
-        must(self.is_agreed(&demand, approval), Breach::QuorumNotMet)?;
+        must(self.is_agreed(&demand, approval)?, Breach::QuorumNotMet)?;
         match consumed.permit {
             Some(permit) => {
                 if let Some(approval) = self.approvals.get_mut(&id) {
@@ -306,7 +369,9 @@ impl Auditor {
             }
             None => {
                 let owed = match &approval.action {
-                    action if is_activation(action) => Owed::Activated(id),
+                    action if is_activation(action) => {
+                        Owed::Activated { approval: id, requester: approval.requester }
+                    }
                     action if is_handing_over(action) => Owed::KeyRotated(id),
                     action if is_redaction(action) => Owed::Redacted(id),
                     action => {

@@ -9,13 +9,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::offer::Offer;
-use super::quorum;
 use super::violation::Breach;
-use super::{Verdict, must};
+use super::{Verdict, must, quorum, roster};
 use crate::action::Action;
 use crate::digest::Digest;
 use crate::id::PersonId;
-use crate::policy::{Consent, NamePattern, Policy, ResourcePattern, Rule};
+use crate::policy::{Comment, Consent, NamePattern, Policy, ResourcePattern, Rule};
 use crate::signature::Signing;
 use crate::text::Name;
 
@@ -62,8 +61,8 @@ impl<'a> Demand<'a> {
     }
 
     fn is_in_each(&self, person: PersonId, groups: impl Fn(&Rule) -> &BTreeSet<Name>) -> bool {
-        let is_in = |group: &Name| self.policy.groups.get(group).is_some_and(|them| them.contains(&person));
-        self.rules.iter().all(|rule| groups(rule).iter().any(is_in))
+        let theirs = roster::groups_of(self.policy, person);
+        self.rules.iter().all(|rule| groups(rule).iter().any(|group| theirs.contains(group)))
     }
 
     /// Whether the person may ask.
@@ -92,8 +91,23 @@ impl<'a> Demand<'a> {
 
     /// Whether the person's agreement is asked for.
     pub(super) fn is_asked(&self, person: PersonId) -> bool {
-        let is_in = |group: &&Name| self.policy.groups.get(*group).is_some_and(|them| them.contains(&person));
-        self.quorum().keys().any(is_in)
+        let theirs = roster::groups_of(self.policy, person);
+        self.quorum().keys().any(|group| theirs.contains(group))
+    }
+
+    /// How many humans must disagree to end a request: of several rules the least.
+    pub(super) fn denials(&self) -> u32 {
+        self.rules.iter().map(|rule| rule.denials.get()).min().unwrap_or(1)
+    }
+
+    /// Whether people must say why they agree.
+    pub(super) fn wants_comment(&self) -> bool {
+        self.rules.iter().any(|rule| rule.comment == Comment::Required)
+    }
+
+    /// The rules for which their author's agreement does not count.
+    pub(super) fn independent(&self) -> BTreeSet<&'a Name> {
+        self.rules.iter().filter(|rule| rule.independent_of_author).map(|rule| &rule.name).collect()
     }
 
     /// Whether these people are enough.
@@ -159,11 +173,21 @@ impl<'a> Demand<'a> {
         text.push_str(if self.needs_consent() { "approval required\n" } else { "approval not-required\n" });
         let Seconds { pending, approved, start, work, heartbeat } = self.seconds();
         text.push_str(&format!("seconds {pending} {approved} {start} {work}\n"));
+        if self.denials() != 1 {
+            text.push_str(&format!("denials {}\n", self.denials()));
+        }
+        if self.wants_comment() {
+            text.push_str("comment required\n");
+        }
         text.push_str(match self.signing() {
             Signing::NotRequired => "",
             Signing::Required => "signature required\n",
             Signing::Hardware => "signature hardware\n",
         });
+        let independent = self.independent();
+        if !independent.is_empty() {
+            line(&mut text, "independent-of-author", independent.into_iter());
+        }
         if let Some((after, groups)) = self.escalation() {
             line(&mut text, &format!("escalate {after}"), groups.iter());
         }

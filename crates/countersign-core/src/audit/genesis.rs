@@ -1,12 +1,12 @@
 //! Genesis is written once and first; every later policy rests on an approval of exactly that, under the policy it replaces.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 
 use super::demand::Demand;
 use super::key::Keys;
 use super::owed::Owed;
 use super::violation::Breach;
-use super::{Auditor, InForce, Verdict, by_node, is_of_none, must};
+use super::{Auditor, InForce, Verdict, by_node, is_of_none, must, roster};
 use crate::action::Action;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
@@ -37,38 +37,52 @@ impl Auditor {
                 is_of_none(event)?;
                 must(activated.bootstrap && activated.approval.is_none(), Breach::NotBootstrap)?;
                 self.adopting = true;
-                self.put_in_force(activated)
+                self.put_in_force(activated, None)
             }
-            (Fact::PolicyActivated(_, activated), Some(_)) => {
+            (Fact::PolicyActivated(_, activated), Some(Owed::Activated { requester, .. })) => {
                 must(!activated.bootstrap, Breach::NotBootstrap)?;
                 let [.., environment] = ACTIVATE;
                 let named = event.environment.as_ref().map(crate::text::Name::as_str);
                 must(named == Some(environment), Breach::WrongEnvironment)?;
-                self.put_in_force(activated)
+                self.put_in_force(activated, Some(*requester))
             }
             _ => Err(Breach::Unprompted),
         }
     }
 
-    fn put_in_force(&mut self, activated: &PolicyActivated) -> Verdict {
+    /// The author is named if there is one and it matters; of a rule that stays as it was it is who it was.
+    fn put_in_force(&mut self, activated: &PolicyActivated, requester: Option<PersonId>) -> Verdict {
         let policy = activated.policy.as_ref().ok_or(Breach::PolicyUnresolved)?;
-        let mut members = policy.groups.values().flatten();
-        if let Some(stranger) = members.find(|person| !self.people.contains_key(person)) {
-            return Err(Breach::PolicyUnknownMember(*stranger));
+        let members = roster::everybody(policy);
+        if let Some(stranger) = members.into_iter().find(|person| !self.people.contains_key(person)) {
+            return Err(Breach::PolicyUnknownMember(stranger));
         }
         must(is_replaceable(policy), Breach::PolicyIrreplaceable)?;
-        self.policy = Some(InForce { policy: policy.clone(), sha256: activated.policy_sha256 });
+        let matters = policy.rules.iter().any(|rule| rule.independent_of_author);
+        must(activated.author == requester.filter(|_| matters), Breach::WrongAuthor)?;
+        let mut authors = BTreeMap::new();
+        for rule in policy.rules.iter().filter(|rule| rule.independent_of_author) {
+            let before = self.policy.as_ref().filter(|before| before.policy.rules.contains(rule));
+            let author = match before {
+                Some(before) => before.authors.get(&rule.name).copied(),
+                None => requester,
+            };
+            authors.extend(author.map(|author| (rule.name.clone(), author)));
+        }
+        self.policy = Some(InForce { policy: policy.clone(), sha256: activated.policy_sha256, authors });
         Ok(())
     }
 }
 
 /// Whether its members could replace the policy, with the consent of others than who asks.
 fn is_replaceable(policy: &Policy) -> bool {
-    let members: BTreeSet<PersonId> = policy.groups.values().flatten().copied().collect();
+    let members = roster::everybody(policy);
     let [Ok(verb), Ok(environment)] = [ACTIVATE[0].parse(), ACTIVATE[2].parse()] else { return false };
     let Ok(resource) = ACTIVATE[1].parse() else { return false };
     let Ok(demand) = Demand::new(policy, &Action { verb, resource, environment }) else { return false };
-    let others = |requester: &PersonId| members.iter().copied().filter(|it| it != requester).collect();
+    let others = |requester: &PersonId| {
+        members.iter().copied().filter(|it| !roster::are_one(policy, *it, *requester)).collect()
+    };
     let could_ask = |it: &PersonId| demand.may_request(*it) && demand.is_met(&others(it));
     demand.needs_consent()
         && members.iter().any(|person| demand.may_execute(*person))

@@ -17,7 +17,7 @@
 //! # Layout
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
-//! - `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
+//! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,7 @@ mod owed;
 mod permit;
 mod person;
 mod quorum;
+mod roster;
 mod rotation;
 mod secret;
 mod stage;
@@ -113,6 +114,8 @@ impl Moment {
 struct InForce {
     policy: Policy,
     sha256: Digest,
+    /// Who asked for each rule that is independent of its author, as far as anybody did.
+    authors: BTreeMap<Name, PersonId>,
 }
 
 impl Auditor {
@@ -198,6 +201,7 @@ impl Auditor {
             | Fact::ApprovalVoteRevoked(..)
             | Fact::ApprovalEscalated(..)
             | Fact::ApprovalCompleted(..)
+            | Fact::ApprovalObjected(..)
             | Fact::ApprovalDenied(..)
             | Fact::ApprovalWithdrawn(..)
             | Fact::ApprovalExpired(..)

@@ -24,7 +24,7 @@ pub(super) enum Owed {
     /// The approval was consumed by a permit.
     Reserved { permit: PermitId, approval: ApprovalId },
     /// The approval was consumed by a policy.
-    Activated(ApprovalId),
+    Activated { approval: ApprovalId, requester: PersonId },
     /// The approval was consumed by another key of the log.
     KeyRotated(ApprovalId),
     /// The approval was consumed by a redaction.
@@ -69,7 +69,9 @@ impl Owed {
             (Self::Reserved { permit, approval }, Fact::PermitReserved(of, reserved)) => {
                 permit == of && reserved.approval == Some(*approval)
             }
-            (Self::Activated(id), Fact::PolicyActivated(_, activated)) => activated.approval == Some(*id),
+            (Self::Activated { approval, .. }, Fact::PolicyActivated(_, activated)) => {
+                activated.approval == Some(*approval)
+            }
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
             (
@@ -109,7 +111,7 @@ impl Owed {
     /// That it does not come.
     pub(super) fn missing(&self) -> Violation {
         let (subject, kind): (Subject, _) = match self {
-            Self::FirstPolicy | Self::Activated(_) => (Subject::Policy, "policy.activated"),
+            Self::FirstPolicy | Self::Activated { .. } => (Subject::Policy, "policy.activated"),
             Self::KeyRotated(_) => (Subject::Log, "log.key_rotated"),
             Self::Redacted(_) => (Subject::Log, "log.details_redacted"),
             Self::VotingKey { owner, deed: Deed::Enroll, .. } => ((*owner).into(), "person.key_enrolled"),

@@ -1,4 +1,4 @@
-//! Whether people fill the places of a quorum, each person one place only.
+//! Whether people fill the places of a quorum, each human one place only.
 //!
 //! People are shown to a place one after another. Who finds all places of their groups taken asks those who sit there to move, and they
 //! ask on; if in the end somebody finds a free place, all move. (The core goes the other way, from places to people.)
@@ -6,13 +6,15 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::roster;
 use crate::id::PersonId;
 use crate::policy::Policy;
 use crate::text::Name;
 
 /// The places of one group.
-struct Bench<'a> {
-    members: Option<&'a BTreeSet<PersonId>>,
+struct Bench {
+    /// Of those who agree, the humans who are members.
+    members: BTreeSet<PersonId>,
     places: usize,
     seated: BTreeSet<PersonId>,
 }
@@ -23,27 +25,35 @@ pub(super) fn is_met<'a>(
     quorum: &BTreeMap<&'a Name, u32>,
     people: &BTreeSet<PersonId>,
 ) -> bool {
+    let groups: Vec<(PersonId, BTreeSet<&Name>)> = people
+        .iter()
+        .map(|person| (roster::human(policy, *person), roster::groups_of(policy, *person)))
+        .collect();
     let bench = |(group, count): (&&'a Name, &u32)| Bench {
-        members: policy.groups.get(*group),
+        members: groups
+            .iter()
+            .filter(|(_, theirs)| theirs.contains(*group))
+            .map(|(human, _)| *human)
+            .collect(),
         places: usize::try_from(*count).unwrap_or(usize::MAX),
         seated: BTreeSet::new(),
     };
-    let mut benches: Vec<Bench<'_>> = quorum.iter().map(bench).collect();
-    for person in people {
-        seat(&mut benches, *person);
+    let mut benches: Vec<Bench> = quorum.iter().map(bench).collect();
+    let humans: BTreeSet<PersonId> = groups.iter().map(|(human, _)| *human).collect();
+    for human in humans {
+        seat(&mut benches, human);
     }
     benches.iter().all(|bench| bench.seated.len() >= bench.places)
 }
 
 /// Seats the person, and moves others where that helps.
-fn seat(benches: &mut [Bench<'_>], person: PersonId) {
+fn seat(benches: &mut [Bench], person: PersonId) {
     // Who asked for a place on each bench, and from which bench they would come.
     let mut asked: BTreeMap<usize, (PersonId, Option<usize>)> = BTreeMap::new();
     let mut asking = VecDeque::from([(person, None)]);
     while let Some((person, from)) = asking.pop_front() {
         for (number, bench) in benches.iter().enumerate() {
-            let theirs = bench.members.is_some_and(|members| members.contains(&person));
-            if !theirs || asked.contains_key(&number) {
+            if !bench.members.contains(&person) || asked.contains_key(&number) {
                 continue;
             }
             asked.insert(number, (person, from));
@@ -56,7 +66,7 @@ fn seat(benches: &mut [Bench<'_>], person: PersonId) {
 }
 
 /// From the free place back to who asked first: everybody moves by one.
-fn move_up(benches: &mut [Bench<'_>], asked: &BTreeMap<usize, (PersonId, Option<usize>)>, free: usize) {
+fn move_up(benches: &mut [Bench], asked: &BTreeMap<usize, (PersonId, Option<usize>)>, free: usize) {
     let mut to = Some(free);
     while let Some(number) = to {
         let Some(&(person, from)) = asked.get(&number) else { return };

@@ -20,7 +20,7 @@ use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PersonId};
 use crate::permit;
 use crate::person::Enrolled;
-use crate::policy::{Missing, Policy};
+use crate::policy::{Missing, Policy, Requirement, Rule};
 use crate::secret::{Adopted, SecretKey};
 use crate::state::{LogSubject, PolicySubject, State};
 use crate::text::Name;
@@ -79,6 +79,9 @@ pub struct PolicyActivated {
     pub approval: Option<ApprovalId>,
     /// Whether this is the first policy, which nobody approved.
     pub bootstrap: bool,
+    /// Who asked for it, where it has rules for which their author's agreement does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<PersonId>,
     /// The policy itself, resolved from the blob before the event is applied.
     #[serde(skip)]
     pub policy: Option<Policy>,
@@ -116,8 +119,39 @@ pub struct PolicyInForce {
     pub approval: Option<ApprovalId>,
     /// Whether nobody approved it.
     pub bootstrap: bool,
+    /// Who asked for the policy that last changed each rule for which its author's agreement does not count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub authors: BTreeMap<Name, PersonId>,
     /// Since when.
     pub activated_at: Time,
+}
+
+impl PolicyInForce {
+    /// Whose agreement does not count for what the requirement demands, because they are its rules' authors.
+    #[must_use]
+    pub fn authors_of(&self, requirement: &Requirement) -> BTreeSet<PersonId> {
+        requirement.independent.iter().filter_map(|rule| self.authors.get(rule).copied()).collect()
+    }
+}
+
+/// Whether it matters who asked for the policy.
+fn has_author(policy: &Policy) -> bool {
+    policy.rules.iter().any(|rule| rule.independent_of_author)
+}
+
+/// Who asked for each rule that is independent of its author, now that `policy` follows the one before: who asked for it before, as
+/// long as not a word of it changes.
+fn authors(
+    before: Option<&PolicyInForce>,
+    policy: &Policy,
+    author: Option<PersonId>,
+) -> BTreeMap<Name, PersonId> {
+    let unchanged = |rule: &Rule| before.is_some_and(|before| before.policy.rules.contains(rule));
+    let kept = |rule: &Rule| before.and_then(|before| before.authors.get(&rule.name).copied());
+    let independent = policy.rules.iter().filter(|rule| rule.independent_of_author);
+    independent
+        .filter_map(|rule| Some((rule.name.clone(), if unchanged(rule) { kept(rule) } else { author }?)))
+        .collect()
 }
 
 /// Why genesis or a policy is refused, in order of precedence.
@@ -207,6 +241,7 @@ pub(crate) fn bootstrap(state: &State, cx: &Context, command: &Bootstrap) -> Res
         policy_sha256: command.policy_sha256,
         approval: None,
         bootstrap: true,
+        author: None,
         policy: Some(command.policy.clone()),
     };
     events.push(event(None, Fact::PolicyActivated(PolicySubject, activated)));
@@ -230,11 +265,13 @@ pub(crate) fn activate(
         approval: Some(command.approval),
     };
     let checked = permit::check(state, cx, &demand)?;
+    let requester = state.approval(command.approval).map(|approval| approval.requester);
     check(&command.policy, &state.people().map(|(person, _)| *person).collect())?;
     let activated = PolicyActivated {
         policy_sha256: command.policy_sha256,
         approval: Some(command.approval),
         bootstrap: false,
+        author: requester.filter(|_| has_author(&command.policy)),
         policy: Some(command.policy.clone()),
     };
     let consumed = approval::Consumed { permit: None };
@@ -259,21 +296,21 @@ fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> 
     if let Some(flaw) = policy.flaws().first() {
         return Err(Refusal::Flawed(alloc::format!("{flaw}")));
     }
-    let members = policy.groups.values().flatten();
+    let members = policy.named();
     if let Some(stranger) = members.clone().find(|person| !enrolled.contains(person)) {
-        return Err(Refusal::UnknownMember(*stranger));
+        return Err(Refusal::UnknownMember(stranger));
     }
     let requirement =
         activation().and_then(|action| policy.requirement(&action)).ok_or(Refusal::NoActivationRule)?;
     let satisfiable = |requester: &PersonId| {
         let others: BTreeSet<PersonId> =
-            members.clone().copied().filter(|person| person != requester).collect();
+            members.clone().filter(|person| policy.human(*person) != policy.human(*requester)).collect();
         requirement.may_request(policy, *requester) && requirement.unfilled(policy, &others).is_empty()
     };
-    if members.clone().any(satisfiable) {
+    if members.clone().any(|person| satisfiable(&person)) {
         Ok(())
     } else {
-        let everybody = members.clone().copied().collect();
+        let everybody = members.collect();
         Err(Refusal::ActivationUnsatisfiable(requirement.unfilled(policy, &everybody)))
     }
 }
@@ -299,13 +336,15 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         // An unresolved policy leaves the one before in force; the engine resolves blobs before it applies.
         Fact::PolicyActivated(
             _,
-            PolicyActivated { policy_sha256, approval, bootstrap, policy: Some(policy) },
+            PolicyActivated { policy_sha256, approval, bootstrap, author, policy: Some(policy) },
         ) => {
+            let authors = authors(state.policy(), policy, *author);
             state.set_policy(PolicyInForce {
                 policy: policy.clone(),
                 sha256: *policy_sha256,
                 approval: *approval,
                 bootstrap: *bootstrap,
+                authors,
                 activated_at: event.at,
             });
         }

@@ -287,7 +287,7 @@ fn check_approval(state: &State, cx: &Context, used: &Use<'_>) -> Result<(), Ref
         return Err(Refusal::PolicyChanged);
     }
     let policy = state.policy().ok_or(Refusal::NoRule)?;
-    let missing = approval.missing(state, &policy.policy, requirement);
+    let missing = approval.missing(state, policy, requirement);
     if missing.is_empty() { Ok(()) } else { Err(Refusal::ApprovalPending(missing)) }
 }
 

@@ -37,11 +37,13 @@ impl core::error::Error for Flaw {}
 
 pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     let mut found = Found { policy, flaws: Vec::new() };
-    for (group, members) in &policy.groups {
-        if members.is_empty() {
+    for group in policy.groups.keys() {
+        if policy.members(group).is_empty() {
             found.add(format!("groups.{group}"), "the group has no members".into());
         }
     }
+    found.nested();
+    found.linked();
     found.groups("access.read", &policy.access.read);
     found.at_most("rules", policy.rules.len(), MOST_RULES);
     found.together();
@@ -113,6 +115,34 @@ impl Found<'_> {
         }
     }
 
+    /// Groups in groups must exist, and none may lead back to itself: who is in it could not be read off any more.
+    fn nested(&mut self) {
+        for (group, inner) in &self.policy.nested {
+            let place = format!("nested.{group}");
+            self.groups(&place, [group].into_iter().chain(inner));
+            if self.policy.within(group).contains(group) {
+                self.add(place, "the group leads back to itself".into());
+            }
+        }
+    }
+
+    /// A human's accounts stand in one set.
+    fn linked(&mut self) {
+        let mut seen = BTreeSet::new();
+        for (number, accounts) in self.policy.linked.iter().enumerate() {
+            let place = format!("linked.{number}");
+            if accounts.len() < 2 {
+                self.add(place.clone(), "links an account to no other".into());
+            }
+            if let Some(twice) = accounts.iter().find(|account| !seen.insert(**account)) {
+                self.add(
+                    place,
+                    format!("`{twice}` is linked already: name all accounts of a human together"),
+                );
+            }
+        }
+    }
+
     fn rule(&mut self, rule: &Rule) {
         let place = |field: &str| format!("rules.{}.{field}", rule.name);
         self.groups(&place("requesters"), &rule.requesters);
@@ -169,8 +199,8 @@ impl Found<'_> {
             let what = "replacing the policy passes through a quorum: write `approval = \"required\"`";
             self.add(format!("rules.{rules}.approval"), what.into());
         }
-        let mut members = self.policy.groups.values().flatten();
-        if !members.any(|person| requirement.may_execute(self.policy, *person)) {
+        let mut members = self.policy.named();
+        if !members.any(|person| requirement.may_execute(self.policy, person)) {
             let what = "nobody is in an executor group of each rule for replacing the policy";
             self.add(format!("rules.{rules}.executors"), what.into());
         }

@@ -46,6 +46,13 @@ pub struct Policy {
     pub name: Name,
     /// Groups of people, by id.
     pub groups: BTreeMap<Name, BTreeSet<PersonId>>,
+    /// Groups whose members are also members of a group, and so on. A person is in a group if they are named in it or in any that it
+    /// leads to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nested: BTreeMap<Name, BTreeSet<Name>>,
+    /// Accounts that belong to one human, each human a set. Whatever counts people counts these as one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<BTreeSet<PersonId>>,
     /// Who may look.
     pub access: Access,
     /// Who may do what, with whose consent.
@@ -74,6 +81,23 @@ pub enum Consent {
     Required,
 }
 
+/// Whether people must say why they agree. Who disagrees always must.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comment {
+    /// They may.
+    #[default]
+    Optional,
+    /// They must.
+    Required,
+}
+
+impl Comment {
+    fn is_optional(&self) -> bool {
+        *self == Self::Optional
+    }
+}
+
 /// Who may request, approve and execute an action, how many of whom, and within which time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +122,15 @@ pub struct Rule {
     /// How many of whom, when people must agree.
     #[serde(default)]
     pub quorum: Quorum,
+    /// How many people must disagree to end a request.
+    #[serde(default = "Rule::one", skip_serializing_if = "Rule::is_one")]
+    pub denials: NonZeroU32,
+    /// Whether people must say why they agree.
+    #[serde(default, skip_serializing_if = "Comment::is_optional")]
+    pub comment: Comment,
+    /// Whether the agreement of the person does not count who asked for the policy that last changed this rule.
+    #[serde(default, skip_serializing_if = "Rule::is_not")]
+    pub independent_of_author: bool,
     /// How long a request waits for its quorum, seconds.
     pub pending_seconds: NonZeroU32,
     /// How long a complete approval waits to be used, seconds.
@@ -155,10 +188,47 @@ pub enum Scheme {
 }
 
 impl Policy {
-    /// Whether the person is a member of the group.
+    /// Whether the person is a member of the group, named in it or in a group that it leads to.
     #[must_use]
     pub fn is_member(&self, group: &Name, person: PersonId) -> bool {
-        self.groups.get(group).is_some_and(|members| members.contains(&person))
+        let named = |group: &Name| self.groups.get(group).is_some_and(|members| members.contains(&person));
+        named(group) || self.within(group).into_iter().any(named)
+    }
+
+    /// Everybody who is a member of the group.
+    #[must_use]
+    pub fn members(&self, group: &Name) -> BTreeSet<PersonId> {
+        let groups = [group].into_iter().chain(self.within(group));
+        groups.filter_map(|group| self.groups.get(group)).flatten().copied().collect()
+    }
+
+    /// The groups that a group leads to, each once, whatever circles there are.
+    fn within<'a>(&'a self, group: &'a Name) -> BTreeSet<&'a Name> {
+        let mut found = BTreeSet::new();
+        let mut open = Vec::from([group]);
+        while let Some(next) = open.pop() {
+            open.extend(self.nested.get(next).into_iter().flatten().filter(|inner| found.insert(*inner)));
+        }
+        found
+    }
+
+    /// Everybody the policy names, some more than once.
+    pub fn named(&self) -> impl Iterator<Item = PersonId> + Clone {
+        self.groups.values().chain(&self.linked).flatten().copied()
+    }
+
+    /// All accounts of the human behind one of them.
+    #[must_use]
+    pub fn accounts(&self, person: PersonId) -> BTreeSet<PersonId> {
+        let linked = self.linked.iter().find(|accounts| accounts.contains(&person));
+        linked.cloned().unwrap_or_else(|| BTreeSet::from([person]))
+    }
+
+    /// The human behind an account, by the first of their accounts.
+    #[must_use]
+    pub fn human(&self, person: PersonId) -> PersonId {
+        let linked = self.linked.iter().find(|accounts| accounts.contains(&person));
+        linked.and_then(BTreeSet::first).copied().unwrap_or(person)
     }
 
     /// Whether the person may read.
@@ -211,6 +281,20 @@ impl Policy {
 }
 
 impl Rule {
+    fn one() -> NonZeroU32 {
+        NonZeroU32::MIN
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+    fn is_one(count: &NonZeroU32) -> bool {
+        *count == NonZeroU32::MIN
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+    fn is_not(flag: &bool) -> bool {
+        !flag
+    }
+
     /// Whether the rule applies to the action.
     #[must_use]
     pub fn matches(&self, action: &Action) -> bool {

@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Breakable, Consent, Escalate, Policy, Quorum, Rule};
+use super::{Breakable, Comment, Consent, Escalate, Policy, Quorum, Rule};
 use crate::digest::Digest;
 use crate::id::PersonId;
 use crate::signature::Signing;
@@ -30,6 +30,12 @@ pub struct Requirement {
     pub approval: Consent,
     /// How many of whom.
     pub quorum: Quorum,
+    /// How many people must disagree to end a request.
+    pub denials: NonZeroU32,
+    /// Whether people must say why they agree.
+    pub comment: Comment,
+    /// Those of the rules for which their author's agreement does not count.
+    pub independent: BTreeSet<Name>,
     /// How long a request waits for its quorum, seconds.
     pub pending_seconds: NonZeroU32,
     /// How long a complete approval waits to be used, seconds.
@@ -71,6 +77,9 @@ impl Requirement {
             executors: BTreeSet::from([rule.executors.clone()]),
             approval: rule.approval,
             quorum: rule.quorum.clone(),
+            denials: rule.denials,
+            comment: rule.comment,
+            independent: rule.independent_of_author.then(|| rule.name.clone()).into_iter().collect(),
             pending_seconds: rule.pending_seconds,
             approved_seconds: rule.approved_seconds,
             start_seconds: rule.start_seconds,
@@ -86,11 +95,14 @@ impl Requirement {
         self.rules.extend(other.rules);
         self.requesters.extend(other.requesters);
         self.executors.extend(other.executors);
+        self.independent.extend(other.independent);
         for (group, count) in other.quorum {
             self.quorum.entry(group).and_modify(|mine| *mine = (*mine).max(count)).or_insert(count);
         }
         Self {
             approval: self.approval.max(other.approval),
+            denials: self.denials.min(other.denials),
+            comment: self.comment.max(other.comment),
             pending_seconds: self.pending_seconds.min(other.pending_seconds),
             approved_seconds: self.approved_seconds.min(other.approved_seconds),
             start_seconds: self.start_seconds.min(other.start_seconds),
@@ -120,8 +132,17 @@ impl Requirement {
         text.push_str(&format!(
             "approval {approval}\nseconds {pending_seconds} {approved_seconds} {start_seconds} {work_seconds}\n"
         ));
+        if self.denials > NonZeroU32::MIN {
+            text.push_str(&format!("denials {}\n", self.denials));
+        }
+        if self.comment == Comment::Required {
+            text.push_str("comment required\n");
+        }
         if !self.signature.is_not_required() {
             text.push_str(&format!("signature {}\n", self.signature));
+        }
+        if !self.independent.is_empty() {
+            push_line(&mut text, "independent-of-author", &self.independent);
         }
         self.escalate.iter().for_each(|escalate| text.push_str(&escalate.line()));
         if let Some(seconds) = self.heartbeat_seconds {
@@ -158,17 +179,24 @@ impl Requirement {
 
 /// The places of a quorum that `voters` leave empty; none if it is met. `could` is left empty.
 ///
-/// A person fills one place only, however many groups they are in. Places are assigned by augmenting paths (maximum bipartite
-/// matching), so nobody is wasted on a group that somebody else could fill.
+/// A human fills one place only, however many groups they are in and accounts they have. Places are assigned by augmenting paths
+/// (maximum bipartite matching), so nobody is wasted on a group that somebody else could fill.
 fn unfilled(policy: &Policy, quorum: &Quorum, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
     let places: Vec<&Name> =
         quorum.iter().flat_map(|(group, count)| (0..count.get()).map(move |_| group)).collect();
+    let humans = |group: &Name| {
+        voters
+            .iter()
+            .filter(|voter| policy.is_member(group, **voter))
+            .map(|voter| policy.human(*voter))
+            .collect()
+    };
+    let voters = quorum.keys().map(|group| (group, humans(group))).collect();
+    let seating = Seating { places: &places, voters };
     let mut seated: BTreeMap<PersonId, usize> = BTreeMap::new();
     let mut missing: BTreeMap<&Name, u32> = BTreeMap::new();
     for (place, &group) in places.iter().enumerate() {
-        let found =
-            seat(&Seating { policy, places: &places, voters }, place, &mut seated, &mut BTreeSet::new());
-        if !found {
+        if !seat(&seating, place, &mut seated, &mut BTreeSet::new()) {
             *missing.entry(group).or_default() += 1;
         }
     }
@@ -196,9 +224,9 @@ fn in_each(sets: &BTreeSet<BTreeSet<Name>>, policy: &Policy, person: PersonId) -
 }
 
 struct Seating<'a> {
-    policy: &'a Policy,
     places: &'a [&'a Name],
-    voters: &'a BTreeSet<PersonId>,
+    /// The humans of each group who agree.
+    voters: BTreeMap<&'a Name, BTreeSet<PersonId>>,
 }
 
 /// Seats somebody at `place`, moving others to another place of theirs where that helps.
@@ -209,8 +237,8 @@ fn seat(
     asked: &mut BTreeSet<PersonId>,
 ) -> bool {
     let Some(group) = seating.places.get(place) else { return false };
-    for &voter in seating.voters {
-        if !seating.policy.is_member(group, voter) || !asked.insert(voter) {
+    for &voter in seating.voters.get(group).into_iter().flatten() {
+        if !asked.insert(voter) {
             continue;
         }
         let free = match seated.get(&voter).copied() {

@@ -206,7 +206,8 @@ impl Trial {
 
     fn ballot(&self, step: &Step) -> Result<Ballot, Unplayable> {
         let on_behalf = step.person.as_deref().map(|name| self.person(name)).transpose()?;
-        Ok(Ballot { on_behalf, ..self.approval(step.approval.as_deref())?.into() })
+        let commented = step.commented.unwrap_or_default();
+        Ok(Ballot { commented, on_behalf, ..self.approval(step.approval.as_deref())?.into() })
     }
 
     fn delegate(&self, step: &Step) -> Result<Delegate, Unplayable> {

@@ -82,6 +82,9 @@ pub struct Step {
     /// How the work ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Whether whoever agrees says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commented: Option<bool>,
     /// The name that is given to what the step makes.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,

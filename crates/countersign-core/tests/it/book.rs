@@ -76,6 +76,7 @@ impl Book {
     /// This genesis is written, and everybody but Eve has claimed.
     pub(crate) fn begun_with(genesis: Bootstrap) -> Self {
         let mut book = Self::empty();
+        book.blobs.insert(genesis.policy_sha256, genesis.policy.clone());
         book.must(Actor::Node, &Command::Bootstrap(genesis));
         for person in [stage::ANA, stage::BEN, stage::CHLOE, stage::AUD, stage::DAN] {
             book.must(Actor::Node, &stage::claiming(person));

@@ -26,7 +26,7 @@ use crate::book::Book;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{self, handing_over, witness};
 use crate::signing;
-use crate::stage::{self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, EVE, PAYOUT, REDACT, ROTATE_LOG_KEY};
+use crate::stage::{self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE_LOG_KEY};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -68,7 +68,8 @@ enum Move {
     Commit,
     Claim(PersonId),
     Request(Actor, usize),
-    Approve(Actor, Index),
+    /// With a comment or without.
+    Approve(Actor, Index, bool),
     Deny(Actor, Index),
     Withdraw(Actor, Index),
     /// In whose place.
@@ -106,6 +107,8 @@ enum Move {
     RotateLogKey(Actor, Index, usize, usize),
     /// The log's key is replaced with everybody's agreement.
     HandOver,
+    /// The policy that is wary of payouts comes into force with everybody's agreement, and Ben says no to one.
+    BeWary,
     /// Of which entries, under which approval.
     Redact(Actor, Index, Vec<Index>),
     /// The same, with everything up to an approval of it, in one go.
@@ -147,7 +150,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         6 => Just(Move::Commit),
         1 => (1..=7_u128).prop_map(|number| Move::Claim(PersonId(number))),
         4 => (who(), action()).prop_map(|(who, action)| Move::Request(who, action)),
-        8 => (who(), index()).prop_map(|(who, nth)| Move::Approve(who, nth)),
+        8 => (who(), index(), any::<bool>()).prop_map(|(who, nth, commented)| Move::Approve(who, nth, commented)),
         2 => (who(), index()).prop_map(|(who, nth)| Move::Deny(who, nth)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::Withdraw(who, nth)),
         2 => (who(), index(), person()).prop_map(|(who, nth, whose)| Move::ApproveFor(who, nth, whose)),
@@ -178,6 +181,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (who(), index(), 0..3_usize, 0..4_usize)
             .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
         1 => Just(Move::HandOver),
+        1 => Just(Move::BeWary),
         1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
         2 => entries().prop_map(Move::RedactProperly),
         1 => key().prop_map(|(person, number)| Move::EnrollKey(person, number)),
@@ -263,6 +267,14 @@ impl Play {
                 self.submit(Actor::Person(ANA), approval.map(|id| handing_over((keys - 1, keys), id)));
             }
             Move::Drum => self.drum(),
+            Move::BeWary => {
+                let approval = self.agreed(numbered(ACTIVATE));
+                let activation = |id| script::activation(stage::wary(), id);
+                self.submit(Actor::Person(ANA), approval.map(activation));
+                self.submit(Actor::Person(DAN), Some(request(numbered(PAYOUT))));
+                let asked = self.approvals.last().map(|(id, _)| Command::Deny(*id));
+                self.submit(Actor::Person(BEN), asked);
+            }
             single => {
                 let (actor, command) = self.command(single);
                 self.submit(actor, command);
@@ -293,7 +305,10 @@ impl Play {
         match it {
             Move::Claim(person) => (Actor::Node, Some(stage::claiming(*person))),
             Move::Request(who, action) => (*who, Some(request(*action))),
-            Move::Approve(who, index) => (*who, approval(index).map(|id| Command::Approve(id.into()))),
+            Move::Approve(who, index, commented) => {
+                let ballot = |id: ApprovalId| approval::Ballot { commented: *commented, ..id.into() };
+                (*who, approval(index).map(ballot).map(Command::Approve))
+            }
             Move::Deny(who, index) => (*who, approval(index).map(Command::Deny)),
             Move::Withdraw(who, index) => (*who, approval(index).map(Command::Withdraw)),
             Move::ApproveFor(who, index, whose) => (*who, approval(index).map(|id| in_place_of(*whose, id))),
@@ -395,7 +410,7 @@ impl Play {
         self.submit(Actor::Person(ANA), Some(Command::RequestApproval(request)));
         let (id, _) = self.approvals.get(before)?.clone();
         for voter in [BEN, CHLOE] {
-            self.submit(Actor::Person(voter), Some(Command::Approve(id.into())));
+            self.submit(Actor::Person(voter), Some(script::commented(id)));
         }
         Some(id)
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use countersign_core::action::Action;
 use countersign_core::id::PersonId;
 use countersign_core::policy::{Policy, Requirement, Rule};
+use countersign_core::text::Name;
 use proptest::prelude::*;
 
 use crate::quorum::{governing, is_met};
@@ -21,10 +22,12 @@ fn rule() -> impl Strategy<Value = Rule> {
     let environment = prop::sample::select(vec!["production", "*"]);
     let seconds = prop::array::uniform4(1..100_u32);
     let signature = prop::sample::select(vec!["not-required", "required", "hardware"]);
+    let wary = (1..4_u32, prop::sample::select(vec!["optional", "required"]), any::<bool>());
     let offer = prop::option::weighted(0.8, offer());
-    let rest = (seconds, offer, signature, prop::option::of((1..100_u32, groups())));
+    let rest = (seconds, (offer, signature), prop::option::of((1..100_u32, groups())), wary);
     (groups(), groups(), quorum, (pattern, environment), rest).prop_map(
-        |(requesters, executors, quorum, (resource, environment), (seconds, offer, signature, escalate))| {
+        |(requesters, executors, quorum, (resource, environment), rest)| {
+            let (seconds, (offer, signature), escalate, wary) = rest;
             let escalate =
                 escalate.map(|(after, to)| serde_json::json!({ "after_seconds": after, "to": to }));
             let approval = if quorum.is_empty() { "not-required" } else { "required" };
@@ -35,6 +38,7 @@ fn rule() -> impl Strategy<Value = Rule> {
                 "start_seconds": seconds[2], "work_seconds": seconds[3], "break_glass": offer,
                 "escalate": escalate,
                 "signature": if quorum.is_empty() { "not-required" } else { signature },
+                "denials": wary.0, "comment": wary.1, "independent_of_author": wary.2,
             });
             serde_json::from_value(rule).unwrap()
         },
@@ -76,12 +80,17 @@ fn never_weakens(before: (&Policy, &Requirement), after: (&Policy, &Requirement)
 /// A policy with these rules, and the groups everybody is in chosen anew.
 fn policy() -> impl Strategy<Value = Policy> {
     let members = prop::collection::btree_set(prop::sample::select(&ENROLLED[..]), 1..5);
-    (prop::collection::vec(rule(), 1..6), prop::array::uniform4(members)).prop_map(|(mut rules, members)| {
+    let group = || prop::sample::select(&GROUPS[..]).prop_map(|group| group.parse::<Name>().unwrap());
+    let nested = prop::collection::btree_map(group(), prop::collection::btree_set(group(), 1..3), 0..3);
+    let linked = prop::option::of(prop::collection::btree_set(prop::sample::select(&ENROLLED[..]), 2..4));
+    let people = (prop::array::uniform4(members), nested, linked);
+    (prop::collection::vec(rule(), 1..6), people).prop_map(|(mut rules, (members, nested, linked))| {
         for (number, rule) in rules.iter_mut().enumerate() {
             rule.name = format!("rule-{number}").parse().unwrap();
         }
         let groups = GROUPS.iter().zip(members).map(|(group, members)| (group.parse().unwrap(), members));
-        Policy { groups: groups.collect(), rules: rules.into(), ..stage::policy() }
+        let linked = linked.into_iter().collect();
+        Policy { groups: groups.collect(), nested, linked, rules: rules.into(), ..stage::policy() }
     })
 }
 
@@ -135,6 +144,8 @@ proptest! {
             prop_assert!(before.may_execute(&policy, person) || !after.may_execute(&more, person));
         }
         prop_assert!(before.approval <= after.approval && before.signature <= after.signature);
+        prop_assert!(before.denials >= after.denials && before.comment <= after.comment);
+        prop_assert!(before.independent.is_subset(&after.independent));
         for (group, count) in &before.quorum {
             prop_assert!(after.quorum.get(group) >= Some(count));
         }

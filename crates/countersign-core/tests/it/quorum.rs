@@ -41,9 +41,24 @@ pub(crate) fn is_met(policy: &Policy, rules: &[&Rule], voters: &BTreeSet<PersonI
 
 fn fill(policy: &Policy, places: &[&str], voters: &BTreeSet<PersonId>) -> bool {
     let Some((group, rest)) = places.split_first() else { return true };
-    let members = policy.groups.get(*group).cloned().unwrap_or_default();
+    let members = members(policy, group, policy.groups.len());
     voters.intersection(&members).any(|voter| {
-        let others = voters.iter().copied().filter(|other| other != voter).collect();
+        let others = voters.iter().copied().filter(|other| !is_one(policy, *voter, *other)).collect();
         fill(policy, rest, &others)
     })
+}
+
+/// Everybody in the group or in one nested in it, so many levels deep.
+fn members(policy: &Policy, group: &str, depth: usize) -> BTreeSet<PersonId> {
+    let mut found = policy.groups.get(group).cloned().unwrap_or_default();
+    if depth > 0 {
+        let inner = policy.nested.get(group).into_iter().flatten();
+        found.extend(inner.flat_map(|inner| members(policy, inner.as_str(), depth - 1)));
+    }
+    found
+}
+
+/// Whether two accounts are one human's.
+fn is_one(policy: &Policy, one: PersonId, other: PersonId) -> bool {
+    one == other || policy.linked.iter().any(|accounts| accounts.contains(&one) && accounts.contains(&other))
 }

@@ -18,8 +18,8 @@ use countersign_core::{Actor, Command, Refusal, Subject, approval};
 use crate::book::Book;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{
-    activation, approved, attempt, elapsed, finished, handing_over, lively, permit_key, prepared, reconcile,
-    redaction, requested, reserved, rotating, stage_of, task, witness, work,
+    activation, approved, attempt, commented, elapsed, finished, handing_over, lively, permit_key, prepared,
+    reconcile, redaction, requested, requested_by, reserved, rotating, stage_of, task, witness, work,
 };
 use crate::signing;
 use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
@@ -403,6 +403,12 @@ fn approve() -> Walk {
     walk.refused(CHLOE, &Command::Approve(id.into()), "approval/already_voted");
     walk.happens(Actor::Node, &stage::claiming(EVE));
     walk.refused(EVE, &Command::Approve(id.into()), "approval/already_approved");
+    walk.activate(stage::wary());
+    let id = requested_by(&mut walk.book, (DAN, PAYOUT));
+    walk.refused(ANA, &Command::Approve(id.into()), "approval/rule_author");
+    walk.refused(BEN, &Command::Approve(id.into()), "approval/comment_required");
+    walk.happens(BEN, &commented(id));
+    walk.refused(BEN, &Command::Approve(id.into()), "approval/already_voted");
     walk
 }
 
@@ -410,6 +416,12 @@ fn deny() -> Walk {
     let mut walk = ballot(&Command::Deny);
     let id = approved(&mut walk.book, ROTATE);
     walk.happens(BEN, &Command::Deny(id));
+    walk.activate(stage::wary());
+    let id = requested_by(&mut walk.book, (DAN, PAYOUT));
+    walk.refused(ANA, &Command::Deny(id), "approval/rule_author");
+    walk.happens(BEN, &Command::Deny(id));
+    walk.refused(BEN, &Command::Deny(id), "approval/already_voted");
+    walk.happens(CHLOE, &Command::Deny(id));
     walk
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn everything() -> Book {
     book.must(Actor::Node, &permit_key(1));
     signing::signed_votes(&mut book);
     life::life(&mut book);
+    under_a_wary_policy(&mut book);
     book.commit();
     book
 }
@@ -228,6 +229,29 @@ fn redactions(book: &mut Book) {
     book.must(ANA, &redaction(&[first, redacted], approval));
 }
 
+/// People disagree: with effect only if two humans do, and until they change their minds.
+fn under_a_wary_policy(book: &mut Book) {
+    let approval = approved(book, ACTIVATE);
+    book.must(ANA, &activation(stage::wary(), approval));
+    let denied = requested_by(book, (DAN, PAYOUT));
+    book.must(BEN, &Command::Deny(denied));
+    book.must(EVE, &Command::Deny(denied));
+    book.must(CHLOE, &Command::Deny(denied));
+    let agreed = requested_by(book, (DAN, PAYOUT));
+    book.must(BEN, &commented(agreed));
+    book.must(CHLOE, &commented(agreed));
+    book.must(BEN, &Command::Deny(agreed));
+    book.must(BEN, &commented(agreed));
+    let permit = reserved(book, (DAN, PAYOUT), Some(agreed));
+    book.must(DAN, &Command::StartPermit(permit));
+    finished(book, (DAN, permit), Outcome::Succeeded);
+}
+
+/// Agreement by somebody who says why.
+pub(crate) fn commented(id: ApprovalId) -> Command {
+    Command::Approve(approval::Ballot { commented: true, ..id.into() })
+}
+
 pub(crate) fn redaction(indices: &[u64], approval: ApprovalId) -> Command {
     let (entries, parameters_sha256) = (Entries::try_from(indices.to_vec()).unwrap(), stage::parameters());
     // The book looks up what stands there, as the engine does.
@@ -245,8 +269,12 @@ fn made(events: &[Event]) -> Subject {
 }
 
 pub(crate) fn requested(book: &mut Book, action: &str) -> ApprovalId {
+    requested_by(book, (ANA, action))
+}
+
+pub(crate) fn requested_by(book: &mut Book, (requester, action): (PersonId, &str)) -> ApprovalId {
     let request = approval::Request { action: stage::action(action), parameters_sha256: stage::parameters() };
-    match made(&book.must(ANA, &Command::RequestApproval(request))) {
+    match made(&book.must(requester, &Command::RequestApproval(request))) {
         Subject::Approval(id) => id,
         other => panic!("{other}"),
     }

@@ -70,9 +70,9 @@ pub(crate) fn policy() -> Policy {
     serde_json::from_str(POLICY).unwrap()
 }
 
-/// The policy and four others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one that takes
-/// signed votes, one that knows neither payouts nor redactions.
-pub(crate) fn policies() -> [Policy; 5] {
+/// The policy and five others: one that demands more of payouts everywhere, one in which Ben is no approver any more, one with groups in
+/// groups that is wary of payouts, one that takes signed votes, one that knows neither payouts nor redactions.
+pub(crate) fn policies() -> [Policy; 6] {
     let mut stricter = policy();
     let mut every: serde_json::Value = serde_json::to_value(&stricter.rules[2]).unwrap();
     every["name"] = "every-payout".into();
@@ -87,7 +87,22 @@ pub(crate) fn policies() -> [Policy; 5] {
     without_ben.groups.get_mut("approvers").unwrap().remove(&BEN);
     let mut without_payouts = policy();
     without_payouts.rules.retain(|rule| !matches!(rule.name.as_str(), "payout" | "redact"));
-    [policy(), stricter, without_ben, crate::signing::policy(), without_payouts]
+    [policy(), stricter, without_ben, wary(), crate::signing::policy(), without_payouts]
+}
+
+/// Payouts are agreed to with a comment and not by who asked for the rule; two people must disagree to stop one. Dan is an approver by
+/// being a lead, and Ben and Eve are one human.
+pub(crate) fn wary() -> Policy {
+    let mut wary = policy();
+    let mut payout: serde_json::Value = serde_json::to_value(&wary.rules[2]).unwrap();
+    payout["denials"] = 2.into();
+    payout["comment"] = "required".into();
+    payout["independent_of_author"] = true.into();
+    wary.rules[2] = serde_json::from_value(payout).unwrap();
+    wary.groups.insert("leads".parse().unwrap(), [DAN].into());
+    wary.nested.insert("approvers".parse().unwrap(), ["leads".parse().unwrap()].into());
+    wary.linked.push([BEN, EVE].into());
+    wary
 }
 
 /// The policy, but engineers are told of a payout on which nobody votes within ten minutes.

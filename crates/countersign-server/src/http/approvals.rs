@@ -79,7 +79,7 @@ pub(super) async fn show(
     Ok(Json(show_approval(&app, &known, (&approval, bound))))
 }
 
-/// Agree, in one's own place or in that of somebody who delegated it.
+/// Agree, in one's own place or in that of somebody who delegated it. Some rules want to know why.
 #[utoipa::path(post, path = "/admin/approvals/{id}/approve", tag = "approvals", params(("id" = String, Path)), request_body = Approve, responses((status = 200, body = Approval)))]
 pub(super) async fn approve(
     State(app): State<App>,
@@ -88,7 +88,8 @@ pub(super) async fn approve(
 ) -> Result<Json<Approval>, Rejected> {
     let Post { sender, body: Approve { on_behalf, reason } } = post;
     let on_behalf = on_behalf.map(|person| person.parse().map_err(Rejected::malformed)).transpose()?;
-    let ballot = approval::Ballot { on_behalf, ..parse(&id)?.into() };
+    let commented = said(reason.as_deref()).is_some();
+    let ballot = approval::Ballot { commented, on_behalf, ..parse(&id)?.into() };
     decide(&app, Command::Approve(ballot), Post { sender, body: Reason { reason } }).await
 }
 
@@ -102,13 +103,15 @@ pub(super) async fn revoke(
     decide(&app, Command::RevokeVote(parse(&id)?), post).await
 }
 
-/// Disagree, finally.
+/// Disagree, and say why. Whether that ends the request, the rules say.
 #[utoipa::path(post, path = "/admin/approvals/{id}/deny", tag = "approvals", params(("id" = String, Path)), request_body = Reason, responses((status = 200, body = Approval)))]
 pub(super) async fn deny(
     State(app): State<App>,
     Named(id): Named<String>,
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
+    said(post.body.reason.as_deref())
+        .ok_or_else(|| Rejected::malformed("say under `reason` why you disagree"))?;
     decide(&app, Command::Deny(parse(&id)?), post).await
 }
 
@@ -120,6 +123,11 @@ pub(super) async fn withdraw(
     post: Post<Reason>,
 ) -> Result<Json<Approval>, Rejected> {
     decide(&app, Command::Withdraw(parse(&id)?), post).await
+}
+
+/// A reason that says something.
+fn said(reason: Option<&str>) -> Option<&str> {
+    reason.filter(|reason| !reason.trim().is_empty())
 }
 
 async fn decide(app: &App, command: Command, post: Post<Reason>) -> Result<Json<Approval>, Rejected> {
@@ -196,6 +204,7 @@ fn show_approval(
         requested_at: approval.requested_at.to_string(),
         expires_at: approval.deadline().map(|deadline| deadline.to_string()),
         votes: approval.votes.iter().map(|vote| show_vote(vote, known)).collect(),
+        objections: approval.objections.iter().map(|id| person(*id, known)).collect(),
         missing: missing(&outlook.missing, known),
         stuck: stuck(&outlook, known),
         escalation: approval.escalation.as_ref().map(|escalation| Escalation {

@@ -112,7 +112,7 @@ fn lacking(
     use approval::Refusal::{AlreadyVoted, NotAnApprover, SelfApproval};
     let wanted = matches!(refusal, Refusal::Approval(SelfApproval | NotAnApprover | AlreadyVoted));
     match state.policy().filter(|_| wanted && approval.ended.is_none()) {
-        Some(in_force) => approval.missing(state, &in_force.policy, requirement),
+        Some(in_force) => approval.missing(state, in_force, requirement),
         None => Vec::new(),
     }
 }

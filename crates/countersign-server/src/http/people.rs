@@ -73,8 +73,8 @@ pub(super) async fn me(State(app): State<App>, Caller(id): Caller) -> Result<Jso
 fn groups(app: &App, id: PersonId) -> Vec<String> {
     let state = app.engine.state();
     let Some(in_force) = state.policy() else { return Vec::new() };
-    let groups = in_force.policy.groups.iter();
-    groups.filter(|(_, members)| members.contains(&id)).map(|(group, _)| group.to_string()).collect()
+    let groups = in_force.policy.groups.keys();
+    groups.filter(|group| in_force.policy.is_member(group, id)).map(ToString::to_string).collect()
 }
 
 fn show(app: &App, known: &Known, person: &person::Person) -> Person {

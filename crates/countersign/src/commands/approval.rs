@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use countersign_api::Page;
 use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote};
 use countersign_api::delegation::Delegate;
+use countersign_api::{Page, Reason};
 
 use super::delegation;
 use super::{Session, more, name, spoken};
@@ -61,11 +61,12 @@ pub(crate) enum Verb {
         #[command(flatten)]
         why: Why,
     },
-    /// Disagree, finally.
+    /// Disagree. Whether that ends the request, the rules say.
     Deny {
         id: String,
-        #[command(flatten)]
-        why: Why,
+        /// Why, for those who read it later.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Take your own request back.
     Withdraw {
@@ -102,7 +103,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         }
         Verb::Delegations => return delegation::list(session).await,
         Verb::Undelegate { why } => return delegation::end(session, &why.wire()).await,
-        Verb::Deny { id, why } => client.deny(&id, &why.wire()).await?,
+        Verb::Deny { id, reason } => client.deny(&id, &Reason { reason: Some(reason) }).await?,
         Verb::Withdraw { id, why } => client.withdraw(&id, &why.wire()).await?,
         Verb::List(listed) => return session.output.show(&client.approvals(&listed.listing()).await?, table),
         Verb::Show { id } => client.approval(&id).await?,

@@ -176,6 +176,22 @@ const FORGERIES: &[Forgery] = &[
     ("approval.denied", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
     ("approval.denied", 0, &[(0, Since(HOUR))], "too_late"),
     ("approval.denied", 0, &[(0, Double)], "unknown"),
+    ("approval.denied", 1, &[(0, Change(objected))], "denied"),
+    ("approval.objected", 0, &[(0, Set("/actor", DAN))], "self_approval"),
+    ("approval.objected", 0, &[(0, Set("/actor", ANA))], "rule_author"),
+    ("approval.objected", 0, &[(0, Set("/actor", AUD))], "not_an_approver"),
+    ("approval.objected", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
+    ("approval.objected", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("approval.objected", 0, &[(0, Set("/data/parameters_sha256", DIGEST))], "other_parameters"),
+    ("approval.objected", 0, &[(0, Double)], "already_voted"),
+    ("approval.objected", 1, &[(0, Change(denied))], "not_denied_yet"),
+    ("approval.objected", 2, &[(0, Drop)], "already_voted"),
+    ("approval.granted", 56, &[(0, Set("/data/commented", "false"))], "no_comment"),
+    ("approval.granted", 56, &[(0, Set("/actor", ANA))], "rule_author"),
+    ("approval.granted", 57, &[(0, Set("/actor", EVE))], "already_voted"),
+    ("policy.activated", 4, &[(0, Set("/data/author", BEN))], "wrong_author"),
+    ("policy.activated", 4, &[(0, Set("/data/author", "null"))], "wrong_author"),
+    ("policy.activated", 1, &[(0, Change(authored))], "wrong_author"),
     ("approval.withdrawn", 0, &[(0, Set("/actor", DAN))], "not_the_requester"),
     ("approval.withdrawn", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
     ("approval.withdrawn", 0, &[(0, Set("/correlation", COR))], "wrong_correlation"),
@@ -435,6 +451,24 @@ fn of_the_first(event: &mut Event) {
 fn of_the_first_entry(event: &mut Event) {
     if let Fact::LogDetailsRedacted(_, redacted) = &mut event.fact {
         redacted.entries = Entries::try_from(vec![0]).unwrap();
+    }
+}
+
+fn authored(event: &mut Event) {
+    if let Fact::PolicyActivated(_, activated) = &mut event.fact {
+        activated.author = Some(stage::ANA);
+    }
+}
+
+fn objected(event: &mut Event) {
+    if let Fact::ApprovalDenied(id, voted) = event.fact.clone() {
+        event.fact = Fact::ApprovalObjected(id, voted);
+    }
+}
+
+fn denied(event: &mut Event) {
+    if let Fact::ApprovalObjected(id, voted) = event.fact.clone() {
+        event.fact = Fact::ApprovalDenied(id, voted);
     }
 }
 

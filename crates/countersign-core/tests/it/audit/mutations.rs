@@ -197,6 +197,7 @@ const DROPPED: &[(&str, &str)] = &[
     ("approval.denied", "last of its subject"),
     ("approval.granted", "of a request that comes to nothing"),
     ("approval.expired", "last of its subject"),
+    ("approval.objected", "not the one without which a denial would not be one"),
     ("approval.withdrawn", "last of its subject"),
     ("permit.failed", "last of its subject"),
     ("permit.heartbeat", "the last one, where the outcome comes soon after the one before"),
@@ -243,6 +244,7 @@ fn every_event_that_comes_twice_is_noticed_or_on_the_list() {
 const SWAPPED: &[(&str, &str, &str)] = &[
     ("person.enrolled", "person.enrolled", "two people"),
     ("approval.granted", "approval.granted", "two votes, neither of which is the last that was needed"),
+    ("approval.objected", "approval.objected", "two votes, neither of which is the last that was needed"),
     ("rotation.task_failed", "rotation.task_attempted", "two tasks"),
     ("rotation.task_succeeded", "rotation.task_attempted", "two tasks"),
 ];

@@ -62,6 +62,7 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::DelegateOfRequester
         | R::NotTheRequester
         | R::NoRule
+        | R::RuleAuthor
         | R::NotARequester
         | R::NotADelegate
         | R::NotAnApprover
@@ -76,6 +77,7 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::Expired
         | R::PolicyChanged
         | R::AlreadyVoted
+        | R::CommentRequired
         | R::AlreadyApproved
         | R::OtherStatement => StatusCode::CONFLICT,
     }

@@ -76,7 +76,7 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
         ),
         "POST /admin/approvals/{id}/deny" => post(
             format!("/admin/approvals/{}/deny", pending().await),
-            &none,
+            &json!({ "reason": "no" }),
             "Ben",
             ("Aud", 403, "not_an_approver"),
         ),

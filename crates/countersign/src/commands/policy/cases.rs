@@ -136,6 +136,7 @@ fn steps(case: &Case, at: Time) -> Result<Vec<Step>, String> {
         person: None,
         until: None,
         outcome: None,
+        commented: None,
         label: None,
         expect: Observed::default(),
     };

@@ -1,0 +1,225 @@
+//! Flaws that other systems of this kind had, by the name of their class: here each is refused, or cannot even be written down.
+//!
+//! The vectors show most of them from outside as well, with their sources; a flaw that is about more than the core is tested where
+//! that is.
+
+use countersign_core::digest::Digest;
+use countersign_core::id::ApprovalId;
+use countersign_core::permit::Reserve;
+use countersign_core::policy::Policy;
+use countersign_core::{Actor, Command, Event, approval};
+use serde_json::{Value, json};
+
+use crate::book::Book;
+use crate::script::{activation, approved, commented, requested, requested_by, reserved};
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT};
+
+/// A policy like that of the stage, with something changed in its text.
+fn changed(change: impl FnOnce(&mut Value)) -> serde_json::Result<Policy> {
+    let mut policy = serde_json::to_value(stage::policy()).unwrap();
+    change(&mut policy);
+    serde_json::from_value(policy)
+}
+
+/// A history under such a policy.
+fn begun(change: impl FnOnce(&mut Value)) -> Book {
+    let policy = changed(change).expect("a policy");
+    assert_eq!(policy.flaws(), []);
+    let policy_sha256 = stage::policy_digest(&policy);
+    let mut book =
+        Book::begun_with(countersign_core::log::Bootstrap { policy, policy_sha256, ..stage::genesis() });
+    book.must(Actor::Node, &stage::claiming(EVE));
+    book
+}
+
+/// What a command comes to: the kinds of its events, or the refusal's code.
+fn says(book: &mut Book, actor: impl Into<Actor>, command: &Command) -> String {
+    match book.submit(actor, command) {
+        Ok(events) => events.iter().map(|event: &Event| event.fact.kind()).collect::<Vec<_>>().join(" "),
+        Err(refusal) => refusal.code().to_owned(),
+    }
+}
+
+fn payout_rule(policy: &mut Value) -> &mut Value {
+    &mut policy["rules"][2]
+}
+
+fn reserve(approval: ApprovalId) -> Command {
+    let (action, parameters_sha256) = (stage::action(PAYOUT), stage::parameters());
+    Command::ReservePermit(Reserve { action, parameters_sha256, approval: Some(approval) })
+}
+
+#[test]
+fn zero_quorum() {
+    assert!(changed(|policy| payout_rule(policy)["quorum"] = json!({ "approvers": 0 })).is_err());
+    assert!(changed(|policy| drop(payout_rule(policy).as_object_mut().unwrap().remove("approval"))).is_err());
+    let empty = changed(|policy| payout_rule(policy)["quorum"] = json!({})).unwrap();
+    assert!(empty.flaws().iter().any(|flaw| flaw.place == "rules.payout.quorum"));
+    assert!(changed(|policy| payout_rule(policy)["denials"] = json!(0)).is_err());
+}
+
+/// People are ids: a group that is called the same under the next policy has the members that policy gives it.
+#[test]
+fn name_collision() {
+    let mut book = Book::begun();
+    let asked = requested(&mut book, PAYOUT);
+    let [_, _, without_ben, ..] = stage::policies();
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(ANA, &activation(without_ben, approval));
+    assert_eq!(says(&mut book, BEN, &Command::Approve(asked.into())), "not_an_approver");
+}
+
+#[test]
+fn nested_groups() {
+    let nested = |outer: &str, inner: &str| {
+        let (outer, inner) = (outer.to_owned(), inner.to_owned());
+        begun(move |policy| policy["nested"] = json!({ outer: [inner] }))
+    };
+    let mut inward = nested("security", "auditors");
+    let asked = requested(&mut inward, PAYOUT);
+    assert_eq!(says(&mut inward, stage::AUD, &Command::Approve(asked.into())), "approval.granted");
+    let mut outward = nested("auditors", "security");
+    let asked = requested(&mut outward, PAYOUT);
+    assert_eq!(says(&mut outward, stage::AUD, &Command::Approve(asked.into())), "not_an_approver");
+    let circle = json!({ "approvers": ["security"], "security": ["auditors"], "auditors": ["approvers"] });
+    let circle = changed(|policy| policy["nested"] = circle).unwrap();
+    assert_eq!(circle.flaws().len(), 3, "{:?}", circle.flaws());
+    let unknown = changed(|policy| policy["nested"] = json!({ "approvers": ["nobody"] })).unwrap();
+    assert_eq!(unknown.flaws().first().map(|flaw| flaw.place.as_str()), Some("nested.approvers"));
+}
+
+/// A rule that wants nobody's consent takes nothing away from one that does.
+#[test]
+fn policy_merge_weakens_gate() {
+    let mut book = begun(|policy| {
+        let mut open = policy["rules"][3].clone();
+        for (field, text) in [("name", "open"), ("verb", "*"), ("resource", "*"), ("environment", "*")] {
+            open[field] = text.into();
+        }
+        open["patterns"] = true.into();
+        policy["rules"].as_array_mut().unwrap().insert(0, open);
+    });
+    let reserve =
+        Reserve { action: stage::action(PAYOUT), parameters_sha256: stage::parameters(), approval: None };
+    assert_eq!(says(&mut book, ANA, &Command::ReservePermit(reserve)), "approval_required");
+}
+
+#[test]
+fn requester_counts() {
+    let mut book = Book::begun();
+    let asked = requested(&mut book, PAYOUT);
+    assert_eq!(says(&mut book, ANA, &Command::Approve(asked.into())), "self_approval");
+    let mut linked = begun(|policy| policy["linked"] = json!([[ANA, BEN]]));
+    let asked = requested(&mut linked, PAYOUT);
+    assert_eq!(says(&mut linked, BEN, &Command::Approve(asked.into())), "self_approval");
+    assert_eq!(says(&mut linked, BEN, &Command::Deny(asked)), "self_approval");
+}
+
+/// Only people agree; the node, which acts for automation, never does.
+#[test]
+fn robot_approves() {
+    let mut book = Book::begun();
+    let asked = requested(&mut book, PAYOUT);
+    assert_eq!(says(&mut book, Actor::Node, &Command::Approve(asked.into())), "not_a_person");
+}
+
+#[test]
+fn duplicate_signer() {
+    let mut book = Book::begun();
+    let asked = requested(&mut book, stage::ROTATE);
+    book.must(BEN, &Command::Approve(asked.into()));
+    assert_eq!(says(&mut book, BEN, &Command::Approve(asked.into())), "already_voted");
+    let mut linked = begun(|policy| policy["linked"] = json!([[BEN, EVE]]));
+    let asked = requested(&mut linked, stage::ROTATE);
+    linked.must(BEN, &Command::Approve(asked.into()));
+    assert_eq!(says(&mut linked, EVE, &Command::Approve(asked.into())), "already_voted");
+    assert_eq!(
+        says(&mut linked, CHLOE, &Command::Approve(asked.into())),
+        "approval.granted approval.completed"
+    );
+}
+
+/// There is no command that edits a request: other parameters are another request, and the old agreement does not fit them.
+#[test]
+fn stale_approval() {
+    let mut book = Book::begun();
+    let id = approved(&mut book, PAYOUT);
+    let action = stage::action(PAYOUT);
+    let other = Reserve { action, parameters_sha256: Digest::of(b"edited"), approval: Some(id) };
+    assert_eq!(says(&mut book, ANA, &Command::ReservePermit(other)), "parameters_mismatch");
+}
+
+/// Without a rule there is no way: not for what was asked for before, and not for anything new.
+#[test]
+fn orphaned_policy() {
+    let mut book = Book::begun();
+    let agreed = approved(&mut book, PAYOUT);
+    let [.., without_payouts] = stage::policies();
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(ANA, &activation(without_payouts, approval));
+    assert_eq!(says(&mut book, ANA, &reserve(agreed)), "no_rule");
+    assert_eq!(says(&mut book, BEN, &Command::Approve(agreed.into())), "no_rule");
+    let request = approval::Request { action: stage::action(PAYOUT), parameters_sha256: stage::parameters() };
+    assert_eq!(says(&mut book, ANA, &Command::RequestApproval(request)), "no_rule");
+    let mut nothing = Book::empty();
+    let request = approval::Request { action: stage::action(PAYOUT), parameters_sha256: stage::parameters() };
+    assert_eq!(says(&mut nothing, ANA, &Command::RequestApproval(request)), "no_rule");
+}
+
+/// What ended in any other way than by being agreed to is not taken for agreed.
+#[test]
+fn resolved_read_as_approved() {
+    let mut book = Book::begun();
+    let denied = requested(&mut book, PAYOUT);
+    book.must(CHLOE, &Command::Deny(denied));
+    assert_eq!(says(&mut book, ANA, &reserve(denied)), "approval_denied");
+    let withdrawn = approved(&mut book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(withdrawn));
+    assert_eq!(says(&mut book, ANA, &reserve(withdrawn)), "approval_withdrawn");
+    let expired = approved(&mut book, PAYOUT);
+    book.wait_for_deadline();
+    assert_eq!(says(&mut book, ANA, &reserve(expired)), "approval_expired");
+}
+
+#[test]
+fn scope_wildcard() {
+    for odd in ["payout/l*", "pay*", "payout/*/x", "*/limit"] {
+        assert!(changed(|policy| payout_rule(policy)["resource"] = odd.into()).is_err(), "{odd}");
+    }
+    let meant = changed(|policy| payout_rule(policy)["resource"] = "payout/*".into()).unwrap();
+    assert_eq!(meant.flaws().first().map(|flaw| flaw.place.as_str()), Some("rules.payout.patterns"));
+}
+
+#[test]
+fn normalisation() {
+    for odd in ["Payout/limit", "payout/../limit", "payout//limit", "payout/limit ", "payout/l\u{131}mit"] {
+        assert!(odd.parse::<countersign_core::action::Resource>().is_err(), "{odd}");
+    }
+}
+
+/// A policy in flight: what was asked for under rules that resolve to the same is still good, anything else is asked for anew.
+#[test]
+fn only_changed_rules_end_a_request() {
+    let mut book = Book::begun();
+    let payout = approved(&mut book, PAYOUT);
+    let rotation = approved(&mut book, stage::ROTATE);
+    let [_, stricter, ..] = stage::policies();
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(ANA, &activation(stricter, approval));
+    assert_eq!(says(&mut book, ANA, &reserve(payout)), "policy_changed");
+    assert!(reserved(&mut book, (ANA, stage::ROTATE), Some(rotation)).0 > 0);
+}
+
+/// Who asked for a rule does not agree under it, until somebody else asks for it to be changed; a rule that stays as it is keeps its author.
+#[test]
+fn the_author_of_a_rule_counts() {
+    let mut book = Book::begun();
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(ANA, &activation(stage::wary(), approval));
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(DAN, &activation(stage::wary(), approval));
+    let asked = requested_by(&mut book, (DAN, PAYOUT));
+    assert_eq!(says(&mut book, ANA, &commented(asked)), "rule_author");
+    assert_eq!(says(&mut book, BEN, &commented(asked)), "approval.granted");
+    assert_eq!(says(&mut book, CHLOE, &commented(asked)), "approval.granted approval.completed");
+}
