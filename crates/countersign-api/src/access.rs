@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::PersonRef;
 use crate::problem::Missing;
 
 /// Whether somebody could do something now.
@@ -145,6 +146,9 @@ pub struct Reasons {
     /// Whose agreement is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// Who could do it instead, where it is for other people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub could: Vec<PersonRef>,
     /// A ready-made body for `POST /admin/approvals`, where an approval is what is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,

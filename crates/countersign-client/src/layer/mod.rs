@@ -113,26 +113,10 @@ impl GuardLayer {
             to_bytes(body, self.max_body).await.map_err(|error| answer::unreadable(&error, self.max_body))?;
         let Deed { action, parameters, reason } = (self.reading)(&parts, &body).map_err(|answer| *answer)?;
         let reserve = ReservePermit { action, parameters, approval, reason };
-        let permit = self.client.reserve_permit(&reserve).await.map_err(answer::not_permitted)?;
-        let permit = match self.client.start_permit(&permit.id, &Reason::default()).await {
-            Ok(permit) => permit,
-            Err(error) => {
-                self.give_back(&permit, &error);
-                return Err(answer::not_permitted(error));
-            }
-        };
+        let reserved = Reserved::by(&self.client, &reserve).await.map_err(answer::not_permitted)?;
+        let permit = reserved.start().await.map_err(answer::not_permitted)?;
         parts.extensions.insert(Permitted(permit.clone()));
         Ok((Request::from_parts(parts, Body::from(body)), permit))
-    }
-
-    /// A permit that the node refused to start can serve another attempt. One that it may have started cannot.
-    fn give_back(&self, permit: &Permit, why: &ClientError) {
-        if !matches!(why, ClientError::Problem(_)) {
-            return;
-        }
-        let (client, id) = (self.client.clone(), permit.id.clone());
-        // Nobody waits for it: where it fails, the permit lapses.
-        tokio::spawn(async move { client.release_permit(&id, &Reason::default()).await });
     }
 
     /// Reports how the handler ended, whether or not the caller is still there to hear of it.
@@ -146,6 +130,35 @@ impl GuardLayer {
             Ok(Ok(Ok(permit))) if permit.status != "unknown" => Reported::InTime,
             _ => Reported::Not,
         }
+    }
+}
+
+/// A permit that was not started yet. It is given back if it never is, so that the approval can serve another attempt.
+struct Reserved<'a> {
+    client: &'a Client,
+    /// None once it was started.
+    id: Option<String>,
+}
+
+impl<'a> Reserved<'a> {
+    async fn by(client: &'a Client, reserve: &ReservePermit) -> Result<Self, ClientError> {
+        Ok(Self { client, id: Some(client.reserve_permit(reserve).await?.id) })
+    }
+
+    async fn start(mut self) -> Result<Permit, ClientError> {
+        let permit =
+            self.client.start_permit(self.id.as_deref().unwrap_or_default(), &Reason::default()).await?;
+        self.id = None;
+        Ok(permit)
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
+        let client = self.client.clone();
+        // Nobody waits for it. The node refuses it if the permit was started after all; where it does not arrive, the permit lapses.
+        runtime.spawn(async move { client.release_permit(&id, &Reason::default()).await });
     }
 }
 

@@ -18,12 +18,13 @@ use countersign_core::person::Person;
 use countersign_core::{Actor, Command, Refusal, permit};
 use serde_json::{Map, Value, json};
 
-use super::App;
 use super::approvals::parse_action;
 use super::body::plainly;
+use super::explain::Topic;
 use super::gate::{Caller, Open};
 use super::permits;
 use super::problem::Rejected;
+use super::{App, explain};
 use crate::engine::EngineError;
 
 /// Most questions at once.
@@ -201,16 +202,14 @@ async fn decide(
     };
     let parameters = context.parameters.unwrap_or_else(|| json!({}));
     let bound = permits::bind(app, approval, (parameters, None)).await?;
-    let state = app.engine.state();
-    let requirement = state.policy().and_then(|in_force| in_force.policy.requirement(&action));
-    let rules = requirement.map(|requirement| requirement.rules.iter().map(ToString::to_string).collect());
-    let rules: Vec<String> = rules.unwrap_or_default();
-    let reserve = permit::Reserve { action, parameters_sha256: bound.digest()?, approval };
-    match app.engine.evaluate(Actor::Person(person), &Command::ReservePermit(reserve)).await {
+    let rules = rules(app, &action);
+    let command =
+        Command::ReservePermit(permit::Reserve { action, parameters_sha256: bound.digest()?, approval });
+    match app.engine.evaluate(Actor::Person(person), &command).await {
         Ok(()) => Ok(Decision { decision: true, context: Some(Reasons { rules, ..Reasons::default() }) }),
         Err(EngineError::Refused(refusal)) => {
-            let known = app.known().await;
-            let problem = Rejected::refused(&refusal, &known).into_problem();
+            let (topic, known) = (Topic::of(app, &command, Some(person)), app.known().await);
+            let problem = explain::refused(app, &known, (&refusal, topic)).await.into_problem();
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
             let request = wanting.then(|| json!({ "action": asked, "parameters": bound.parameters }));
             Ok(no(Reasons {
@@ -219,10 +218,18 @@ async fn decide(
                 reason: Some(problem.detail),
                 hint: Some(problem.hint),
                 missing: problem.missing,
+                could: problem.could,
                 request,
                 error: None,
             }))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The rules that apply to the action, by name.
+fn rules(app: &App, action: &Action) -> Vec<String> {
+    let state = app.engine.state();
+    let requirement = state.policy().and_then(|in_force| in_force.policy.requirement(action));
+    requirement.iter().flat_map(|it| &it.rules).map(ToString::to_string).collect()
 }

@@ -234,6 +234,53 @@ async fn signs_of_life_are_given_while_the_handler_runs_and_no_longer() {
     served.stop();
 }
 
+/// Passes everything on to the node, but keeps whoever wants to start a permit waiting for ever, and says so.
+async fn hindered(node: String) -> (String, mpsc::UnboundedReceiver<()>) {
+    let (hear, heard) = mpsc::unbounded_channel();
+    // Another test may have chosen it already; then that one is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let pass_on = async move |request: Request| {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path().ends_with("/start") {
+            hear.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let url = format!("{node}{}", parts.uri.path());
+        let mut headers = parts.headers;
+        headers.remove(header::HOST);
+        let answer = http.request(parts.method, url).headers(headers).body(body).send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(pass_on);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, heard)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_leaves_before_the_start_has_used_nothing_up() {
+    let (stage, served) = governed();
+    let ana = credential(&stage, "Ana");
+    let (between, mut starting) = hindered(served.url.clone()).await;
+    let hindered = Application::new(&between, &ana);
+    let asked = hindered.post(&json!({ "cents": 1 }), &[]).await;
+    let id = approve(&stage, &asked.1);
+    let leaving = tokio::spawn(hindered.router.clone().oneshot(request(&json!({ "cents": 1 }), &[&id])));
+    starting.recv().await.unwrap();
+    let application = Application::new(&served.url, &ana);
+    assert_eq!(application.client.approval(&id).await.unwrap().status, "consumed");
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    while application.client.approval(&id).await.unwrap().status != "approved" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(application.post(&json!({ "cents": 1 }), &[&id]).await.0, 200);
+    served.stop();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_report_leaves_a_success_unreported() {
     let (stage, served) = governed();

@@ -44,7 +44,7 @@ async fn the_answer_is_what_reserving_a_permit_would_say() {
     assert_eq!((&why["missing"][0]["group"], &why["missing"][0]["needed"]), (&json!("approvers"), &json!(2)));
     let request = why["request"].clone();
     let (_, why) = ask(&api, &question(BEN, 5000)).await;
-    assert_eq!(why["code"], "not_an_executor");
+    assert_eq!((&why["code"], &why["could"][0]["name"]), (&json!("not_an_executor"), &json!("Ana")));
     assert_eq!(api.engine.size(), size, "asking appends nothing");
 
     let id = api.ok(Call::post("/admin/approvals", &request).by("Ana")).await.id();
