@@ -109,3 +109,54 @@ pub struct Approval {
     /// What it belongs to.
     pub correlation: String,
 }
+
+/// An entry, as whoever watches is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Watched {
+    /// The entry's index: the event's id.
+    pub index: u64,
+    /// The kind of event.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// When.
+    pub time: String,
+    /// Who: a person's id, or `node`.
+    pub actor: String,
+    /// The request as of now, where one request is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// One person's agreement to what another asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReciprocalVote {
+    /// The request.
+    pub approval: String,
+    /// Who agreed; the other of the pair asked.
+    pub by: PersonRef,
+    /// When.
+    pub at: String,
+}
+
+/// Two people who agreed to each other's requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reciprocal {
+    /// The two.
+    pub people: Vec<PersonRef>,
+    /// Their agreements that have one in return within the window, the oldest first.
+    pub votes: Vec<ReciprocalVote>,
+}
+
+/// Who agreed to each other's requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReciprocalReport {
+    /// How far apart two agreements may be to count as one in return for the other.
+    pub window_seconds: u32,
+    /// How many requests were looked at, the newest first.
+    pub looked_at: usize,
+    /// Whether those were all.
+    pub complete: bool,
+    /// Pairs.
+    pub items: Vec<Reciprocal>,
+}

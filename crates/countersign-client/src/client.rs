@@ -1,7 +1,7 @@
 //! The routes of the API, one method each.
 
 use countersign_api::access::{Decision, Decisions, Evaluation, Evaluations, Metadata};
-use countersign_api::approval::{Approval, Approve, RequestApproval};
+use countersign_api::approval::{Approval, Approve, ReciprocalReport, RequestApproval};
 use countersign_api::delegation::{Delegate, Delegation, Delegations};
 use countersign_api::explain::Explanation;
 use countersign_api::key::{LogKeys, RotateLogKey};
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::pages::{self, ListRoute};
 use crate::transport::{Call, Transport};
-use crate::{ClientError, Credential, EvidenceScope, Listing, Pages, Patience};
+use crate::{ApprovalListing, ClientError, Credential, EvidenceScope, Listing, Pages, Patience, Watch};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
 const DELEGATIONS: &[&str] = &["admin", "delegations"];
@@ -121,6 +121,35 @@ impl Client {
     /// One page of requests, newest first.
     pub async fn approvals(&self, listing: &Listing) -> Answer<Page<Approval>> {
         self.page(&listing.route(APPROVALS)).await
+    }
+
+    /// One page of those requests that somebody has to do with, newest first.
+    pub async fn approvals_of(&self, listing: &ApprovalListing) -> Answer<Page<Approval>> {
+        self.page(&listing.route(APPROVALS)).await
+    }
+
+    /// Who agreed to each other's requests.
+    pub async fn reciprocal_approvals(&self) -> Answer<ReciprocalReport> {
+        self.get(&["admin", "approvals", "reciprocal"]).await
+    }
+
+    /// What happens to a request, as it happens.
+    #[must_use]
+    pub fn watch_approval(&self, id: &str) -> Watch<'_> {
+        Watch::new(self, id)
+    }
+
+    pub(crate) async fn open_watch(&self, id: &str, last: Option<u64>) -> Answer<reqwest::Response> {
+        let url = self.transport.url(&["admin", "approvals", id, "watch"], &[]);
+        self.transport.open(url, last).await
+    }
+
+    pub(crate) fn odd(&self, what: String) -> ClientError {
+        self.transport.unexpected(None, what)
+    }
+
+    pub(crate) fn cut_off(&self, cause: Box<dyn std::error::Error + Send + Sync>) -> ClientError {
+        ClientError::Unreachable { server: self.server().to_owned(), cause }
     }
 
     /// All pages of requests, newest first.

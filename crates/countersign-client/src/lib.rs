@@ -7,6 +7,7 @@
 //! - `client`: the routes
 //! - `transport`: one call: repetition, limits, problems
 //! - `pages`: lists longer than a page
+//! - `watch`: what happens to a request, as it happens
 //! - `follow`: a log, followed from its public routes alone
 //! - `heartbeat`: signs of life of a permit while its work goes on
 //! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
@@ -25,6 +26,7 @@ mod keys;
 pub mod layer;
 mod pages;
 mod transport;
+mod watch;
 
 pub use client::Client;
 pub use countersign_api::Action;
@@ -32,5 +34,6 @@ pub use countersign_api::ledger::EntryListing;
 pub use credential::Credential;
 pub use error::{ClientError, ErrorKind};
 pub use keys::{Believed, TrustError};
-pub use pages::{EvidenceScope, Listing, Pages};
+pub use pages::{ApprovalListing, EvidenceScope, Listing, Pages};
 pub use transport::{MAX_ANSWER, Patience};
+pub use watch::Watch;

@@ -19,6 +19,30 @@ pub struct Listing {
     pub after: Option<String>,
 }
 
+/// Which requests for approval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApprovalListing {
+    /// Which part.
+    pub listing: Listing,
+    /// Only those that the caller made.
+    pub mine: bool,
+    /// Only those that wait for the caller's vote, in their own place or in that of somebody who delegated it.
+    pub for_me: bool,
+    /// Only those of which nothing can come as things are.
+    pub stuck: bool,
+}
+
+impl ApprovalListing {
+    pub(crate) fn route(&self, path: &'static [&'static str]) -> ListRoute {
+        let mut route = self.listing.route(path);
+        let filters = [("mine", self.mine), ("for_me", self.for_me), ("stuck", self.stuck)];
+        route
+            .query
+            .extend(filters.iter().filter(|(_, set)| *set).map(|(name, _)| (*name, "true".to_owned())));
+        route
+    }
+}
+
 /// Which entries an evidence bundle is about: every filter that is set must match. As typed; the server reads it strictly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EvidenceScope {

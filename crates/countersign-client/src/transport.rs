@@ -21,6 +21,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long one attempt may take, answer included.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
+/// How long one connection of a watch may last; the next one goes on where it ended.
+const WATCH: Duration = Duration::from_secs(24 * 3_600);
+
 /// How often an attempt is made and how long the client waits in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -125,6 +128,24 @@ impl Transport {
             wait = wait.saturating_mul(2).min(self.patience.longest);
         }
         self.attempt(call).await.map_err(|failed| failed.error)
+    }
+
+    /// Begins an answer that does not end by itself: events after the last one that was seen.
+    pub(crate) async fn open(&self, url: Url, last: Option<u64>) -> Result<Response, ClientError> {
+        let mut request = self.http.get(url).timeout(WATCH);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last.to_string());
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(error).error)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = self.read(answer).await.map_err(|failed| failed.error)?;
+        Err(match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => ClientError::Problem(Box::new(problem)),
+            Err(_) => self.unexpected(Some(status), format!("{status} without a problem document")),
+        })
     }
 
     async fn attempt(&self, call: &Call) -> Result<Vec<u8>, Failed> {

@@ -319,6 +319,11 @@ impl State {
         self.approvals.get(&id)
     }
 
+    /// Requests for approval that are live, the newest first.
+    pub fn approvals_newest_first(&self) -> impl Iterator<Item = &Approval> {
+        self.approvals.values().rev()
+    }
+
     /// A live permit.
     #[must_use]
     pub fn permit(&self, id: PermitId) -> Option<&Permit> {

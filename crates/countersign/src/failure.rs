@@ -65,7 +65,7 @@ impl Kind {
 
 /// The exit codes, for the help.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 refused by the rules, 4 not signed in, \
-5 unavailable, 6 verification failed, 7 not found, 8 malformed input or configuration";
+5 unavailable, 6 verification failed, 7 not found, 8 malformed input or configuration; `approval wait` ends with 10 denied, 11 expired, 12 withdrawn";
 
 /// An error this program itself found, with advice.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
 use countersign_api::policy::ActivatePolicy;
-use countersign_client::{EntryListing, EvidenceScope, Listing};
+use countersign_client::{ApprovalListing, EntryListing, EvidenceScope, Listing};
 
 use crate::scripted::{Scripted, problem};
 
@@ -187,7 +187,7 @@ async fn questions_ask_their_routes() {
 
 #[tokio::test]
 async fn delegations_ask_their_routes() {
-    let server = Scripted::start((0..5).map(|_| problem(404, "not_found"))).await;
+    let server = Scripted::start((0..8).map(|_| problem(404, "not_found"))).await;
     let c = &server.client;
     let vote = Approve { on_behalf: Some("per_2".into()), reason: None };
     let delegate = Delegate { to: "per_3".into(), from: None, until: "2026-12-01T00:00:00Z".into() };
@@ -196,6 +196,10 @@ async fn delegations_ask_their_routes() {
     assert!(c.delegate(&delegate).await.is_err());
     assert!(c.delegations().await.is_err());
     assert!(c.end_delegation(&Reason::default()).await.is_err());
+    let listing = ApprovalListing { for_me: true, stuck: true, ..ApprovalListing::default() };
+    assert!(c.approvals_of(&listing).await.is_err());
+    assert!(c.reciprocal_approvals().await.is_err());
+    assert!(c.watch_approval("apr_1").next().await.is_err());
     let asked: Vec<String> = server
         .asked()
         .iter()
@@ -209,6 +213,9 @@ async fn delegations_ask_their_routes() {
             r#"POST /admin/delegations {"to":"per_3","until":"2026-12-01T00:00:00Z"}"#,
             "GET /admin/delegations",
             "POST /admin/delegations/end {}",
+            "GET /admin/approvals?for_me=true&stuck=true",
+            "GET /admin/approvals/reciprocal",
+            "GET /admin/approvals/apr_1/watch",
         ]
     );
 }

@@ -120,23 +120,11 @@ impl Approval {
         (could && !self.is_involved(electorate, delegate)).then_some(delegate)
     }
 
-    /// The persons in whose place this one could agree at `now`, themselves included: their seats are asked for and still empty.
+    /// Whether the request waits for this person's vote at `now`, in their own place or in that of somebody who delegated it.
     #[must_use]
-    pub fn seats_for(&self, state: &State, (voter, now): (PersonId, Time)) -> Vec<PersonId> {
-        let Outlook { missing, .. } = self.outlook(state, now);
-        let stands_in = |person: &PersonId| *person == voter || state.is_delegate(voter, (*person, now));
-        let open = missing.iter().flat_map(|place| place.could.iter().copied());
-        let asked = |person: &PersonId| {
-            let in_force = state.policy();
-            in_force.is_some_and(|in_force| {
-                missing.iter().any(|place| in_force.policy.is_member(&place.group, *person))
-            })
-        };
-        let could = missing.iter().any(|place| place.could.contains(&voter));
-        open.filter(|person| could && stands_in(person) && asked(person))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+    pub fn waits_for(&self, state: &State, (person, now): (PersonId, Time)) -> bool {
+        let outlook = self.outlook(state, now);
+        !outlook.is_stuck() && outlook.missing.iter().any(|place| place.could.contains(&person))
     }
 
     /// Places of the quorum that would stay empty if everybody who can agree did.

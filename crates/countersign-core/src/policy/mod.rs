@@ -61,7 +61,14 @@ pub struct Policy {
     /// Secrets that are rotated under this policy.
     #[serde(default)]
     pub secrets: Vec<GovernedSecret>,
+    /// How far apart two agreements of two people to each other's requests may be to be reported as reciprocal, seconds; 30 days unless
+    /// given. It changes no decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reciprocal_window_seconds: Option<NonZeroU32>,
 }
+
+/// The window in which reciprocal agreements are reported, unless the policy gives another: 30 days, in seconds.
+pub const RECIPROCAL_WINDOW_SECONDS: u32 = 30 * 24 * 3_600;
 
 /// Who may read the ledger and the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,6 +236,12 @@ impl Policy {
     pub fn human(&self, person: PersonId) -> PersonId {
         let linked = self.linked.iter().find(|accounts| accounts.contains(&person));
         linked.and_then(BTreeSet::first).copied().unwrap_or(person)
+    }
+
+    /// The window in which reciprocal agreements are reported, seconds.
+    #[must_use]
+    pub fn reciprocal_window(&self) -> u32 {
+        self.reciprocal_window_seconds.map_or(RECIPROCAL_WINDOW_SECONDS, NonZeroU32::get)
     }
 
     /// Whether the person may read.

@@ -15,6 +15,8 @@ mod golden;
 #[cfg(test)]
 mod histories;
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod merging;
 #[cfg(test)]
 mod quorum;

@@ -12,17 +12,12 @@ use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
 
 use super::address::{Asked, Named};
-use super::gate::{Caller, Post, Viewer};
+use super::gate::{Caller, Post};
 use super::names::{Known, missing, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, lists};
+use super::{App, inbox, lists};
 use crate::engine::EngineError;
-
-const LISTED: lists::Kind = lists::Kind {
-    name: "approval",
-    states: &["pending", "approved", "consumed", "denied", "withdrawn", "expired"],
-};
 
 /// Ask for approval of one action with one set of parameters.
 #[utoipa::path(post, path = "/admin/approvals", tag = "approvals", request_body = RequestApproval, responses((status = 201, body = Approval)))]
@@ -43,14 +38,14 @@ pub(super) async fn request(
     Ok((StatusCode::CREATED, Json(show_approval(&app, &known, (&approval, bound)))))
 }
 
-/// Requests, newest first.
-#[utoipa::path(get, path = "/admin/approvals", tag = "approvals", params(lists::Query), responses((status = 200, body = Page<Approval>)))]
+/// Requests, newest first: all of them for readers; for everybody else those they made (`mine`) or that wait for their vote (`for_me`).
+#[utoipa::path(get, path = "/admin/approvals", tag = "approvals", params(inbox::Query), responses((status = 200, body = Page<Approval>)))]
 pub(super) async fn list(
     State(app): State<App>,
-    _: Viewer,
-    Asked(query): Asked<lists::Query>,
+    caller: Caller,
+    Asked(query): Asked<inbox::Query>,
 ) -> Result<Json<Page<Approval>>, Rejected> {
-    let (items, next) = lists::page(&app, &LISTED, query).await?;
+    let (items, next) = inbox::page(&app, &caller, query).await?;
     let known = app.known().await;
     let shown = |item| match item {
         Item::Approval(approval) => Some(show_approval(&app, &known, (&approval, None))),
@@ -70,10 +65,7 @@ pub(super) async fn show(
     let Some(Item::Approval(approval)) = lists::one(&app, subject).await? else {
         return Err(caller.misses(&app, ("approval", &id)));
     };
-    let (state, now) = (app.engine.state(), app.engine.now());
-    caller.sees(&app, |policy, me| {
-        concerns(policy, &approval, me) || stands_in(&state, &approval, (me, now))
-    })?;
+    sees(&app, &caller, &approval)?;
     let bound = Bound::of(&app.engine, id).await?;
     let known = app.known().await;
     Ok(Json(show_approval(&app, &known, (&approval, bound))))
@@ -149,6 +141,12 @@ fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) ->
     approval.requester == person || requirement.is_some_and(acts)
 }
 
+/// Lets readers pass, and those whom the request concerns.
+pub(super) fn sees(app: &App, caller: &Caller, approval: &approval::Approval) -> Result<(), Rejected> {
+    let (state, now) = (app.engine.state(), app.engine.now());
+    caller.sees(app, |policy, me| concerns(policy, approval, me) || stands_in(&state, approval, (me, now)))
+}
+
 /// Whoever may agree in somebody's place may see to what.
 fn stands_in(
     state: &countersign_core::State,
@@ -184,7 +182,7 @@ pub(super) fn show_action(action: &countersign_core::action::Action) -> counters
     }
 }
 
-fn show_approval(
+pub(super) fn show_approval(
     app: &App,
     known: &Known,
     (approval, bound): (&approval::Approval, Option<Bound>),

@@ -37,6 +37,7 @@ impl Topic {
         let subject = match command {
             Command::Approve(approval::Ballot { approval: id, .. })
             | Command::Deny(id)
+            | Command::RevokeVote(id)
             | Command::Withdraw(id) => Some(Subject::Approval(*id)),
             Command::StartPermit(id) | Command::ReleasePermit(id) | Command::KeepPermitAlive(id) => {
                 Some(Subject::Permit(*id))

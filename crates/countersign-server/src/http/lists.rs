@@ -52,7 +52,7 @@ pub(super) async fn page(
 }
 
 /// A word that no item can have, or a place that no page gave, would look like an empty list.
-fn check(kind: &Kind, query: &Query) -> Result<(), Rejected> {
+pub(super) fn check(kind: &Kind, query: &Query) -> Result<(), Rejected> {
     let Kind { name, states } = kind;
     if let Some(status) = query.status.as_deref().filter(|status| !states.contains(status)) {
         let what = format!("`status` is one of {}, not `{}`", states.join(", "), status.escape_debug());

@@ -9,7 +9,7 @@
 //! - `meter`: what is counted
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `watch` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -40,6 +40,7 @@ mod evidence;
 mod explain;
 mod gate;
 mod health;
+mod inbox;
 mod keys;
 mod ledger;
 mod lists;
@@ -51,10 +52,12 @@ mod permits;
 mod policy;
 mod problem;
 mod proofs;
+mod reciprocal;
 mod redactions;
 mod rotations;
 mod shelf;
 mod tiles;
+mod watch;
 mod witnesses;
 
 pub use body::MAX_BODY;
@@ -72,6 +75,10 @@ struct App {
     shelf: Arc<shelf::Shelf>,
     /// Bounds how many evidence bundles are made at once.
     exports: Arc<Semaphore>,
+    /// Bounds how many watch at once.
+    watchers: Arc<Semaphore>,
+    /// Tells watchers that the node stops.
+    stopping: Option<tokio::sync::watch::Receiver<()>>,
 }
 
 impl App {
@@ -105,6 +112,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(explain::action))
         .routes(routes!(approvals::list, approvals::request))
         .routes(routes!(approvals::show))
+        .routes(routes!(reciprocal::report))
+        .routes(routes!(watch::one))
+        .routes(routes!(watch::all))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::deny))
         .routes(routes!(approvals::revoke))
@@ -146,16 +156,25 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(contract::show))
 }
 
+/// What the API knows of beside the engine.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// What is known of the log's witnesses.
+    pub witnesses: Arc<Board>,
+    /// Closed when the node stops, so that watchers are sent away.
+    pub stopping: Option<tokio::sync::watch::Receiver<()>>,
+}
+
 /// The whole API over an engine without witnesses.
 pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
-    router_with(over, metrics, Arc::default())
+    router_with(over, metrics, Outside::default())
 }
 
 /// The whole API over an engine and what is known of its witnesses.
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    witnesses: Arc<Board>,
+    Outside { witnesses, stopping }: Outside,
 ) -> Router {
     let app = App {
         engine,
@@ -165,6 +184,8 @@ pub fn router_with(
         witnesses,
         shelf: Arc::default(),
         exports: evidence::places(),
+        watchers: watch::places(),
+        stopping,
     };
     let (router, _) = routes().split_for_parts();
     router.layer(middleware::from_fn(envelope::wrap)).with_state(app)

@@ -38,8 +38,9 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
     running: watch::Sender<()>,
 ) -> io::Result<()> {
-    let router = http::router_with(served, http::recorder(), witnesses)
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    let outside = http::Outside { witnesses, stopping: Some(running.subscribe()) };
+    let router =
+        http::router_with(served, http::recorder(), outside).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
     let mut watched = running.subscribe();
     let told = async move {
         stop.await;

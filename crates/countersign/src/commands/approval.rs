@@ -1,21 +1,18 @@
 //! `countersign approval …`
 
-use std::time::Duration;
-
 use clap::Subcommand;
-use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote};
+use countersign_api::approval::{
+    Approval, Approve, Escalation, ReciprocalReport, RequestApproval, Stuck, Vote,
+};
 use countersign_api::delegation::Delegate;
 use countersign_api::{Page, Reason};
+use countersign_client::ApprovalListing;
 
-use super::delegation;
 use super::{Session, more, name, spoken};
+use super::{delegation, wait};
 use crate::cli::{Action, Listed, Why};
-use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 use crate::parameters::Parameters;
-
-/// How often a request is looked at while somebody waits for it.
-const EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -75,10 +72,25 @@ pub(crate) enum Verb {
         why: Why,
     },
     /// Requests, newest first.
-    List(Listed),
+    List {
+        #[command(flatten)]
+        listed: Listed,
+        /// Only those you made.
+        #[arg(long)]
+        mine: bool,
+        /// Only those that wait for your vote, in your own place or in that of somebody who delegated it to you.
+        #[arg(long)]
+        for_me: bool,
+        /// Only those of which nothing can come as things are.
+        #[arg(long)]
+        stuck: bool,
+    },
+    /// Who agreed to each other's requests within the policy's window.
+    Reciprocal,
     /// One request with its parameters and votes.
     Show { id: String },
-    /// Wait until a request is approved; ends with 3 if it never will be, with 5 if time runs out.
+    /// Wait until a request is approved, saying who is still missing: 0 once it is, 10 if it is denied, 11 if it expires, 12 if it is
+    /// withdrawn, 5 if time runs out.
     Wait {
         id: String,
         /// How long to wait, seconds.
@@ -105,32 +117,20 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::Undelegate { why } => return delegation::end(session, &why.wire()).await,
         Verb::Deny { id, reason } => client.deny(&id, &Reason { reason: Some(reason) }).await?,
         Verb::Withdraw { id, why } => client.withdraw(&id, &why.wire()).await?,
-        Verb::List(listed) => return session.output.show(&client.approvals(&listed.listing()).await?, table),
-        Verb::Show { id } => client.approval(&id).await?,
-        Verb::Wait { id, timeout } => {
-            let waited = tokio::time::timeout(Duration::from_secs(timeout), decided(&client, &id)).await;
-            let late =
-                |_| Failure::new(Kind::Unavailable, format!("`{id}` was not decided within {timeout} s"));
-            waited.map_err(late)??
+        Verb::List { listed, mine, for_me, stuck } => {
+            let listing = ApprovalListing { listing: listed.listing(), mine, for_me, stuck };
+            return session.output.show(&client.approvals_of(&listing).await?, table);
         }
+        Verb::Reciprocal => return session.output.show(&client.reciprocal_approvals().await?, reciprocal),
+        Verb::Show { id } => client.approval(&id).await?,
+        Verb::Wait { id, timeout } => wait::decided(&client, &id, timeout).await?,
     };
     session.output.show(&approval, show)
 }
 
-/// The request once it is approved; an error once it never will be.
-async fn decided(client: &countersign_client::Client, id: &str) -> anyhow::Result<Approval> {
-    loop {
-        let approval = client.approval(id).await?;
-        match approval.status.as_str() {
-            "pending" => tokio::time::sleep(EVERY).await,
-            "approved" | "consumed" => return Ok(approval),
-            other => return Err(Failure::new(Kind::Refused, format!("the request is {other}")).into()),
-        }
-    }
-}
-
 fn table(page: &Page<Approval>) -> String {
-    let mut table = Table::new(["id", "status", "action", "requested by", "at"], "there are no requests");
+    let mut table =
+        Table::new(["id", "status", "action", "requested by", "at", "note"], "there are no requests");
     for approval in &page.items {
         let action = spoken(&approval.action);
         table.row([
@@ -139,6 +139,7 @@ fn table(page: &Page<Approval>) -> String {
             &action,
             name(&approval.requester),
             &approval.requested_at,
+            note(approval),
         ]);
     }
     table.render() + &more(page.next.as_ref())
@@ -166,6 +167,16 @@ fn escalation(escalation: &Escalation) -> String {
     }
 }
 
+/// What somebody who looks through a list should stop at.
+fn note(approval: &Approval) -> &'static str {
+    let told = approval.escalation.as_ref().is_some_and(|escalation| escalation.told_at.is_some());
+    match &approval.stuck {
+        Some(_) => "stuck",
+        None if told => "escalated",
+        None => "",
+    }
+}
+
 fn show(approval: &Approval) -> String {
     let votes = approval.votes.iter().map(vote);
     let missing = approval.missing.iter().map(|missing| {
@@ -188,4 +199,21 @@ fn show(approval: &Approval) -> String {
         ("escalates", approval.escalation.as_ref().map(escalation).unwrap_or_default()),
         ("permit", approval.permit.clone().unwrap_or_default()),
     ])
+}
+
+fn reciprocal(report: &ReciprocalReport) -> String {
+    let mut table =
+        Table::new(["agreed", "to a request of", "at", "request"], "nobody agreed to each other's requests");
+    for pair in &report.items {
+        for vote in &pair.votes {
+            let other = pair.people.iter().find(|person| person.id != vote.by.id);
+            table.row([name(&vote.by), other.map(name).unwrap_or_default(), &vote.at, &vote.approval]);
+        }
+    }
+    let rest = if report.complete {
+        String::new()
+    } else {
+        format!("\nonly the {} newest requests were looked at", report.looked_at)
+    };
+    table.render() + &rest
 }

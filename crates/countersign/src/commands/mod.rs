@@ -26,6 +26,7 @@ mod reference;
 pub(crate) mod rotation;
 pub(crate) mod run;
 pub(crate) mod vectors;
+mod wait;
 pub(crate) mod witness;
 
 /// What commands work with.

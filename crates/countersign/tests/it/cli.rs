@@ -69,6 +69,43 @@ fn people_are_told_who_could_help_and_nothing_hidden_reaches_their_terminal() {
 }
 
 #[test]
+fn waiting_ends_as_the_request_does_and_somebody_may_stand_in() {
+    let stage = Stage::new();
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let ask = || {
+        let request = json(&stage.by("Ana", &[&["approval", "request"][..], &PAYOUT].concat()));
+        request["id"].as_str().unwrap().to_owned()
+    };
+    let (denied, withdrawn, late) = (ask(), ask(), ask());
+    json(&stage.by("Ben", &["approval", "deny", &denied, "--reason", "not now"]));
+    json(&stage.by("Ana", &["approval", "withdraw", &withdrawn]));
+    for (id, code) in [(&denied, 10), (&withdrawn, 12)] {
+        assert_eq!(said(&stage.by("Ana", &["approval", "wait", id])).0, code);
+    }
+    assert_eq!(said(&stage.by("Ana", &["approval", "wait", &late, "--timeout", "1"])).0, 5);
+    let listed = |who: &str, flag: &str| {
+        let page = json(&stage.by(who, &["approval", "list", flag]));
+        page["items"].as_array().unwrap().len()
+    };
+    assert_eq!([listed("Ana", "--mine"), listed("Ben", "--for-me"), listed("Ben", "--stuck")], [3, 1, 0]);
+    let person = |who: &str| json(&stage.by(who, &["whoami"]))["id"].as_str().unwrap().to_owned();
+    let (ben, chloe) = (person("Ben"), person("Chloe"));
+    let until = ["--until", "2099-01-01T00:00:00Z"];
+    let delegate = [&["approval", "delegate", &chloe][..], &until].concat();
+    let (code, complaint) = said(&stage.by("Ben", &delegate));
+    assert!(code == 8 && complaint.contains("wrong_period"), "{complaint}");
+    let (code, complaint) = said(&stage.by("Chloe", &["approval", "approve", &late, "--for", &ben]));
+    assert!(code == 3 && complaint.contains("not_a_delegate"), "{complaint}");
+    assert_eq!(said(&stage.by("Ben", &["approval", "undelegate"])).0, 3);
+    json(&stage.by("Chloe", &["approval", "approve", &late]));
+    assert_eq!(json(&stage.by("Chloe", &["approval", "revoke", &late]))["votes"], serde_json::json!([]));
+    assert_eq!(json(&stage.by("Ana", &["approval", "delegations"]))["items"], serde_json::json!([]));
+    assert_eq!(json(&stage.by("Ana", &["approval", "reciprocal"]))["items"], serde_json::json!([]));
+    served.stop();
+}
+
+#[test]
 fn a_claim_works_once_and_a_lost_server_is_said_to_be_lost() {
     let stage = Stage::new();
     let served = stage.serve();

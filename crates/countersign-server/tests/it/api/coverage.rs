@@ -197,6 +197,14 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         "/admin/delegations" => {
             row(Call::get("/admin/delegations"), "Eve", ("Mallory", 401, "unauthenticated"))
         }
+        "/admin/approvals/reciprocal" => read("/admin/approvals/reciprocal"),
+        "/admin/approvals/{id}/watch" => {
+            read(format!("/admin/approvals/{}/watch?limit=1", pending(api).await))
+        }
+        // Goes on after the first entry, so that there is something to tell at once.
+        "/admin/watch" => {
+            Row { call: Call::get("/admin/watch?limit=1").header("last-event-id", "0"), ..read("/") }
+        }
         "/admin/entries" => read("/admin/entries"),
         "/admin/explain" => {
             read("/admin/explain?verb=override&resource=payout%2Flimit&environment=production")

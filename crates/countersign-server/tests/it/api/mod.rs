@@ -10,6 +10,7 @@ mod hostile;
 mod idempotency;
 mod journeys;
 mod keys;
+mod life;
 mod node;
 mod pages;
 mod permits;

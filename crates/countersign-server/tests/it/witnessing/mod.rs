@@ -376,7 +376,11 @@ async fn how_witnesses_fare_is_shown_to_readers_and_what_they_saw_to_everybody()
     let stage = Stage::begin(&config(&[&good, &bad], 1)).await;
     let search = Search::start(&stage.engine, Place::memory());
     let over = (stage.engine.clone(), search);
-    let router = http::router_with(over, http::recorder(), Arc::clone(&stage.board));
+    let router = http::router_with(
+        over,
+        http::recorder(),
+        http::Outside { witnesses: Arc::clone(&stage.board), ..http::Outside::default() },
+    );
     let get = async |path: &str, who: &str| {
         let request = axum::http::Request::get(path).header("authorization", format!("Bearer {who}"));
         let request = request.body(axum::body::Body::empty()).expect("a request");
