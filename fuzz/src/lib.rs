@@ -5,6 +5,7 @@
 //! libFuzzer look for a counterexample, starting from good documents.
 
 mod bundles;
+mod envelopes;
 mod ground;
 mod json;
 mod leaves;
@@ -26,7 +27,7 @@ pub struct Target {
 }
 
 /// All of them. A new parser adds a line.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "json", seeds: json::seeds, check: json::check },
     Target { name: "leaf", seeds: leaves::seeds, check: leaves::check },
     Target { name: "census_row", seeds: leaves::row_seeds, check: leaves::check_row },
@@ -43,4 +44,5 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "sshsig", seeds: signatures::seeds, check: signatures::check },
     Target { name: "bundle", seeds: bundles::seeds, check: bundles::check },
     Target { name: "signed_bundle", seeds: bundles::seeds, check: bundles::check_signed },
+    Target { name: "envelope", seeds: envelopes::seeds, check: envelopes::check },
 ];

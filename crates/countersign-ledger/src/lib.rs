@@ -18,6 +18,7 @@ pub mod census;
 pub mod checkpoint;
 pub mod details;
 pub mod display;
+pub mod dsse;
 pub mod entry;
 pub mod hash;
 pub mod json;

@@ -180,7 +180,7 @@ impl VerifierKey {
     }
 
     /// Verifies a signature strictly: no small-order keys, no malleable forms (ed25519-dalek, `verify_strict`).
-    pub(super) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         let parsed = Signature::from_slice(signature);
         parsed.is_ok_and(|signature| self.key.verify_strict(text, &signature).is_ok())
     }

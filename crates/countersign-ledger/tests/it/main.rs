@@ -15,6 +15,8 @@ mod damage;
 #[cfg(test)]
 mod entries;
 #[cfg(test)]
+mod envelopes;
+#[cfg(test)]
 mod keygen;
 #[cfg(test)]
 mod keys;
