@@ -95,6 +95,29 @@ pub struct Reconciliation {
     pub at: String,
 }
 
+/// A DSSE envelope. Written without white space in this order it is the permit's document, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// An in-toto statement whose predicate is `urn:countersign:permit:v1`; base64.
+    pub payload: String,
+    /// `application/vnd.in-toto+json`
+    #[serde(rename = "payloadType")]
+    pub payload_type: String,
+    /// By the node's permit key.
+    pub signatures: Vec<EnvelopeSignature>,
+}
+
+/// One signature of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvelopeSignature {
+    /// Name and id of the key; a hint.
+    pub keyid: String,
+    /// Ed25519 over the pre-authentication encoding; base64.
+    pub sig: String,
+}
+
 /// A permit as of now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Permit {
@@ -141,4 +164,7 @@ pub struct Permit {
     pub rotation: Option<String>,
     /// What it belongs to.
     pub correlation: String,
+    /// Its document, in the answer to a reservation; `GET /admin/permits/{id}/document` gives the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Envelope>,
 }

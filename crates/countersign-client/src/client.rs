@@ -234,6 +234,12 @@ impl Client {
         self.get(&["admin", "permits", id]).await
     }
 
+    /// The document of a permit: the bytes of its envelope. Unverified: the guard checks it.
+    pub async fn permit_document(&self, id: &str) -> Answer<Vec<u8>> {
+        let url = self.transport.url(&["admin", "permits", id, "document"], &[]);
+        self.transport.call(&Call::get(url)).await
+    }
+
     /// Begins the work.
     pub async fn start_permit(&self, id: &str, reason: &Reason) -> Answer<Permit> {
         self.post(&["admin", "permits", id, "start"], reason).await

@@ -9,6 +9,7 @@
 //! - `pages`: lists longer than a page
 //! - `watch`: what happens to a request, as it happens
 //! - `follow`: a log, followed from its public routes alone
+//! - `guard`: checks permit documents without a server (feature `guard`)
 //! - `heartbeat`: signs of life of a permit while its work goes on
 //! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
 //! - `keys`: a checkpoint, believed because of a pinned key, across rotations
@@ -20,6 +21,8 @@ mod client;
 mod credential;
 mod error;
 pub mod follow;
+#[cfg(feature = "guard")]
+pub mod guard;
 mod heartbeat;
 mod keys;
 #[cfg(feature = "tower")]

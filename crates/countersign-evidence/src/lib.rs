@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `decode`: from leaves to events
+//! - `permit`: the document of a permit, and checking it without asking anybody
 //! - `scope`: which entries a bundle is about
 //! - `closure`: what these entries rest on
 //! - `bundle`: the file: its content, and its form as a page that also reads as a report
@@ -16,6 +17,7 @@
 pub mod bundle;
 pub mod closure;
 pub mod decode;
+pub mod permit;
 pub mod report;
 pub mod scope;
 pub mod text;

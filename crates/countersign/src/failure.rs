@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use countersign_client::{ClientError, ErrorKind};
+use countersign_evidence::permit::Untrusted;
 use countersign_evidence::verify::Unverified;
 use countersign_server::config::ConfigError;
 use countersign_server::evidence::ExportError;
@@ -142,6 +143,9 @@ fn named(error: &anyhow::Error) -> Option<(Cow<'_, str>, Option<u64>)> {
     if let Some(Unverified { lie, .. }) = error.downcast_ref() {
         return Some((lie.code.as_str().into(), lie.entry));
     }
+    if let Some(untrusted) = error.downcast_ref::<Untrusted>() {
+        return Some((untrusted.code().into(), None));
+    }
     error.downcast_ref().map(|error: &VerificationError| (error.code(), error.index()))
 }
 
@@ -201,7 +205,7 @@ pub(crate) fn kind(error: &anyhow::Error) -> Kind {
                 _ => Kind::Unverified,
             };
         }
-        if cause.is::<Unverified>() {
+        if cause.is::<Unverified>() || cause.is::<Untrusted>() {
             return Kind::Unverified;
         }
         if let Some(error) = cause.downcast_ref::<ExportError>() {

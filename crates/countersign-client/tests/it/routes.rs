@@ -82,6 +82,7 @@ async fn every_method_asks_its_route() {
         c.reserve_permit(&reserve).await.is_err(),
         c.permits(&listing).await.is_err(),
         c.permit("prm_1").await.is_err(),
+        c.permit_document("prm_1").await.is_err(),
         c.start_permit("prm_1", &none).await.is_err(),
         c.release_permit("prm_1", &none).await.is_err(),
         c.finish_permit("prm_1", &finish).await.is_err(),
@@ -134,6 +135,7 @@ POST /admin/approvals/apr_1/withdraw {}
 POST /admin/permits {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{},"approval":"apr_1"}
 GET /admin/permits?status=pending&limit=2&after=x
 GET /admin/permits/prm_1
+GET /admin/permits/prm_1/document
 POST /admin/permits/prm_1/start {}
 POST /admin/permits/prm_1/release {}
 POST /admin/permits/prm_1/finish {"outcome":"succeeded"}

@@ -2,7 +2,7 @@
 
 use super::owed::Owed;
 use super::violation::Breach;
-use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must};
+use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must, roster};
 use crate::action::Action;
 use crate::context::Actor;
 use crate::domain::{Event, Fact};
@@ -281,7 +281,8 @@ impl Auditor {
         let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
         let demand = self.demand(&permit.action)?;
         must(demand.may_execute(person) || demand.is_asked(person), Breach::NotAReconciler)?;
-        must(permit.executor != person, Breach::SelfReconciliation)?;
+        let policy = &self.in_force()?.policy;
+        must(!roster::are_one(policy, permit.executor, person), Breach::SelfReconciliation)?;
         permit.is(State::Unknown)?;
         must(!permit.reconciled, Breach::AlreadyReconciled)?;
         if let Some(permit) = self.permits.get_mut(&id) {

@@ -26,6 +26,8 @@ pub struct NodeConfig {
     pub log_key: SecretRef,
     /// The seed of the key that is to follow it: `countersign log-key rotate` puts it in force.
     pub next_log_key: Option<SecretRef>,
+    /// The seed of the key that signs permit documents; without it the node makes none.
+    pub permit_key: Option<SecretRef>,
     /// The key that seals secrets: 32 bytes, base64.
     pub sealing_key: SecretRef,
     /// The file that keeps the last signed checkpoint; keep it where the database's backups are not.
@@ -55,6 +57,7 @@ struct NodeFile {
     origin: String,
     log_key: String,
     next_log_key: Option<String>,
+    permit_key: Option<String>,
     sealing_key: String,
     checkpoint: PathBuf,
     #[serde(default)]
@@ -103,6 +106,7 @@ impl NodeConfig {
             let what = format!("witnesses.{}.vkey: its key has the name of this log", witness.name);
             return Err(ConfigError::new(file, what));
         }
+        let permit_key = raw.permit_key.map(|text| reference(file, ("permit_key", &text)));
         let next_log_key = raw.next_log_key.map(|text| reference(file, ("next_log_key", &text)));
         Ok(Self {
             listen: raw.listen,
@@ -110,6 +114,7 @@ impl NodeConfig {
             origin: raw.origin,
             log_key: reference(file, ("log_key", &raw.log_key))?,
             next_log_key: next_log_key.transpose()?,
+            permit_key: permit_key.transpose()?,
             sealing_key: reference(file, ("sealing_key", &raw.sealing_key))?,
             checkpoint: folder.join(raw.checkpoint),
             endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,

@@ -251,6 +251,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     signers: Signers,
+    permit_signer: Option<Arc<dyn LogSigner>>,
     queue: Arc<Mutex<Option<mpsc::Sender<Order>>>>,
     places: Arc<Semaphore>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -291,10 +292,23 @@ impl Engine {
             shared,
             readers,
             signers,
+            permit_signer: None,
             queue: Arc::new(Mutex::new(Some(sender))),
             places: Arc::new(Semaphore::new(QUEUE)),
             thread: Arc::new(Mutex::new(Some(thread))),
         })
+    }
+
+    /// The same engine with a key at hand for permit documents.
+    #[must_use]
+    pub fn with_permit_signer(self, signer: Arc<dyn LogSigner>) -> Self {
+        Self { permit_signer: Some(signer), ..self }
+    }
+
+    /// The key for permit documents, if the node has one.
+    #[must_use]
+    pub fn permit_signer(&self) -> Option<&Arc<dyn LogSigner>> {
+        self.permit_signer.as_ref()
     }
 
     /// Hands a command in and waits until it is durable or refused.

@@ -7,6 +7,7 @@
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
+//! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `access` `approvals` (with `inbox`, `reciprocal`) `watch` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
@@ -34,6 +35,7 @@ mod approvals;
 mod body;
 mod contract;
 mod delegations;
+mod documents;
 mod entries;
 mod envelope;
 mod evidence;
@@ -123,6 +125,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(delegations::end))
         .routes(routes!(permits::list, permits::reserve))
         .routes(routes!(permits::show))
+        .routes(routes!(documents::show_document))
         .routes(routes!(permits::start))
         .routes(routes!(permits::release))
         .routes(routes!(permits::finish))

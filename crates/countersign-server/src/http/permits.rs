@@ -23,7 +23,7 @@ use super::gate::{Caller, Post, Sender, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, explain, lists};
+use super::{App, documents, explain, lists};
 use crate::engine::{Committed, EngineError};
 
 const LISTED: lists::Kind = lists::Kind {
@@ -52,7 +52,11 @@ pub(super) async fn reserve(
     let result = app.engine.submit(submission).await;
     let known = app.known().await;
     match result {
-        Ok(committed) => Ok((StatusCode::CREATED, answer(&app, &known, committed.item)?)),
+        Ok(committed) => {
+            let Json(mut permit) = answer(&app, &known, committed.item)?;
+            permit.document = documents::at_once(&app.engine, parse(&permit.id)?).await;
+            Ok((StatusCode::CREATED, Json(permit)))
+        }
         Err(EngineError::Refused(refusal)) => {
             let rejected = explain::refused(&app, &known, (&refusal, topic)).await;
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
@@ -311,5 +315,6 @@ fn show_permit(app: &App, known: &Known, permit: &permit::Permit) -> Permit {
         }),
         rotation: permit.rotation.map(|id| id.to_string()),
         correlation: permit.correlation.to_string(),
+        document: None,
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::engine::StartError;
+use crate::engine::{EngineError, StartError};
 use crate::genesis::GenesisError;
 use crate::runner::RunnerError;
 use crate::secrets::{ReferenceError, SecretError};
@@ -87,6 +87,9 @@ pub enum NodeError {
     /// Genesis is refused.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// The log does not take the key for permit documents.
+    #[error("permit_key: it could not be written down: {0}")]
+    PermitKey(EngineError),
     /// The witnesses cannot be asked.
     #[error("witnesses: {0}")]
     Witnesses(String),

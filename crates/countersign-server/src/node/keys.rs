@@ -17,6 +17,7 @@ use crate::secrets::{SecretRef, SecretValue};
 pub(super) struct Keys {
     pub signer: Ed25519Signer,
     pub next_signer: Option<Ed25519Signer>,
+    pub permit_signer: Option<Ed25519Signer>,
     pub sealing: SealingKey,
 }
 
@@ -25,8 +26,27 @@ pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
     let signer = signer(config, ("log_key", &config.log_key))?;
     let next =
         config.next_log_key.as_ref().map(|reference| self::signer(config, ("next_log_key", reference)));
+    let permit = config.permit_key.as_ref().map(|reference| permit_signer(config, reference));
     let sealing = thirty_two_bytes("sealing_key", &config.sealing_key)?;
-    Ok(Keys { signer, next_signer: next.transpose()?, sealing: SealingKey::from_bytes(*sealing) })
+    Ok(Keys {
+        signer,
+        next_signer: next.transpose()?,
+        permit_signer: permit.transpose()?,
+        sealing: SealingKey::from_bytes(*sealing),
+    })
+}
+
+/// The key for permit documents, named by the origin and its purpose. One key per purpose: the log's own would be refused by nobody.
+fn permit_signer(config: &NodeConfig, reference: &SecretRef) -> Result<Ed25519Signer, NodeError> {
+    let seed = thirty_two_bytes("permit_key", reference)?;
+    if *seed == *thirty_two_bytes("log_key", &config.log_key)? {
+        return Err(NodeError::Form {
+            key: "permit_key".to_owned(),
+            form: "a key of its own: it is the log's",
+        });
+    }
+    let signer = Ed25519Signer::from_seed(&format!("{}/permit", config.origin), *seed);
+    signer.map_err(|error| NodeError::Origin(error.to_string()))
 }
 
 /// A key of the log, named by its origin.

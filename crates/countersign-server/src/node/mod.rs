@@ -15,18 +15,19 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_core::Fact;
+use countersign_core::log::permit_key::NamePermitKey;
 use countersign_core::policy::Policy;
 #[cfg(feature = "sabotage")]
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::secret::SecretKey;
+use countersign_core::{Actor, Command, Fact};
 use countersign_ledger::note::Ed25519Signer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
 use crate::config::NodeConfig;
-use crate::engine::{Engine, Options, census, codec, witnessed_beside};
+use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
@@ -96,7 +97,13 @@ impl Node {
         let address = listener.local_addr().map_err(listen)?;
         let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
         crate::http::recorder();
-        let engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
+        let mut engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
+        if let Some(signer) = keys.permit_signer {
+            name_permit_key(&engine, &signer.vkey()).await?;
+            engine = engine.with_permit_signer(Arc::new(signer));
+        } else {
+            tracing::warn!("there is no `permit_key`: permits have no document that can be checked offline");
+        }
         warn_of_missing_endpoints(&engine, config);
         tell_of_rotated_key(&engine);
         let runner = Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config));
@@ -238,6 +245,17 @@ fn check_identity(store: &mut SqliteStore, config: &NodeConfig) -> Result<(), No
     } else {
         Err(NodeError::OtherOrigin { configured: config.origin.clone(), log: created.origin })
     }
+}
+
+/// The log says which key signs permit documents; where it says another one, or none, that is written down first.
+async fn name_permit_key(engine: &Engine, vkey: &str) -> Result<(), NodeError> {
+    if engine.state().log().is_none_or(|log| log.permit_key.as_deref() == Some(vkey)) {
+        return Ok(());
+    }
+    let command = Command::NamePermitKey(NamePermitKey { key: vkey.to_owned() });
+    engine.submit(Submission::new(Actor::Node, command)).await.map_err(NodeError::PermitKey)?;
+    tracing::info!(key = vkey, "permit documents are signed by this key from now on");
+    Ok(())
 }
 
 /// After a rotation the old key need not lie around any more.

@@ -25,6 +25,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         origin: "ledger.test/node".into(),
         log_key: key(folder.path(), "log.key", &STANDARD.encode([7; 32])),
         next_log_key: None,
+        permit_key: Some(key(folder.path(), "permit.key", &STANDARD.encode([42; 32]))),
         sealing_key: key(folder.path(), "sealing.key", &STANDARD.encode([8; 32])),
         checkpoint: folder.path().join("checkpoint"),
         endpoints: BTreeMap::new(),

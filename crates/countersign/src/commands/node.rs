@@ -93,17 +93,23 @@ pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
     let keys = folder.join("keys");
     std::fs::create_dir(&keys)?;
     write_private(&keys.join("log.key"), &STANDARD.encode(seed))?;
+    let permit_seed = draw_key()?;
+    write_private(&keys.join("permit.key"), &STANDARD.encode(permit_seed))?;
     write_private(&keys.join("sealing.key"), &STANDARD.encode(draw_key()?))?;
     let vkey = signer.vkey();
+    let permit_vkey = Ed25519Signer::from_seed(&format!("{origin}/permit"), permit_seed)?.vkey();
     for (name, text) in [
         ("log.vkey", format!("{vkey}\n")),
+        ("permit.vkey", format!("{permit_vkey}\n")),
         ("people.toml", people::render(&people)),
         ("policy.toml", scaffold::policy(&people)),
         ("countersign.toml", scaffold::configuration(&keys, (origin, *listen))),
     ] {
         std::fs::write(folder.join(name), text).with_context(|| format!("writing `{name}`"))?;
     }
-    let made = json!({ "folder": folder.display().to_string(), "origin": origin, "vkey": vkey });
+    let made = json!({
+        "folder": folder.display().to_string(), "origin": origin, "vkey": vkey, "permit_vkey": permit_vkey,
+    });
     session.output.show(&made, |_| scaffold::next_steps(folder, &vkey))
 }
 

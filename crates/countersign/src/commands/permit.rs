@@ -1,5 +1,7 @@
 //! `countersign permit …`
 
+use std::path::PathBuf;
+
 use clap::{Subcommand, ValueEnum};
 use countersign_api::Page;
 use countersign_api::permit::{
@@ -10,6 +12,8 @@ use super::{Session, more, name, spoken};
 use crate::cli::{Action, Listed, Why};
 use crate::output::{Table, fields};
 use crate::parameters::Parameters;
+
+mod document;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -68,6 +72,17 @@ pub(crate) enum Verb {
     },
     /// One permit.
     Show { id: String },
+    /// Fetch the document of a permit, which an executor checks without asking anybody.
+    Document {
+        id: String,
+        /// The file to write; one that exists is not overwritten.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Print policy and voting keys, for executors to pin: look at them before you do.
+    Roster,
+    /// Check the document of a permit, offline: who signed it, that it is in the log, for what and until when, and who agreed.
+    Verify(document::Verify),
 }
 
 /// How the work ended.
@@ -89,6 +104,15 @@ impl From<Ended> for Outcome {
 }
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Verify(verify) => document::verify(session, &verify),
+        Verb::Document { id, out } => document::fetch(session, &id, out.as_deref()).await,
+        Verb::Roster => document::roster(session).await,
+        online => call(session, online).await,
+    }
+}
+
+async fn call(session: &Session, verb: Verb) -> anyhow::Result<()> {
     let client = session.client()?;
     let permit = match verb {
         Verb::Reserve { action, parameters, approval, why } => {
@@ -113,6 +137,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             return session.output.show(&client.unreconciled_permits(&listed.listing()).await?, table);
         }
         Verb::Show { id } => client.permit(&id).await?,
+        Verb::Document { .. } | Verb::Roster | Verb::Verify(_) => return Ok(()),
     };
     session.output.show(&permit, show)
 }

@@ -108,6 +108,11 @@ impl Places {
         self.home().join("log.vkey")
     }
 
+    /// The node's public key for permit documents, which executors pin.
+    pub(super) fn permit_key(&self) -> PathBuf {
+        self.home().join("permit.vkey")
+    }
+
     /// The auditor's own demand: the harbour must have cosigned.
     pub(super) fn witnesses(&self) -> PathBuf {
         self.root.join("witnesses.txt")

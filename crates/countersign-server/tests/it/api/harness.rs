@@ -10,6 +10,7 @@ use countersign_core::id::PersonId;
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
 use countersign_core::{Actor, Command};
+use countersign_ledger::note::Ed25519Signer;
 use countersign_server::clock::{Clock, ClockJumped};
 use countersign_server::engine::{Engine, Submission};
 use countersign_server::genesis::Claim;
@@ -84,6 +85,11 @@ pub(super) struct Api {
     pub(super) claims: Vec<Claim>,
     router: Router,
     keys: AtomicU64,
+}
+
+/// The node's key for permit documents.
+pub(super) fn permit_signer() -> Ed25519Signer {
+    Ed25519Signer::from_seed(&format!("{}/permit", fixture::ORIGIN), [9; 32]).expect("a signer")
 }
 
 /// One request.
@@ -187,6 +193,15 @@ impl Api {
             fixture::replace(&api.engine, claim).await;
         }
         api
+    }
+
+    /// A node that has a key for permit documents.
+    pub(super) async fn with_permit_key(policy: Policy) -> Self {
+        let api = Self::over(Box::new(MemoryStore::new()), policy).await;
+        let engine = api.engine.clone().with_permit_signer(Arc::new(permit_signer()));
+        let router =
+            http::router((engine.clone(), Search::start(&engine, Place::memory())), http::recorder());
+        Self { engine, router, ..api }
     }
 
     /// Nobody has replaced their claim yet.

@@ -3,6 +3,7 @@
 mod access;
 mod contract;
 mod coverage;
+mod documents;
 mod explain;
 mod harness;
 mod headers;

@@ -32,6 +32,8 @@ pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -
          log_key = \"file:{keys}/log.key\"\n\
          # The key that is to follow, once `countersign log-key rotate` has put it in force.\n\
          # next_log_key = \"file:{keys}/next-log.key\"\n\
+         # Signs permit documents, which executors check offline; its public half is an entry of the log.\n\
+         permit_key = \"file:{keys}/permit.key\"\n\
          sealing_key = \"file:{keys}/sealing.key\"\n\
          # The last signed checkpoint. Keep it where backups of the data are not: it is what finds a log that went back.\n\
          checkpoint = \"checkpoint\"\n\n\

@@ -9,6 +9,7 @@
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
+//! - `offline`: a permit as a document, verified with the server stopped, and altered
 //! - `bundle`: the case as one file, verified with the server stopped, and forged
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use super::cast::Cast;
 mod bundle;
 mod crash;
 mod evidence;
+mod offline;
 mod payout;
 mod quorum;
 mod rotation;
@@ -44,8 +46,10 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;
     let case = bundle::export(&cast, told, &rotation).await?;
+    let kept = offline::keep(&cast, told).await?;
     let cast = crash::play(cast, told, &rotation).await?;
     let places = cast.stop().await?;
+    offline::verify(&places, told, &kept).await?;
     bundle::verify(&places, told, &case).await
 }
 

@@ -42,7 +42,7 @@ pub(super) fn action(verb: &str, resource: &str, environment: &str) -> Action {
     Action { verb: verb.to_owned(), resource: resource.to_owned(), environment: environment.to_owned() }
 }
 
-fn rotate() -> Action {
+pub(super) fn rotate() -> Action {
     action("rotate", SECRET, ENVIRONMENT)
 }
 
@@ -125,17 +125,17 @@ async fn race(ana: &Client, told: &mut Told, approval: &str) -> anyhow::Result<P
 }
 
 /// Ben and Chloe agree; the request after the second vote.
-async fn approve(cast: &Cast, approval: &str) -> anyhow::Result<Approval> {
+pub(super) async fn approve(cast: &Cast, approval: &str) -> anyhow::Result<Approval> {
     let reason = Reason { reason: Some("checked".to_owned()) };
     cast.client(Who::Ben)?.approve(approval, &reason).await?;
     Ok(cast.client(Who::Chloe)?.approve(approval, &reason).await?)
 }
 
-fn parameters(overlap_seconds: u32) -> Value {
+pub(super) fn parameters(overlap_seconds: u32) -> Value {
     json!({ "overlap_seconds": overlap_seconds })
 }
 
-fn reserve(approval: &str, overlap_seconds: u32) -> ReservePermit {
+pub(super) fn reserve(approval: &str, overlap_seconds: u32) -> ReservePermit {
     ReservePermit {
         action: rotate(),
         parameters: parameters(overlap_seconds),
