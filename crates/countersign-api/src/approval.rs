@@ -19,6 +19,19 @@ pub struct RequestApproval {
     pub reason: Option<String>,
 }
 
+/// A person's signature under the request's statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VoteSignature {
+    /// The fingerprint of the key that signed, as OpenSSH shows it: `SHA256:…`
+    pub fingerprint: String,
+    /// A line for `allowed_signers`, by which `ssh-keygen -Y verify` accepts the signature; it names the person by id.
+    pub allowed_signer: String,
+    /// The signature, armored as `ssh-keygen` writes it.
+    pub armor: String,
+    /// SHA-512 of the statement.
+    pub statement_sha512: String,
+}
+
 /// One person's agreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Vote {
@@ -29,6 +42,9 @@ pub struct Vote {
     /// In whose place, if not in their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf: Option<PersonRef>,
+    /// The signature, if the vote was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<VoteSignature>,
 }
 
 /// Agrees.
@@ -41,6 +57,10 @@ pub struct Approve {
     /// Free text, kept as details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// A signature under the request's statement by a voting key of whoever agrees, armored as
+    /// `ssh-keygen -Y sign -n approval@countersign` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// Who is told of a request on which nobody votes.
@@ -90,6 +110,9 @@ pub struct Approval {
     /// When it expires by itself; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How votes must be signed as of now: `required` or `hardware`; absent where they need not be, and once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Agreements so far.
     pub votes: Vec<Vote>,
     /// Who disagreed, as long as that is not enough to deny it.

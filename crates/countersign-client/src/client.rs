@@ -9,7 +9,7 @@ use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
 };
 use countersign_api::permit::{FinishPermit, Permit, ReconcilePermit, ReservePermit};
-use countersign_api::person::{ClaimCredential, Person};
+use countersign_api::person::{ClaimCredential, EnrollKey, Person, RevokeKey, VotingKeys};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
 use countersign_api::witness::Witnesses;
@@ -81,6 +81,21 @@ impl Client {
     /// One page of people.
     pub async fn people(&self, listing: &Listing) -> Answer<Page<Person>> {
         self.page(&listing.route(PEOPLE)).await
+    }
+
+    /// A person's voting keys, revoked ones too.
+    pub async fn voting_keys(&self, person: &str) -> Answer<VotingKeys> {
+        self.get(&["admin", "people", person, "keys"]).await
+    }
+
+    /// Gives a person a voting key, under an approval of exactly this key.
+    pub async fn enroll_key(&self, person: &str, key: &EnrollKey) -> Answer<VotingKeys> {
+        self.post(&["admin", "people", person, "keys"], key).await
+    }
+
+    /// Takes a voting key out of force: one's own, or under an approval.
+    pub async fn revoke_key(&self, person: &str, key: &RevokeKey) -> Answer<VotingKeys> {
+        self.post(&["admin", "people", person, "keys", "revoke"], key).await
     }
 
     /// All pages of people.
@@ -163,12 +178,18 @@ impl Client {
         self.get(&["admin", "approvals", id]).await
     }
 
+    /// What voters on a request sign, byte by byte. Unverified: read it with `countersign_ledger::statement`.
+    pub async fn statement(&self, id: &str) -> Answer<Vec<u8>> {
+        let url = self.transport.url(&["admin", "approvals", id, "statement"], &[]);
+        self.transport.call(&Call::get(url)).await
+    }
+
     /// Agrees.
     pub async fn approve(&self, id: &str, reason: &Reason) -> Answer<Approval> {
         self.post(&["admin", "approvals", id, "approve"], reason).await
     }
 
-    /// Agrees, saying in whose place.
+    /// Agrees, saying in whose place, or with a signature.
     pub async fn vote(&self, id: &str, vote: &Approve) -> Answer<Approval> {
         self.post(&["admin", "approvals", id, "approve"], vote).await
     }

@@ -7,6 +7,7 @@ use countersign_api::delegation::Delegate;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
+use countersign_api::person::{EnrollKey, RevokeKey};
 use countersign_api::policy::ActivatePolicy;
 use countersign_client::{ApprovalListing, EntryListing, EvidenceScope, Listing};
 
@@ -65,17 +66,24 @@ async fn every_method_asks_its_route() {
         reason: None,
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None, report: None };
+    let revocation = RevokeKey { fingerprint: "SHA256:abc".into(), approval: None, reason: None };
     let entries = every_filter();
 
     let failed = [
         c.me().await.is_err(),
         c.people(&listing).await.is_err(),
+        c.voting_keys("per_1").await.is_err(),
+        c.enroll_key("per_1", &EnrollKey { key: "ssh-ed25519 AAAA".into(), approval: "apr_1".into() })
+            .await
+            .is_err(),
+        c.revoke_key("per_1", &revocation).await.is_err(),
         c.policy().await.is_err(),
         c.explain(&action(), Some("per_1")).await.is_err(),
         c.activate_policy(&activation()).await.is_err(),
         c.request_approval(&request).await.is_err(),
         c.approvals(&listing).await.is_err(),
         c.approval("apr_1").await.is_err(),
+        c.statement("apr_1").await.is_err(),
         c.approve("apr_1", &none).await.is_err(),
         c.deny("apr_1", &none).await.is_err(),
         c.withdraw("apr_1", &none).await.is_err(),
@@ -123,12 +131,16 @@ async fn every_method_asks_its_route() {
 const ROUTES: &str = r#"
 GET /admin/people/me
 GET /admin/people?status=pending&limit=2&after=x
+GET /admin/people/per_1/keys
+POST /admin/people/per_1/keys {"key":"ssh-ed25519 AAAA","approval":"apr_1"}
+POST /admin/people/per_1/keys/revoke {"fingerprint":"SHA256:abc"}
 GET /admin/policy
 GET /admin/explain?verb=rotate&resource=webhook-signing%2Fstripe&environment=production&person=per_1
 POST /admin/policy {"policy":{},"approval":"apr_1"}
 POST /admin/approvals {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{"a":1}}
 GET /admin/approvals?status=pending&limit=2&after=x
 GET /admin/approvals/apr_1
+GET /admin/approvals/apr_1/statement
 POST /admin/approvals/apr_1/approve {}
 POST /admin/approvals/apr_1/deny {}
 POST /admin/approvals/apr_1/withdraw {}
@@ -191,7 +203,7 @@ async fn questions_ask_their_routes() {
 async fn delegations_ask_their_routes() {
     let server = Scripted::start((0..8).map(|_| problem(404, "not_found"))).await;
     let c = &server.client;
-    let vote = Approve { on_behalf: Some("per_2".into()), reason: None };
+    let vote = Approve { on_behalf: Some("per_2".into()), ..Approve::default() };
     let delegate = Delegate { to: "per_3".into(), from: None, until: "2026-12-01T00:00:00Z".into() };
     assert!(c.vote("apr_1", &vote).await.is_err());
     assert!(c.revoke_vote("apr_1", &Reason::default()).await.is_err());

@@ -13,6 +13,9 @@ use super::wire::Reader;
 use crate::hash::{Hash, sha256};
 use crate::line::{base64, to_base64};
 
+/// What stands before every fingerprint here.
+const FINGERPRINT: &str = "SHA256:";
+
 /// How a key signs, and where it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyAlgorithm {
@@ -156,8 +159,18 @@ impl PublicKey {
 
 /// The fingerprint of a key whose wire form has this hash: `SHA256:` and base64 without padding.
 #[must_use]
-pub(crate) fn fingerprint(key_sha256: &Hash) -> String {
-    alloc::format!("SHA256:{}", STANDARD_NO_PAD.encode(key_sha256.0))
+pub fn fingerprint(key_sha256: &Hash) -> String {
+    alloc::format!("{FINGERPRINT}{}", STANDARD_NO_PAD.encode(key_sha256.0))
+}
+
+/// Reads what [`fingerprint`] writes.
+///
+/// # Errors
+/// The text is no fingerprint of this form.
+pub fn parse_fingerprint(text: &str) -> Result<Hash, SshError> {
+    let hash = text.strip_prefix(FINGERPRINT).and_then(|hash| STANDARD_NO_PAD.decode(hash).ok());
+    let hash = hash.and_then(|hash| hash.try_into().ok());
+    hash.map(Hash).ok_or(SshError::Malformed("a fingerprint is `SHA256:` and 43 letters of base64"))
 }
 
 /// The line of a `.pub` file, without a comment.

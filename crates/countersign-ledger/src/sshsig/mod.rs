@@ -19,5 +19,5 @@ mod signature;
 mod wire;
 
 pub use error::SshError;
-pub use key::{KeyAlgorithm, PublicKey};
+pub use key::{KeyAlgorithm, PublicKey, fingerprint, parse_fingerprint};
 pub use signature::{HashAlgorithm, MessageHash, Presence, SshSignature};

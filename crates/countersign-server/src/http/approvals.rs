@@ -3,20 +3,22 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote};
+use countersign_api::approval::{Approval, Approve, Escalation, RequestApproval, Stuck, Vote, VoteSignature};
 use countersign_api::{Page, Reason};
 use countersign_core::approval::{self, End, Outlook};
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::{Policy, Requirement};
 use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
+use countersign_evidence::votes;
+use countersign_ledger::sshsig::SshSignature;
 
 use super::address::{Asked, Named};
 use super::gate::{Caller, Post};
 use super::names::{Known, missing, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, inbox, lists};
+use super::{App, inbox, lists, statements};
 use crate::engine::EngineError;
 
 /// Ask for approval of one action with one set of parameters.
@@ -78,10 +80,12 @@ pub(super) async fn approve(
     Named(id): Named<String>,
     post: Post<Approve>,
 ) -> Result<Json<Approval>, Rejected> {
-    let Post { sender, body: Approve { on_behalf, reason } } = post;
+    let Post { sender, body: Approve { on_behalf, reason, signature } } = post;
+    let approval = parse(&id)?;
     let on_behalf = on_behalf.map(|person| person.parse().map_err(Rejected::malformed)).transpose()?;
+    let signature = statements::signed(&app.engine, approval, signature.as_deref()).await?;
     let commented = said(reason.as_deref()).is_some();
-    let ballot = approval::Ballot { commented, on_behalf, ..parse(&id)?.into() };
+    let ballot = approval::Ballot { commented, on_behalf, signature, ..approval.into() };
     decide(&app, Command::Approve(ballot), Post { sender, body: Reason { reason } }).await
 }
 
@@ -133,7 +137,7 @@ async fn decide(app: &App, command: Command, post: Post<Reason>) -> Result<Json<
 }
 
 /// Nobody should have to agree to, or to execute, what they may not read.
-fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) -> bool {
+pub(super) fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) -> bool {
     let requirement = policy.requirement(&approval.action);
     let acts = |requirement: Requirement| {
         requirement.may_approve(policy, person) || requirement.may_execute(policy, person)
@@ -148,7 +152,7 @@ pub(super) fn sees(app: &App, caller: &Caller, approval: &approval::Approval) ->
 }
 
 /// Whoever may agree in somebody's place may see to what.
-fn stands_in(
+pub(super) fn stands_in(
     state: &countersign_core::State,
     approval: &approval::Approval,
     (me, now): (PersonId, Time),
@@ -159,7 +163,7 @@ fn stands_in(
     away.any(|person| requirement.may_approve(&in_force.policy, person))
 }
 
-fn parse(id: &str) -> Result<ApprovalId, Rejected> {
+pub(super) fn parse(id: &str) -> Result<ApprovalId, Rejected> {
     id.parse().map_err(Rejected::malformed)
 }
 
@@ -182,6 +186,20 @@ pub(super) fn show_action(action: &countersign_core::action::Action) -> counters
     }
 }
 
+fn show_vote(vote: &approval::Vote, known: &Known) -> Vote {
+    let signed = vote.signature.as_ref().and_then(|signature| {
+        let read = SshSignature::from_base64(&signature.sshsig).ok()?;
+        Some(VoteSignature {
+            fingerprint: read.key().fingerprint(),
+            allowed_signer: votes::allowed_signer(&vote.person.to_string(), signature).ok()?,
+            armor: read.to_armor(),
+            statement_sha512: signature.statement_sha512.to_string(),
+        })
+    });
+    let on_behalf = vote.on_behalf.map(|id| person(id, known));
+    Vote { person: person(vote.person, known), at: vote.at.to_string(), on_behalf, signature: signed }
+}
+
 pub(super) fn show_approval(
     app: &App,
     known: &Known,
@@ -189,6 +207,9 @@ pub(super) fn show_approval(
 ) -> Approval {
     let (state, now) = (app.engine.state(), app.engine.now());
     let outlook = approval.outlook(&state, now);
+    let demanded = state.policy().filter(|_| approval.ended.is_none());
+    let demanded = demanded.and_then(|in_force| in_force.policy.requirement(&approval.action));
+    let signing = demanded.map(|requirement| requirement.signature);
     let (parameters, reason) = bound.map_or((None, None), |bound| (Some(bound.parameters), bound.reason));
     Approval {
         id: approval.id.to_string(),
@@ -201,6 +222,7 @@ pub(super) fn show_approval(
         rules: approval.rules.iter().map(ToString::to_string).collect(),
         requested_at: approval.requested_at.to_string(),
         expires_at: approval.deadline().map(|deadline| deadline.to_string()),
+        signature: signing.filter(|signing| !signing.is_not_required()).map(|signing| signing.to_string()),
         votes: approval.votes.iter().map(|vote| show_vote(vote, known)).collect(),
         objections: approval.objections.iter().map(|id| person(*id, known)).collect(),
         missing: missing(&outlook.missing, known),
@@ -215,14 +237,6 @@ pub(super) fn show_approval(
             _ => None,
         },
         correlation: approval.correlation.to_string(),
-    }
-}
-
-fn show_vote(vote: &approval::Vote, known: &Known) -> Vote {
-    Vote {
-        person: person(vote.person, known),
-        at: vote.at.to_string(),
-        on_behalf: vote.on_behalf.map(|id| person(id, known)),
     }
 }
 

@@ -10,7 +10,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `watch` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -58,7 +58,9 @@ mod reciprocal;
 mod redactions;
 mod rotations;
 mod shelf;
+mod statements;
 mod tiles;
+mod voting_keys;
 mod watch;
 mod witnesses;
 
@@ -110,6 +112,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(people::claim))
         .routes(routes!(people::list))
         .routes(routes!(people::me))
+        .routes(routes!(voting_keys::keys, voting_keys::enroll_key))
+        .routes(routes!(voting_keys::revoke_key))
         .routes(routes!(policy::show, policy::activate))
         .routes(routes!(explain::action))
         .routes(routes!(approvals::list, approvals::request))
@@ -117,6 +121,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(reciprocal::report))
         .routes(routes!(watch::one))
         .routes(routes!(watch::all))
+        .routes(routes!(statements::statement))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::deny))
         .routes(routes!(approvals::revoke))

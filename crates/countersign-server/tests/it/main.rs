@@ -5,6 +5,9 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+#[path = "../../../countersign-ledger/tests/it/authenticator.rs"]
+mod authenticator;
+#[cfg(test)]
 mod child;
 #[cfg(test)]
 mod config;
@@ -14,6 +17,9 @@ mod engine;
 mod evidence;
 #[cfg(test)]
 mod fsck;
+#[cfg(test)]
+#[path = "../../../countersign-ledger/tests/it/keygen.rs"]
+mod keygen;
 #[cfg(test)]
 mod node;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `countersign approval …`
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use countersign_api::approval::{
     Approval, Approve, Escalation, ReciprocalReport, RequestApproval, Stuck, Vote,
@@ -8,7 +10,7 @@ use countersign_api::delegation::Delegate;
 use countersign_api::{Page, Reason};
 use countersign_client::ApprovalListing;
 
-use super::{Session, more, name, spoken};
+use super::{Session, more, name, signing, spoken};
 use super::{delegation, wait};
 use crate::cli::{Action, Listed, Why};
 use crate::output::{Table, fields};
@@ -31,6 +33,8 @@ pub(crate) enum Verb {
         /// In whose place, if not in your own: the id of somebody who delegated that to you.
         #[arg(long = "for", value_name = "PERSON")]
         on_behalf: Option<String>,
+        #[command(flatten)]
+        signing: signing::Signing,
         #[command(flatten)]
         why: Why,
     },
@@ -89,6 +93,23 @@ pub(crate) enum Verb {
     Reciprocal,
     /// One request with its parameters and votes.
     Show { id: String },
+    /// Show the statement of a request, as whoever votes on it signs it.
+    Statement {
+        id: String,
+        /// Write the exact bytes to this file, for `ssh-keygen`.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Write a vote's signature to a file, for `ssh-keygen -Y verify`, and the `allowed_signers` beside it.
+    Signature {
+        id: String,
+        /// Whose vote, by id.
+        #[arg(long, value_name = "ID")]
+        person: String,
+        /// The file for the signature; the line for `allowed_signers` goes to the same name with `.allowed_signers`.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Wait until a request is approved, saying who is still missing: 0 once it is, 10 if it is denied, 11 if it expires, 12 if it is
     /// withdrawn, 5 if time runs out.
     Wait {
@@ -106,8 +127,13 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             let (action, parameters, reason) = (action.wire(), parameters.read()?, why.reason);
             client.request_approval(&RequestApproval { action, parameters, reason }).await?
         }
-        Verb::Approve { id, on_behalf, why } => {
-            client.vote(&id, &Approve { on_behalf, reason: why.reason }).await?
+        Verb::Approve { id, on_behalf, signing, why } => {
+            let vote = Approve { on_behalf, reason: why.reason, signature: None };
+            signing::approve(session, (&id, &signing), vote).await?
+        }
+        Verb::Statement { id, out } => return signing::statement(session, &id, out.as_deref()).await,
+        Verb::Signature { id, person, out } => {
+            return signing::signature(session, (&id, &person), &out).await;
         }
         Verb::Revoke { id, why } => client.revoke_vote(&id, &why.wire()).await?,
         Verb::Delegate { person: to, from, until } => {
@@ -147,7 +173,9 @@ fn table(page: &Page<Approval>) -> String {
 
 fn vote(vote: &Vote) -> String {
     let place = vote.on_behalf.as_ref().map(|person| format!(" in place of {}", name(person)));
-    format!("{}{} at {}", name(&vote.person), place.unwrap_or_default(), vote.at)
+    let signed = vote.signature.as_ref().map(|it| format!(", signed by {}", it.fingerprint));
+    let (place, signed) = (place.unwrap_or_default(), signed.unwrap_or_default());
+    format!("{}{place} at {}{signed}", name(&vote.person), vote.at)
 }
 
 /// Why nothing can come of it.
@@ -192,6 +220,7 @@ fn show(approval: &Approval) -> String {
         ("reason", approval.reason.clone().unwrap_or_default()),
         ("requested by", format!("{} at {}", name(&approval.requester), approval.requested_at)),
         ("rules", approval.rules.join(", ")),
+        ("signature", approval.signature.clone().unwrap_or_default()),
         ("expires", approval.expires_at.clone().unwrap_or_default()),
         ("approved by", votes.collect::<Vec<_>>().join("; ")),
         ("still needs", missing.collect::<Vec<_>>().join("; ")),

@@ -25,7 +25,9 @@ pub(crate) mod policy;
 mod reference;
 pub(crate) mod rotation;
 pub(crate) mod run;
+pub(crate) mod signing;
 pub(crate) mod vectors;
+pub(crate) mod voting_key;
 mod wait;
 pub(crate) mod witness;
 

@@ -9,7 +9,7 @@ use countersign_api::Page;
 use countersign_api::person::Person;
 use countersign_client::{Client, Credential, ErrorKind};
 
-use super::{Session, more};
+use super::{Session, more, voting_key};
 use crate::cli::Listed;
 use crate::credentials::{self, Saved};
 use crate::failure::{Failure, Kind};
@@ -30,6 +30,9 @@ pub(crate) struct Claim {
 pub(crate) enum Verb {
     /// Everybody.
     List(Listed),
+    /// Keys by which people sign what they agree to.
+    #[command(subcommand)]
+    Key(voting_key::Verb),
 }
 
 /// The credential is kept before it is sent, so that a lost answer loses nothing: typed again, the same claim is repeated with the
@@ -87,8 +90,10 @@ pub(crate) async fn whoami(session: &Session) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
-    let Verb::List(listed) = verb;
-    session.output.show(&session.client()?.people(&listed.listing()).await?, table)
+    match verb {
+        Verb::List(listed) => session.output.show(&session.client()?.people(&listed.listing()).await?, table),
+        Verb::Key(verb) => voting_key::run(session, verb).await,
+    }
 }
 
 fn table(page: &Page<Person>) -> String {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::harness::{Api, Call, EVE, next_key, payout, ping, policy, redact, rotate, successor};
-use crate::engine::fixture::ANA;
+use crate::engine::fixture::{ANA, BEN};
 
 /// Routes that answer anybody, and why that is right.
 const EXEMPT: [(&str, &str); 14] = [
@@ -93,6 +93,16 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             let (policy, request) = successor("next");
             let body = json!({ "policy": policy, "approval": api.approved(&request).await });
             post("/admin/policy".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/people/{id}/keys" => {
+            let body = json!({ "key": KEY, "approval": api.approved(&enrolment()).await });
+            post(format!("/admin/people/{BEN}/keys"), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/people/{id}/keys/revoke" => {
+            let body = json!({ "key": KEY, "approval": api.approved(&enrolment()).await });
+            let keys = api.ok(Call::post(format!("/admin/people/{BEN}/keys"), &body).by("Ana")).await.json;
+            let body = json!({ "fingerprint": keys["keys"][0]["fingerprint"] });
+            post(format!("/admin/people/{BEN}/keys/revoke"), &body, "Ben", ("Ana", 403, "not_the_owner"))
         }
         "POST /admin/redactions" => {
             let body = redaction(api).await;
@@ -181,6 +191,16 @@ async fn voting(api: &Api, route: &str) -> Option<Row> {
     })
 }
 
+/// A key of somebody who is nobody.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPGE4SnnJiHCkx+fi680USX4TnO2K0B//K6yFZHISOft";
+
+/// A request to give it to Ben.
+fn enrolment() -> Value {
+    let action =
+        json!({ "verb": "enroll", "resource": format!("voting-key/{BEN}"), "environment": "control" });
+    json!({ "action": action, "parameters": { "key": KEY } })
+}
+
 /// An approved redaction of the reason for a vote.
 async fn redaction(api: &Api) -> Value {
     let path = format!("/admin/approvals/{}/approve", pending(api).await);
@@ -205,6 +225,10 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         "/admin/watch" => {
             Row { call: Call::get("/admin/watch?limit=1").header("last-event-id", "0"), ..read("/") }
         }
+        "/admin/approvals/{id}/statement" => {
+            read(format!("/admin/approvals/{}/statement", pending(api).await))
+        }
+        "/admin/people/{id}/keys" => read(format!("/admin/people/{BEN}/keys")),
         "/admin/entries" => read("/admin/entries"),
         "/admin/explain" => {
             read("/admin/explain?verb=override&resource=payout%2Flimit&environment=production")

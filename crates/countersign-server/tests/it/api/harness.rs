@@ -74,7 +74,15 @@ pub(super) fn policy() -> Policy {
     {
         watch[key] = value;
     }
-    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch]);
+    let keys = ["enroll", "revoke"].map(|verb| {
+        let mut rule = policy["rules"][0].clone();
+        for (key, value) in [("name", verb), ("verb", verb), ("resource", "voting-key/*")] {
+            rule[key] = json!(value);
+        }
+        rule["patterns"] = json!(true);
+        rule
+    });
+    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch].into_iter().chain(keys));
     serde_json::from_value(policy).expect("a policy")
 }
 

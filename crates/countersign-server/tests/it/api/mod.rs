@@ -17,5 +17,6 @@ mod pages;
 mod permits;
 mod redactions;
 mod search;
+mod signing;
 mod tiles;
 mod transcript;

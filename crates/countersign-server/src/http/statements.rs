@@ -1,0 +1,76 @@
+//! The statement of a request: the exact bytes people sign, and what the log keeps of a signature under them.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use countersign_core::id::ApprovalId;
+use countersign_core::signature::Signature;
+use countersign_core::{Item, Subject};
+use countersign_evidence::votes;
+use countersign_ledger::statement::{self, NAMESPACE};
+
+use super::address::Named;
+use super::approvals::{concerns, parse, stands_in};
+use super::gate::Caller;
+use super::problem::{Rejected, Words};
+use super::{App, lists};
+use crate::engine::Engine;
+use crate::store::{Reader, StoreError};
+
+/// The statement of a request: what its voters sign, byte by byte. For whoever may see the request.
+#[utoipa::path(get, path = "/admin/approvals/{id}/statement", tag = "approvals", params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
+pub(super) async fn statement(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named<String>,
+) -> Result<impl IntoResponse, Rejected> {
+    let approval = parse(&id)?;
+    let Some(Item::Approval(item)) = lists::one(&app, Subject::Approval(approval)).await? else {
+        return Err(caller.misses(&app, ("approval", &id)));
+    };
+    let (state, now) = (app.engine.state(), app.engine.now());
+    caller.sees(&app, |policy, me| concerns(policy, &item, me) || stands_in(&state, &item, (me, now)))?;
+    let bytes = of(&app.engine, approval).await?.ok_or_else(redacted)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], bytes))
+}
+
+/// The statement of a request; none if there is no such request or its details were redacted.
+async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Rejected> {
+    let found = engine.read(move |reader| first(reader, &approval.to_string())).await?;
+    Ok(found.and_then(|(leaf, details)| statement::of_request(&leaf, &details).ok()))
+}
+
+/// The entry that begins the subject, with its details.
+fn first(reader: &mut dyn Reader, subject: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let Some(first) = reader.entries_of(subject, 0, 1)?.into_iter().next() else { return Ok(None) };
+    Ok(reader.details(first.index)?.map(|details| (first.leaf, details.body)))
+}
+
+/// What the log keeps of a signature under the request's statement. It is verified here, before anything is decided; whose key it may
+/// be is the core's to say. For a request that is not there it is none, so that the core says that first.
+pub(super) async fn signed(
+    engine: &Engine,
+    approval: ApprovalId,
+    armor: Option<&str>,
+) -> Result<Option<Signature>, Rejected> {
+    let Some(armor) = armor else { return Ok(None) };
+    let Some(bytes) = of(engine, approval).await? else { return Ok(None) };
+    let signature = votes::signature(armor, NAMESPACE, &bytes).map_err(|error| {
+        let words = Words {
+            code: "signature_invalid",
+            detail: format!("the signature is not one under the statement of this request: {error}"),
+            hint: "fetch the statement and sign exactly its bytes: `countersign approval approve ID --sign --key FILE`",
+        };
+        Rejected::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+    })?;
+    Ok(Some(signature))
+}
+
+fn redacted() -> Rejected {
+    let words = Words {
+        code: "statement_redacted",
+        detail: "the details of the request were redacted, and with them what was signed".into(),
+        hint: "signatures under it are still verified, from its hash: see `countersign evidence verify`",
+    };
+    Rejected::new(StatusCode::GONE, words)
+}
