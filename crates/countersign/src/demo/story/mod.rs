@@ -6,6 +6,7 @@
 //! - `told`: expected, observed, and whether they agree
 //! - `quorum`: a policy and a rotation pass through two other people; every short cut is refused
 //! - `payout`: NudgePay overrides a payout under the guard, exactly as approved and once
+//! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
@@ -25,6 +26,7 @@ mod offline;
 mod payout;
 mod quorum;
 mod rotation;
+mod signed;
 mod told;
 
 use told::Told;
@@ -42,6 +44,7 @@ pub(super) async fn play(cast: Cast, json: bool) -> anyhow::Result<ExitCode> {
 async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     quorum::policy(&cast, told).await?;
     payout::play(&cast, told).await?;
+    signed::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;
