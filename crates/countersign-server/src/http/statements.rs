@@ -40,8 +40,11 @@ async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Re
     Ok(found.and_then(|(leaf, details)| statement::of_request(&leaf, &details).ok()))
 }
 
+/// The leaf of an entry and the details beside it.
+type Detailed = (Vec<u8>, Vec<u8>);
+
 /// The entry that begins the subject, with its details.
-fn first(reader: &mut dyn Reader, subject: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn first(reader: &mut dyn Reader, subject: &str) -> Result<Option<Detailed>, StoreError> {
     let Some(first) = reader.entries_of(subject, 0, 1)?.into_iter().next() else { return Ok(None) };
     Ok(reader.details(first.index)?.map(|details| (first.leaf, details.body)))
 }

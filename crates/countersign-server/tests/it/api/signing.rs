@@ -214,7 +214,14 @@ async fn a_revoked_key_signs_nothing_and_what_it_signed_counts_no_more() {
     let pending = (409, "approval_pending".to_owned());
     assert_eq!(api.refusal(Call::post("/admin/permits", &reserve).by("Ana")).await, pending);
     let refused = api.refusal(vote(&id, &signers.by_ben(&statement)).by("Ben")).await;
+    assert_eq!(refused, (409, "unsatisfiable".into()), "without Ben's key nobody could meet the quorum");
+    let fresh = line(&signers.keygen.make("fresh", &["-t", "ecdsa", "-b", "256"]));
+    enroll(api, &ben, &fresh).await;
+    let refused = api.refusal(vote(&id, &signers.by_ben(&statement)).by("Ben")).await;
     assert_eq!(refused, (403, "voting_key_not_in_force".into()));
+    let armor = signers.keygen.sign("fresh", (NAMESPACE, "sha512"), statement.as_bytes());
+    api.ok(vote(&id, &armor).by("Ben")).await;
+    api.ok(Call::post("/admin/permits", &reserve).by("Ana")).await;
     api.engine.stop().await;
 }
 
