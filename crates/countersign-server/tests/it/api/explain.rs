@@ -30,7 +30,8 @@ async fn every_refusal_names_its_rules_and_who_could() {
     api.ok(vote("approve").by("Chloe")).await;
     let permit = api.ok(Call::post("/admin/permits", &wanted).by("Ana")).await.id();
     t.step(&api, Call::post(format!("/admin/permits/{permit}/start"), &none).by("Ben")).await;
-    t.step(&api, vote("deny").by("Chloe")).await;
+    let deny = Call::post(format!("/admin/approvals/{id}/deny"), &json!({ "reason": "too late" }));
+    t.step(&api, deny.by("Chloe")).await;
     let mut ungoverned = payout();
     ungoverned["action"]["verb"] = json!("launch");
     t.step(&api, Call::post("/admin/approvals", &ungoverned).by("Ana")).await;
