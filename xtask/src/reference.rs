@@ -91,6 +91,19 @@ const MEANINGS: &[(&str, &str)] = &[
         "permit.reconciled",
         "Somebody other than the executor looked what became of an unknown permit. It stays unknown.",
     ),
+    (
+        "break_glass.opened",
+        "The actor acts without anybody's consent, having signed why. A permit and an incident come with it, and a debt: others review it.",
+    ),
+    ("break_glass.reviewed", "The actor says whether it was right. The reason is in the details."),
+    (
+        "break_glass.settled",
+        "Enough people have reviewed it. One `unjustified` is the verdict; `late` is said of a review that was overdue.",
+    ),
+    (
+        "break_glass.overdue",
+        "Nobody reviewed it in time. An incident is opened with it, and nobody breaks the glass until it is reviewed.",
+    ),
     ("secret.adopted", "The present value of a secret was put into the store, as version 1."),
     ("secret.reserved", "A rotation holds the secret; the version number is taken for good."),
     ("secret.promoted", "Another version is current."),

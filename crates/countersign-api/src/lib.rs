@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 pub mod access;
 pub mod approval;
+pub mod break_glass;
 pub mod delegation;
 pub mod explain;
 pub mod key;

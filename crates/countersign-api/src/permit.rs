@@ -134,6 +134,9 @@ pub struct Permit {
     /// The approval it consumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// The breaking of the glass that it came with, instead of an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<String>,
     /// When it was reserved.
     pub reserved_at: String,
     /// Until when it may be started.

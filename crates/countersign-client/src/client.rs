@@ -2,6 +2,7 @@
 
 use countersign_api::access::{Decision, Decisions, Evaluation, Evaluations, Metadata};
 use countersign_api::approval::{Approval, Approve, ReciprocalReport, RequestApproval};
+use countersign_api::break_glass::{BreakGlass, OpenBreakGlass, ReviewBreakGlass};
 use countersign_api::delegation::{Delegate, Delegation, Delegations};
 use countersign_api::explain::Explanation;
 use countersign_api::key::{LogKeys, RotateLogKey};
@@ -22,6 +23,7 @@ use crate::transport::{Call, Transport};
 use crate::{ApprovalListing, ClientError, Credential, EvidenceScope, Listing, Pages, Patience, Watch};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
+const BREAK_GLASS: &[&str] = &["admin", "break-glass"];
 const DELEGATIONS: &[&str] = &["admin", "delegations"];
 const INCIDENTS: &[&str] = &["admin", "incidents"];
 const PEOPLE: &[&str] = &["admin", "people"];
@@ -287,6 +289,35 @@ impl Client {
     /// Says what became of the work of somebody else's permit that is unknown.
     pub async fn reconcile_permit(&self, id: &str, reconciliation: &ReconcilePermit) -> Answer<Permit> {
         self.post(&["admin", "permits", id, "reconcile"], reconciliation).await
+    }
+}
+
+/// Breaking the glass.
+impl Client {
+    /// Acts without anybody's consent, under a signature of one's own.
+    pub async fn break_glass(&self, open: &OpenBreakGlass) -> Answer<BreakGlass> {
+        self.post(BREAK_GLASS, open).await
+    }
+
+    /// One page of what was done so, newest first.
+    pub async fn broken_glass(&self, listing: &Listing) -> Answer<Page<BreakGlass>> {
+        self.page(&listing.route(BREAK_GLASS)).await
+    }
+
+    /// All pages of what was done so, newest first.
+    #[must_use]
+    pub fn all_broken_glass(&self, listing: &Listing) -> Pages<'_, BreakGlass> {
+        Pages::new(self, listing.route(BREAK_GLASS))
+    }
+
+    /// One breaking of the glass, with its parameters and its reason.
+    pub async fn one_broken_glass(&self, id: &str) -> Answer<BreakGlass> {
+        self.get(&["admin", "break-glass", id]).await
+    }
+
+    /// Says whether it was right.
+    pub async fn review_break_glass(&self, id: &str, review: &ReviewBreakGlass) -> Answer<BreakGlass> {
+        self.post(&["admin", "break-glass", id, "review"], review).await
     }
 }
 

@@ -9,14 +9,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
-use crate::id::{ApprovalId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
 use crate::log::{census, key, permit_key, witness};
 use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
 use crate::{
-    approval, delegation, incident, log, permit, person, policy, redaction, rotation, secret, voting_key,
+    approval, break_glass, delegation, incident, log, permit, person, policy, redaction, rotation, secret,
+    voting_key,
 };
 
 /// What somebody wants to happen.
@@ -68,6 +69,10 @@ pub enum Command {
     KeepPermitAlive(PermitId),
     /// Say what became of the work of a permit that is unknown.
     ReconcilePermit(permit::Reconcile),
+    /// Act without anybody's consent.
+    BreakGlass(break_glass::Open),
+    /// Say whether that was right.
+    ReviewBreakGlass(break_glass::Review),
     /// Begin a rotation under a reserved permit.
     StartRotation(rotation::Start),
     /// Stop a rotation and restore what was before.
@@ -89,7 +94,9 @@ impl Command {
         let made = |event: &&Event| {
             matches!(
                 event.fact,
-                Fact::PermitReserved(..)
+                Fact::BreakGlassOpened(..)
+                    | Fact::BreakGlassReviewed(..)
+                    | Fact::PermitReserved(..)
                     | Fact::PermitReconciled(..)
                     | Fact::RotationStarted(..)
                     | Fact::PolicyActivated(..)
@@ -201,6 +208,10 @@ facts! {
     "permit.reported_late" => PermitReportedLate(PermitId, permit::ReportedLate),
     "permit.heartbeat" => PermitHeartbeat(PermitId, permit::Heartbeat),
     "permit.reconciled" => PermitReconciled(PermitId, permit::Reconciled),
+    "break_glass.opened" => BreakGlassOpened(BreakGlassId, break_glass::Opened),
+    "break_glass.reviewed" => BreakGlassReviewed(BreakGlassId, break_glass::Reviewed),
+    "break_glass.settled" => BreakGlassSettled(BreakGlassId, break_glass::Settled),
+    "break_glass.overdue" => BreakGlassOverdue(BreakGlassId, break_glass::Overdue),
     "secret.adopted" => SecretAdopted(secret::SecretKey, secret::Adopted),
     "secret.reserved" => SecretReserved(secret::SecretKey, secret::Reserved),
     "secret.promoted" => SecretPromoted(secret::SecretKey, secret::Promoted),
@@ -303,6 +314,8 @@ pub enum Refusal {
     Approval(approval::Refusal),
     /// About permits.
     Permit(permit::Refusal),
+    /// About breaking the glass.
+    BreakGlass(break_glass::Refusal),
     /// About rotations.
     Rotation(rotation::Refusal),
     /// About witnesses.
@@ -358,7 +371,7 @@ macro_rules! refusals {
 
 refusals! {
     Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), VotingKey(voting_key), Delegation(delegation),
-    Approval(approval), Permit(permit), Rotation(rotation), Witness(witness),
+    Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
 
@@ -372,6 +385,9 @@ impl Refusal {
             Self::Approval(approval::Refusal::Unsatisfiable(missing))
             | Self::Permit(
                 permit::Refusal::ApprovalRequired(missing) | permit::Refusal::ApprovalPending(missing),
+            )
+            | Self::BreakGlass(
+                break_glass::Refusal::Overdue { missing, .. } | break_glass::Refusal::Unreviewable(missing),
             )
             | Self::Log(log::Refusal::ActivationUnsatisfiable(missing)) => missing,
             _ => &[],
@@ -408,6 +424,8 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::FinishPermit(finish) => permit::finish(state, cx, finish).map_err(Into::into),
         Command::KeepPermitAlive(id) => permit::beat(state, cx, *id).map_err(Into::into),
         Command::ReconcilePermit(reconcile) => permit::reconcile(state, cx, reconcile).map_err(Into::into),
+        Command::BreakGlass(open) => break_glass::open(state, cx, open).map_err(Into::into),
+        Command::ReviewBreakGlass(review) => break_glass::review(state, cx, review).map_err(Into::into),
         Command::StartRotation(start) => rotation::start(state, cx, start),
         Command::AbortRotation(id) => rotation::abort(state, cx, *id).map_err(Into::into),
         Command::AttemptTask(attempt) => rotation::attempt(state, cx, attempt).map_err(Into::into),
@@ -423,6 +441,7 @@ fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
         Subject::Person(id) => delegation::elapse(state, cx, *id),
         Subject::Approval(id) => approval::elapse(state, cx, *id),
         Subject::Permit(id) => permit::elapse(state, cx, *id),
+        Subject::BreakGlass(id) => break_glass::elapse(state, cx, *id),
         Subject::Rotation(id) => rotation::elapse(state, cx, *id),
         Subject::Log | Subject::Policy | Subject::Secret(_) | Subject::Incident(_) => Vec::new(),
     }
@@ -467,6 +486,10 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PermitReportedLate(..)
         | Fact::PermitHeartbeat(..)
         | Fact::PermitReconciled(..) => permit::apply(state, event),
+        Fact::BreakGlassOpened(..)
+        | Fact::BreakGlassReviewed(..)
+        | Fact::BreakGlassSettled(..)
+        | Fact::BreakGlassOverdue(..) => break_glass::apply(state, event),
         Fact::SecretAdopted(..)
         | Fact::SecretReserved(..)
         | Fact::SecretPromoted(..)
@@ -504,7 +527,11 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
     let of_permit = |id: &PermitId| state.permit(*id).map(|permit| permit.action.clone());
     match command {
         Command::RequestApproval(approval::Request { action, .. })
-        | Command::ReservePermit(permit::Reserve { action, .. }) => Some(action.clone()),
+        | Command::ReservePermit(permit::Reserve { action, .. })
+        | Command::BreakGlass(break_glass::Open { action, .. }) => Some(action.clone()),
+        Command::ReviewBreakGlass(review) => {
+            state.break_glass(review.break_glass).map(|it| it.action.clone())
+        }
         Command::ActivatePolicy(_) => log::activation(),
         Command::RotateLogKey(_) => key::rotation(),
         Command::EnrollKey(enroll) => voting_key::enrolment(enroll.person),
@@ -557,6 +584,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::ReconcilePermit(permit::Reconcile { permit: id, .. })
         | Command::FinishPermit(permit::Finish { permit: id, .. })
         | Command::StartRotation(rotation::Start { permit: id, .. }) => Some(Subject::Permit(*id)),
+        Command::ReviewBreakGlass(review) => Some(Subject::BreakGlass(review.break_glass)),
         Command::AbortRotation(id) => Some(Subject::Rotation(*id)),
         Command::AttemptTask(rotation::Attempt { rotation, .. })
         | Command::ReportTask(rotation::Report { rotation, .. }) => Some(Subject::Rotation(*rotation)),
@@ -569,6 +597,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::EndDelegation
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)
+        | Command::BreakGlass(_)
         | Command::RequestApproval(_) => None,
     };
     named.into_iter().flat_map(|subject| state.absent(subject)).collect()

@@ -89,6 +89,8 @@ macro_rules! ids {
 ids! {
     /// A request for approval.
     ApprovalId = "apr";
+    /// One breaking of the glass.
+    BreakGlassId = "bgl";
     /// Leave to execute one action once.
     PermitId = "prm";
     /// One rotation of one secret.

@@ -19,6 +19,10 @@ pub enum Cause {
     RotationStuck,
     /// A rotation turned back by itself.
     RotationTurnedBack,
+    /// Somebody acted without anybody's consent.
+    BreakGlass,
+    /// Nobody reviewed in time that somebody did.
+    BreakGlassOverdue,
     /// A witness has not cosigned for longer than the node allows.
     WitnessLost,
 }
@@ -31,6 +35,8 @@ impl Cause {
             Self::PermitUnknown => "permit-unknown",
             Self::RotationStuck => "rotation-stuck",
             Self::RotationTurnedBack => "rotation-turned-back",
+            Self::BreakGlass => "break-glass",
+            Self::BreakGlassOverdue => "break-glass-overdue",
             Self::WitnessLost => "witness-lost",
         }
     }

@@ -11,7 +11,7 @@
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `voting_key` `delegation` `approval` `permit` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `voting_key` `delegation` `approval` `permit` `break_glass` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod action;
 pub mod approval;
 pub mod audit;
+pub mod break_glass;
 mod catalogue;
 pub mod context;
 pub mod delegation;

@@ -259,6 +259,11 @@ fn is_usable(state: &State, subject: &Subject) -> bool {
             Some(_) => false,
         }),
         Subject::Permit(id) => permit(*id).is_some(),
+        // Its parameters and its reason stand beside the breaking of the glass, and its permit bears the same number. Whoever reviews it
+        // must be able to read them.
+        Subject::BreakGlass(id) => {
+            state.break_glass(*id).is_some_and(|it| it.settled.is_none()) || permit(PermitId(id.0)).is_some()
+        }
         _ => false,
     }
 }

@@ -26,10 +26,14 @@ pub enum Sabotage {
     InventedOutcome,
     /// A witness answers without having remembered.
     ForgetfulWitness,
+    /// The glass is broken again while a review is overdue.
+    ForgottenDebt,
+    /// Whoever broke the glass reviews it.
+    SelfReview,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 8] = [
+pub const ALL: [(&str, Sabotage); 10] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -38,6 +42,8 @@ pub const ALL: [(&str, Sabotage); 8] = [
     ("skip-overlap", Sabotage::SkipOverlap),
     ("invented-outcome", Sabotage::InventedOutcome),
     ("forgetful-witness", Sabotage::ForgetfulWitness),
+    ("forgotten-debt", Sabotage::ForgottenDebt),
+    ("self-review", Sabotage::SelfReview),
 ];
 
 #[cfg(feature = "sabotage")]

@@ -13,8 +13,9 @@ use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::approval::Approval;
+use crate::break_glass::BreakGlass;
 use crate::digest::Digest;
-use crate::id::{ApprovalId, IncidentId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId};
 use crate::incident::Incident;
 use crate::log::{Log, PolicyInForce};
 use crate::permit::Permit;
@@ -37,6 +38,8 @@ pub enum Subject {
     Approval(ApprovalId),
     /// A permit.
     Permit(PermitId),
+    /// One breaking of the glass.
+    BreakGlass(BreakGlassId),
     /// A governed secret.
     Secret(SecretKey),
     /// A rotation.
@@ -102,7 +105,7 @@ macro_rules! identified {
 }
 
 identified! {
-    Person(PersonId), Approval(ApprovalId), Permit(PermitId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
+    Person(PersonId), Approval(ApprovalId), Permit(PermitId), BreakGlass(BreakGlassId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
 }
 
 impl fmt::Display for Subject {
@@ -113,6 +116,7 @@ impl fmt::Display for Subject {
             Self::Person(id) => fmt::Display::fmt(id, f),
             Self::Approval(id) => fmt::Display::fmt(id, f),
             Self::Permit(id) => fmt::Display::fmt(id, f),
+            Self::BreakGlass(id) => fmt::Display::fmt(id, f),
             Self::Secret(key) => fmt::Display::fmt(key, f),
             Self::Rotation(id) => fmt::Display::fmt(id, f),
             Self::Incident(id) => fmt::Display::fmt(id, f),
@@ -130,6 +134,7 @@ impl FromStr for Subject {
             Some("per") => text.parse().ok().map(Self::Person),
             Some("apr") => text.parse().ok().map(Self::Approval),
             Some("prm") => text.parse().ok().map(Self::Permit),
+            Some("bgl") => text.parse().ok().map(Self::BreakGlass),
             Some("secret") => text.parse().ok().map(Self::Secret),
             Some("rot") => text.parse().ok().map(Self::Rotation),
             Some("inc") => text.parse().ok().map(Self::Incident),
@@ -165,6 +170,8 @@ pub enum Item {
     Approval(Approval),
     /// A permit.
     Permit(Permit),
+    /// One breaking of the glass.
+    BreakGlass(BreakGlass),
     /// A governed secret.
     Secret(Secret),
     /// A rotation.
@@ -183,6 +190,7 @@ impl Item {
             Self::Person(_) => "person",
             Self::Approval(_) => "approval",
             Self::Permit(_) => "permit",
+            Self::BreakGlass(_) => "break-glass",
             Self::Secret(_) => "secret",
             Self::Rotation(_) => "rotation",
             Self::Incident(_) => "incident",
@@ -197,6 +205,7 @@ impl Item {
             Self::Person(person) => person.status(),
             Self::Approval(approval) => approval.status().as_str(),
             Self::Permit(permit) => permit.status().as_str(),
+            Self::BreakGlass(it) => it.status().as_str(),
             Self::Secret(secret) => secret.status(),
             Self::Rotation(rotation) => rotation.stage.as_str(),
             Self::Incident(_) => "open",
@@ -234,6 +243,11 @@ pub struct State {
     credentials: Map<Digest, PersonId>,
     approvals: Map<ApprovalId, Approval>,
     permits: Map<PermitId, Permit>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    break_glasses: Map<BreakGlassId, BreakGlass>,
+    /// The time in the last statement with which each person broke the glass: the next must be newer.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    last_statements: Map<PersonId, Time>,
     secrets: Map<SecretKey, Secret>,
     rotations: Map<RotationId, Rotation>,
     incidents: Map<IncidentId, Incident>,
@@ -278,6 +292,7 @@ kept! {
     Person PersonId = people until deadline;
     Approval ApprovalId = approvals until next_deadline;
     Permit PermitId = permits until deadline;
+    BreakGlass BreakGlassId = break_glasses until deadline;
     Secret SecretKey = secrets until deadline;
     Rotation RotationId = rotations until deadline;
     Incident IncidentId = incidents until deadline;
@@ -330,6 +345,22 @@ impl State {
         self.permits.get(&id)
     }
 
+    /// One breaking of the glass whose review is not done.
+    #[must_use]
+    pub fn break_glass(&self, id: BreakGlassId) -> Option<&BreakGlass> {
+        self.break_glasses.get(&id)
+    }
+
+    /// Every breaking of the glass whose review is not done, the oldest first.
+    pub fn break_glasses(&self) -> impl Iterator<Item = &BreakGlass> {
+        self.break_glasses.values().filter(|it| it.settled.is_none())
+    }
+
+    /// The time in the last statement with which the person broke the glass.
+    pub(crate) fn last_statement(&self, person: PersonId) -> Option<Time> {
+        self.last_statements.get(&person).copied()
+    }
+
     /// A governed secret.
     #[must_use]
     pub fn secret(&self, key: &SecretKey) -> Option<&Secret> {
@@ -374,6 +405,7 @@ impl State {
             Subject::Person(id) => self.people.get(id).cloned().map(Item::Person),
             Subject::Approval(id) => self.approvals.get(id).cloned().map(Item::Approval),
             Subject::Permit(id) => self.permits.get(id).cloned().map(Item::Permit),
+            Subject::BreakGlass(id) => self.break_glasses.get(id).cloned().map(Item::BreakGlass),
             Subject::Secret(key) => self.secrets.get(key).cloned().map(Item::Secret),
             Subject::Rotation(id) => self.rotations.get(id).cloned().map(Item::Rotation),
             Subject::Incident(id) => self.incidents.get(id).cloned().map(Item::Incident),
@@ -385,6 +417,7 @@ impl State {
         match (subject, item) {
             (Subject::Approval(id), Item::Approval(approval)) => self.put(*id, approval),
             (Subject::Permit(id), Item::Permit(permit)) => self.put(*id, permit),
+            (Subject::BreakGlass(id), Item::BreakGlass(it)) => self.put(*id, it),
             (Subject::Rotation(id), Item::Rotation(rotation)) => self.put(*id, rotation),
             (Subject::Incident(id), Item::Incident(incident)) => self.put(*id, incident),
             _ => return,
@@ -403,6 +436,7 @@ impl State {
                     self.retire_kept::<Approval>(&approval);
                 }
             }
+            Subject::BreakGlass(id) => self.retire_kept::<BreakGlass>(id),
             Subject::Rotation(id) => self.retire_kept::<Rotation>(id),
             Subject::Incident(id) => self.retire_kept::<Incident>(id),
             Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) => {}
@@ -421,6 +455,7 @@ impl State {
         match subject {
             Subject::Approval(id) => self.forget_kept::<Approval>(id),
             Subject::Permit(id) => self.forget_kept::<Permit>(id),
+            Subject::BreakGlass(id) => self.forget_kept::<BreakGlass>(id),
             Subject::Rotation(id) => self.forget_kept::<Rotation>(id),
             Subject::Incident(id) => self.forget_kept::<Incident>(id),
             Subject::Log | Subject::Policy | Subject::Person(_) | Subject::Secret(_) => {}
@@ -447,6 +482,7 @@ impl State {
         };
         match &subject {
             Subject::Approval(id) if !self.approvals.contains_key(id) => Vec::from([subject]),
+            Subject::BreakGlass(id) if !self.break_glasses.contains_key(id) => Vec::from([subject]),
             Subject::Permit(id) => match self.permits.get(id) {
                 Some(permit) => follow(permit.approval),
                 None => Vec::from([subject]),
@@ -473,6 +509,10 @@ impl State {
 
     pub(crate) fn set_policy(&mut self, policy: PolicyInForce) {
         self.policy = Some(Arc::new(policy));
+    }
+
+    pub(crate) fn set_last_statement(&mut self, person: PersonId, signed_at: Time) {
+        self.last_statements.insert_mut(person, signed_at);
     }
 
     pub(crate) fn set_holder(&mut self, credential_sha256: Digest, person: PersonId) {

@@ -37,7 +37,11 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         }
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
-        Fact::PermitReserved(_, reserved) => reserved.approval.map(Subject::Approval).into_iter().collect(),
+        Fact::PermitReserved(_, reserved) => {
+            let approval = reserved.approval.map(Subject::Approval);
+            approval.into_iter().chain(reserved.break_glass.map(Subject::BreakGlass)).collect()
+        }
+        Fact::BreakGlassOpened(_, opened) => BTreeSet::from([Subject::Permit(opened.permit)]),
         Fact::PermitStarted(_, started) => started.rotation.map(Subject::Rotation).into_iter().collect(),
         Fact::SecretReserved(_, reserved) => BTreeSet::from([Subject::Rotation(reserved.rotation)]),
         Fact::SecretPromoted(_, promoted) => BTreeSet::from([Subject::Rotation(promoted.rotation)]),
@@ -69,6 +73,9 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::PermitReportedLate(..)
         | Fact::PermitHeartbeat(..)
         | Fact::PermitReconciled(..)
+        | Fact::BreakGlassReviewed(..)
+        | Fact::BreakGlassSettled(..)
+        | Fact::BreakGlassOverdue(..)
         | Fact::SecretAdopted(..)
         | Fact::RotationTaskAttempted(..)
         | Fact::RotationTaskSucceeded(..)

@@ -9,6 +9,7 @@ use countersign_core::digest::Digest;
 use countersign_core::signature::{Algorithm, Sha512, Signature};
 use countersign_core::voting_key::{KeyEnrolled, PublicKey};
 use countersign_core::{Event, Fact};
+use countersign_ledger::break_glass;
 use countersign_ledger::sshsig::{self, KeyAlgorithm, MessageHash, SshError, SshSignature};
 use countersign_ledger::statement::{self, NAMESPACE};
 
@@ -132,6 +133,7 @@ pub fn of_vote(event: &Event) -> Option<&Signature> {
 pub fn check(event: &Event) -> Result<(), VoteError> {
     match &event.fact {
         Fact::PersonKeyEnrolled(_, enrolled) => check_key(enrolled),
+        Fact::BreakGlassOpened(_, opened) => check_signature(&opened.signature, break_glass::NAMESPACE),
         _ => of_vote(event).map_or(Ok(()), |signature| check_signature(signature, NAMESPACE)),
     }
 }

@@ -6,7 +6,7 @@
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
 //! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`keys`], [`witness`], [`census`],
-//! [`verify`], [`sshsig`], [`statement`], [`display`].
+//! [`verify`], [`sshsig`], [`statement`], [`break_glass`], [`display`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod break_glass;
 pub mod census;
 pub mod checkpoint;
 pub mod details;

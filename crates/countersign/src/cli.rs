@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, completions, entry, evidence, ledger, log_key, node, permit, person, policy, rotation, run,
-    vectors, witness,
+    approval, break_glass, completions, entry, evidence, ledger, log_key, node, permit, person, policy,
+    rotation, run, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -57,6 +57,9 @@ pub(crate) enum Noun {
     #[command(subcommand)]
     Permit(permit::Verb),
     Run(run::Run),
+    /// Acting without anybody's consent, and the debts that leaves.
+    #[command(subcommand)]
+    BreakGlass(break_glass::Verb),
     /// Rotations of secrets.
     #[command(subcommand)]
     Rotation(rotation::Verb),

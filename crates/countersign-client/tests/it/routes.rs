@@ -3,6 +3,7 @@
 use countersign_api::Reason;
 use countersign_api::access::{Evaluation, Evaluations};
 use countersign_api::approval::{Approve, RequestApproval};
+use countersign_api::break_glass::{OpenBreakGlass, ReviewBreakGlass, Verdict};
 use countersign_api::delegation::Delegate;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
@@ -27,6 +28,21 @@ fn activation() -> ActivatePolicy {
 
 fn redaction() -> RedactDetails {
     RedactDetails { entries: vec![3, 7], approval: "apr_1".into(), reason: None }
+}
+
+fn opening() -> OpenBreakGlass {
+    OpenBreakGlass {
+        action: action(),
+        parameters: serde_json::json!({}),
+        parameters_salt: "00".into(),
+        reason: "now".into(),
+        time: "t".into(),
+        signature: "s".into(),
+    }
+}
+
+fn review() -> ReviewBreakGlass {
+    ReviewBreakGlass { verdict: Verdict::Unjustified, reason: "no".into() }
 }
 
 fn every_filter() -> EntryListing {
@@ -97,6 +113,10 @@ async fn every_method_asks_its_route() {
         c.unreconciled_permits(&Listing { limit: Some(2), ..Listing::default() }).await.is_err(),
         c.keep_permit_alive("prm_1", &none).await.is_err(),
         c.reconcile_permit("prm_1", &reconciliation()).await.is_err(),
+        c.break_glass(&opening()).await.is_err(),
+        c.broken_glass(&listing).await.is_err(),
+        c.one_broken_glass("bgl_1").await.is_err(),
+        c.review_break_glass("bgl_1", &review()).await.is_err(),
         c.start_rotation("prm_1").await.is_err(),
         c.rotations(&listing).await.is_err(),
         c.rotation("rot_1").await.is_err(),
@@ -154,6 +174,10 @@ POST /admin/permits/prm_1/finish {"outcome":"succeeded"}
 GET /admin/permits?limit=2&unreconciled=true
 POST /admin/permits/prm_1/heartbeat {}
 POST /admin/permits/prm_1/reconcile {"outcome":"failed","reason":"looked"}
+POST /admin/break-glass {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{},"parameters_salt":"00","reason":"now","time":"t","signature":"s"}
+GET /admin/break-glass?status=pending&limit=2&after=x
+GET /admin/break-glass/bgl_1
+POST /admin/break-glass/bgl_1/review {"verdict":"unjustified","reason":"no"}
 POST /admin/rotations {"permit":"prm_1"}
 GET /admin/rotations?status=pending&limit=2&after=x
 GET /admin/rotations/rot_1

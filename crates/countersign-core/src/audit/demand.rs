@@ -130,7 +130,7 @@ impl<'a> Demand<'a> {
     /// What the rules offer for breaking the glass, if they do.
     pub(super) fn break_glass(&self) -> Option<Offer<'a>> {
         let offers: Vec<_> = self.rules.iter().map(|rule| rule.break_glass.as_ref()).collect();
-        Offer::new(&offers)
+        Offer::new(self.policy, &offers)
     }
 
     /// The names of the rules.

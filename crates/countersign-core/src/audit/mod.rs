@@ -18,7 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
-//! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -37,6 +37,7 @@ use crate::text::Name;
 use crate::time::Time;
 
 mod approval;
+mod break_glass;
 mod demand;
 mod genesis;
 mod key;
@@ -91,6 +92,7 @@ pub struct Auditor {
     delegations: BTreeMap<PersonId, Delegated>,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
     permits: BTreeMap<PermitId, permit::Permit>,
+    glasses: break_glass::Glasses,
     secrets: BTreeMap<SecretKey, secret::Secret>,
     rotations: BTreeMap<RotationId, rotation::Rotation>,
     found: Option<Violation>,
@@ -217,6 +219,10 @@ impl Auditor {
             | Fact::PermitReportedLate(..)
             | Fact::PermitHeartbeat(..)
             | Fact::PermitReconciled(..) => self.permit(event, owed),
+            Fact::BreakGlassOpened(..)
+            | Fact::BreakGlassReviewed(..)
+            | Fact::BreakGlassSettled(..)
+            | Fact::BreakGlassOverdue(..) => self.break_glass(event, owed),
             Fact::SecretAdopted(..)
             | Fact::SecretReserved(..)
             | Fact::SecretPromoted(..)
@@ -270,6 +276,7 @@ fn begins(fact: &Fact) -> bool {
         | Fact::PersonEnrolled(..)
         | Fact::ApprovalRequested(..)
         | Fact::PermitReserved(..)
+        | Fact::BreakGlassOpened(..)
         | Fact::SecretAdopted(..)
         | Fact::RotationStarted(..)
         | Fact::IncidentOpened(..) => true,

@@ -6,7 +6,7 @@
 use super::violation::{Breach, Violation};
 use super::voting_key::Deed;
 use crate::domain::Fact;
-use crate::id::{ApprovalId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use crate::incident::Cause;
 use crate::permit::Outcome;
 use crate::rotation::{TaskKey, TurnCause};
@@ -31,6 +31,12 @@ pub(super) enum Owed {
     Redacted(ApprovalId),
     /// The approval was consumed by a voting key, which is enrolled or revoked.
     VotingKey { approval: ApprovalId, deed: Deed, owner: PersonId },
+    /// The glass was broken, and gives a permit.
+    GlassPermit { break_glass: BreakGlassId, permit: PermitId },
+    /// Somebody notes that a review is overdue, because they do it now.
+    Reviewed(BreakGlassId),
+    /// Enough people have reviewed it.
+    GlassSettled(BreakGlassId),
     /// The permit was given back.
     Restored { approval: ApprovalId, permit: PermitId },
     /// The permit was started for a rotation, which takes a version of its secret.
@@ -72,6 +78,11 @@ impl Owed {
             (Self::Activated { approval, .. }, Fact::PolicyActivated(_, activated)) => {
                 activated.approval == Some(*approval)
             }
+            (Self::GlassPermit { break_glass, permit }, Fact::PermitReserved(of, reserved)) => {
+                permit == of && reserved.break_glass == Some(*break_glass)
+            }
+            (Self::Reviewed(id), Fact::BreakGlassReviewed(of, _))
+            | (Self::GlassSettled(id), Fact::BreakGlassSettled(of, _)) => id == of,
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
             (
@@ -117,7 +128,11 @@ impl Owed {
             Self::VotingKey { owner, deed: Deed::Enroll, .. } => ((*owner).into(), "person.key_enrolled"),
             Self::VotingKey { owner, deed: Deed::Revoke, .. } => ((*owner).into(), "person.key_revoked"),
             Self::Completed(id) => ((*id).into(), "approval.completed"),
-            Self::Reserved { permit, .. } => ((*permit).into(), "permit.reserved"),
+            Self::Reserved { permit, .. } | Self::GlassPermit { permit, .. } => {
+                ((*permit).into(), "permit.reserved")
+            }
+            Self::Reviewed(id) => ((*id).into(), "break_glass.reviewed"),
+            Self::GlassSettled(id) => ((*id).into(), "break_glass.settled"),
             Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),
             Self::Version { secret, .. } => (secret.clone().into(), "secret.reserved"),
             Self::Rotation { rotation, .. } => ((*rotation).into(), "rotation.started"),

@@ -123,6 +123,11 @@ impl Auditor {
         let executor = by_person(event)?;
         is_of(event, &reserved.action.environment)?;
         let demand = self.demand(&reserved.action)?;
+        if let Some(break_glass) = reserved.break_glass {
+            must(owed.is_some(), Breach::Unprompted)?;
+            let seconds = self.reserved_through_glass(event, (reserved, break_glass))?;
+            return self.reserved_for(event, (id, reserved), seconds);
+        }
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         match reserved.approval {
             Some(approval) => {
@@ -133,17 +138,30 @@ impl Auditor {
             }
             None => must(!demand.needs_consent(), Breach::ApprovalRequired)?,
         }
-        must(reserved.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
         let seconds = demand.seconds();
-        let deadline = event.at.plus_seconds(seconds.start);
+        self.reserved_for(event, (id, reserved), (seconds.start, seconds.work))
+    }
+
+    /// The permit names what the rules demand, and lives as long as it should: seconds to start it, and to do the work.
+    fn reserved_for(
+        &mut self,
+        event: &Event,
+        (id, reserved): (PermitId, &Reserved),
+        (start, work): (u32, u32),
+    ) -> Verdict {
+        let executor = by_person(event)?;
+        let demand = self.demand(&reserved.action)?;
+        let demanded_heartbeat = demand.seconds().heartbeat;
+        must(reserved.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
+        let deadline = event.at.plus_seconds(start);
         must(reserved.start_by == deadline, Breach::WrongDeadline)?;
-        must(reserved.work_seconds == seconds.work, Breach::WrongDeadline)?;
+        must(reserved.work_seconds == work, Breach::WrongDeadline)?;
         let heartbeat = reserved.heartbeat_seconds.map(core::num::NonZero::get);
-        must(heartbeat == seconds.heartbeat, Breach::WrongDeadline)?;
+        must(heartbeat == demanded_heartbeat, Breach::WrongDeadline)?;
         let permit = Permit {
             action: reserved.action.clone(),
             executor,
-            work_seconds: seconds.work,
+            work_seconds: work,
             heartbeat,
             approval: reserved.approval,
             correlation: event.correlation,

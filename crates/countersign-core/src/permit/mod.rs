@@ -13,7 +13,7 @@ use crate::approval::{self, Approval, Status as ApprovalStatus};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
-use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, CorrelationId, PermitId, PersonId, RotationId};
 use crate::incident::{self, Cause, Setting};
 use crate::policy::{Consent, Requirement};
 use crate::sabotage::{self, Sabotage};
@@ -73,6 +73,9 @@ pub struct Reserved {
     pub requirement_sha256: Digest,
     /// The approval it consumed.
     pub approval: Option<ApprovalId>,
+    /// The breaking of the glass that it came with, instead of an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassId>,
     /// Until when it may be started.
     pub start_by: Time,
     /// How long the work may take once started, seconds.
@@ -154,6 +157,9 @@ pub struct Permit {
     pub parameters_sha256: Digest,
     /// The approval it consumed.
     pub approval: Option<ApprovalId>,
+    /// The breaking of the glass that it came with, instead of an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlassId>,
     /// What it belongs to.
     pub correlation: CorrelationId,
     /// When it was reserved.
@@ -306,6 +312,7 @@ pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<
         parameters_sha256: *parameters_sha256,
         requirement_sha256: requirement.digest(),
         approval: *approval,
+        break_glass: None,
         start_by: cx.now.plus_seconds(requirement.start_seconds.get()),
         work_seconds: requirement.work_seconds.get(),
         heartbeat_seconds: requirement.heartbeat_seconds,
@@ -450,6 +457,7 @@ fn reserved_by(state: &mut State, event: &Event, (id, reserved): (PermitId, &Res
         action: reserved.action.clone(),
         parameters_sha256: reserved.parameters_sha256,
         approval: reserved.approval,
+        break_glass: reserved.break_glass,
         correlation: event.correlation,
         reserved_at: event.at,
         start_by: reserved.start_by,

@@ -32,6 +32,7 @@ pub use break_glass::{BreakGlass, Breakable};
 pub use escalate::Escalate;
 pub use flaw::Flaw;
 pub use pattern::{NamePattern, ResourcePattern};
+pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
 pub use rules::Rules;
 

@@ -181,7 +181,7 @@ impl Requirement {
 ///
 /// A human fills one place only, however many groups they are in and accounts they have. Places are assigned by augmenting paths
 /// (maximum bipartite matching), so nobody is wasted on a group that somebody else could fill.
-fn unfilled(policy: &Policy, quorum: &Quorum, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
+pub(crate) fn unfilled(policy: &Policy, quorum: &Quorum, voters: &BTreeSet<PersonId>) -> Vec<Missing> {
     let places: Vec<&Name> =
         quorum.iter().flat_map(|(group, count)| (0..count.get()).map(move |_| group)).collect();
     let humans = |group: &Name| {

@@ -234,6 +234,7 @@ impl Book {
                     approval.status().as_str() != "consumed" && approval.deadline().is_some()
                 }
                 Some(Item::Permit(permit)) => permit.deadline().is_some(),
+                Some(Item::BreakGlass(it)) => it.settled.is_none(),
                 _ => false,
             };
             assert!(!usable || by.is_none() || *subject_seq != 1, "`{subject}` can be used but not read");
@@ -257,6 +258,7 @@ impl Book {
             Item::Approval(approval) => approval.next_deadline(),
             Item::Permit(permit) => permit.deadline(),
             Item::Rotation(rotation) => rotation.deadline(),
+            Item::BreakGlass(it) => it.deadline(),
             _ => None,
         }
     }

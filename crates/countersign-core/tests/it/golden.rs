@@ -51,7 +51,8 @@ fn resolved(mut event: Event) -> Event {
 
 /// What tells one variant of an event from another: its choices, not its ids, times and numbers.
 fn variant(data: &Value) -> String {
-    const CHOICES: [&str; 7] = ["bootstrap", "cause", "code", "outcome", "reopened", "why", "target"];
+    const CHOICES: [&str; 9] =
+        ["bootstrap", "cause", "code", "outcome", "reopened", "why", "target", "verdict", "timeliness"];
     let of = |(key, value): (&String, &Value)| match value {
         Value::Null => format!("{key}=null "),
         Value::Object(_) if key == "signature" => "signed ".to_owned(),

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use countersign_core::action::Action;
+use countersign_core::break_glass::{Open, Verdict};
 use countersign_core::digest::Digest;
-use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
+use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::witness::Standing;
 use countersign_core::permit::{Finish, Outcome, Reserve};
@@ -109,6 +110,11 @@ enum Move {
     HandOver,
     /// The policy that is wary of payouts comes into force with everybody's agreement, and Ben says no to one.
     BeWary,
+    /// Acts without anybody's consent, having signed so many milliseconds ago.
+    BreakGlass(Actor, i64),
+    /// The same, with everything up to a voting key.
+    BreakGlassProperly(PersonId),
+    Review(Actor, Index, bool),
     /// Of which entries, under which approval.
     Redact(Actor, Index, Vec<Index>),
     /// The same, with everything up to an approval of it, in one go.
@@ -182,6 +188,10 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(who, nth, old, new)| Move::RotateLogKey(who, nth, old, new)),
         1 => Just(Move::HandOver),
         1 => Just(Move::BeWary),
+        1 => (who(), prop::sample::select(vec![0_i64, 0, 0, 1, -1, 300_000, 300_001]))
+            .prop_map(|(who, ago)| Move::BreakGlass(who, ago)),
+        2 => prop::sample::select(vec![ANA, DAN]).prop_map(Move::BreakGlassProperly),
+        5 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Review(who, nth, good)),
         1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
         2 => entries().prop_map(Move::RedactProperly),
         1 => key().prop_map(|(person, number)| Move::EnrollKey(person, number)),
@@ -208,6 +218,7 @@ struct Play {
     approvals: Vec<(ApprovalId, Action)>,
     permits: Vec<PermitId>,
     rotations: Vec<RotationId>,
+    glasses: Vec<BreakGlassId>,
 }
 
 fn nth<T: Clone>(of: &[T], index: Index) -> Option<T> {
@@ -216,7 +227,13 @@ fn nth<T: Clone>(of: &[T], index: Index) -> Option<T> {
 
 impl Play {
     fn new() -> Self {
-        Self { book: Book::begun(), approvals: Vec::new(), permits: Vec::new(), rotations: Vec::new() }
+        Self {
+            book: Book::begun(),
+            approvals: Vec::new(),
+            permits: Vec::new(),
+            rotations: Vec::new(),
+            glasses: Vec::new(),
+        }
     }
 
     /// Submits, and remembers what was made.
@@ -228,7 +245,10 @@ impl Play {
                 (Subject::Approval(id), Command::RequestApproval(request)) => {
                     self.approvals.push((id, request.action.clone()));
                 }
-                (Subject::Permit(id), Command::ReservePermit(_)) => self.permits.push(id),
+                (Subject::BreakGlass(id), Command::BreakGlass(_)) => self.glasses.push(id),
+                (Subject::Permit(id), Command::ReservePermit(_) | Command::BreakGlass(_)) => {
+                    self.permits.push(id);
+                }
                 (Subject::Rotation(id), Command::StartRotation(_)) => self.rotations.push(id),
                 _ => {}
             }
@@ -249,12 +269,11 @@ impl Play {
                 let permit = self.permits.last().copied();
                 self.submit(Actor::Person(ANA), permit.map(|permit| start(permit, 5)));
             }
-            Move::EnrollKey(person, number) => {
-                let approval = self.agreed(numbered(ACTIVATE));
-                self.submit(Actor::Person(ANA), approval.map(|id| script::activation(signing::policy(), id)));
-                let approval = self.agreed_on(enrolment(*person).unwrap());
-                let enrolling = approval.map(|id| signing::enrolling((*person, *number), id));
-                self.submit(Actor::Person(ANA), enrolling);
+            Move::EnrollKey(person, number) => self.enroll((*person, *number)),
+            Move::BreakGlassProperly(person) => {
+                self.enroll((*person, 1));
+                let open = self.break_glass(*person, 0);
+                self.submit(Actor::Person(*person), Some(open));
             }
             Move::NobodyVotes => self.nobody_votes(),
             Move::TakeBack => {
@@ -345,6 +364,11 @@ impl Play {
                 let under = index.as_ref().and_then(&approval);
                 (*who, Some(signing::revoking(*key, under)))
             }
+            Move::BreakGlass(who, ago) => (*who, who.person().map(|person| self.break_glass(person, *ago))),
+            Move::Review(who, index, good) => {
+                let verdict = if *good { Verdict::Justified } else { Verdict::Unjustified };
+                (*who, nth(&self.glasses, *index).map(|id| script::reviewing(id, verdict)))
+            }
             Move::Note(person) => (Actor::Node, Some(note(*person, self.book.now))),
             Move::Witness(who, true) => {
                 (*who, Some(witness(Standing::Lost { cosigned: 3, since: stage::BEGINNING })))
@@ -363,6 +387,19 @@ impl Play {
             parameters_sha256: if own { stage::parameters() } else { Digest::of(b"others") },
             approval: approval.map(|(id, _)| id),
         })
+    }
+
+    /// The policy that takes signed votes, then a voting key, with everybody's agreement.
+    fn enroll(&mut self, key: (PersonId, u8)) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(Actor::Person(ANA), approval.map(|id| script::activation(signing::policy(), id)));
+        let approval = self.agreed_on(enrolment(key.0).unwrap());
+        self.submit(Actor::Person(ANA), approval.map(|id| signing::enrolling(key, id)));
+    }
+
+    fn break_glass(&self, person: PersonId, ago: i64) -> Command {
+        let open = script::breaking(&self.book, person);
+        Command::BreakGlass(Open { signed_at: open.signed_at.plus_millis(-ago), ..open })
     }
 
     /// Some entries, and sometimes one that does not exist yet.
@@ -391,12 +428,10 @@ impl Play {
     fn subjects(&self) -> Vec<Subject> {
         let approvals = self.approvals.iter().map(|(id, _)| Subject::Approval(*id));
         let permits = self.permits.iter().copied().map(Subject::Permit);
+        let glasses = self.glasses.iter().copied().map(Subject::BreakGlass);
+        let rotations = self.rotations.iter().copied().map(Subject::Rotation);
         let people = stage::ENROLLED.into_iter().map(Subject::Person);
-        approvals
-            .chain(permits)
-            .chain(people)
-            .chain(self.rotations.iter().copied().map(Subject::Rotation))
-            .collect()
+        approvals.chain(permits).chain(people).chain(glasses).chain(rotations).collect()
     }
 
     /// A request of Ana's that Ben and Chloe agree to.
@@ -519,7 +554,7 @@ fn note(person: PersonId, until: Time) -> Command {
 fn histories_reach_every_kind_of_event_and_every_stage() {
     let mut runner = TestRunner::deterministic();
     let mut reached = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..1_000 {
         let moves = histories().new_tree(&mut runner).unwrap().current();
         let mut play = Play::new();
         moves.iter().for_each(|it| play.play(it));

@@ -24,8 +24,10 @@ use crate::script::{
 use crate::signing;
 use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
+mod glass;
 mod life;
 
+use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 
 const PING: &str = "ping probe/any production";
@@ -744,6 +746,8 @@ walks! {
     end_delegation = ending_a_delegation_is_refused_in_order,
     withdraw = withdrawing_is_refused_in_order,
     reserve = a_reservation_is_refused_in_order,
+    break_glass = breaking_the_glass_is_refused_in_order,
+    review = a_review_is_refused_in_order,
     start = a_start_is_refused_in_order,
     release = a_release_is_refused_in_order,
     finish = an_outcome_is_refused_in_order,

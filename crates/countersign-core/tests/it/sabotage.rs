@@ -67,3 +67,17 @@ fn an_overlap_that_is_skipped_is_noticed() {
     let printed = red("skip-overlap");
     assert!(printed.contains("too_early"), "{printed}");
 }
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn glass_that_is_broken_again_in_spite_of_a_debt_is_noticed() {
+    let printed = red("forgotten-debt");
+    assert!(printed.contains("review_overdue"), "{printed}");
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn a_review_by_who_broke_the_glass_is_noticed() {
+    let printed = red("self-review");
+    assert!(printed.contains("self_review"), "{printed}");
+}

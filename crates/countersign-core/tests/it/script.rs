@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::break_glass::{self, Open, Reason, Verdict};
 use countersign_core::digest::Digest;
-use countersign_core::id::{ApprovalId, PermitId, PersonId, RotationId};
+use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::census::TakeCensus;
 use countersign_core::log::key::{Handover, RotateLogKey};
@@ -22,7 +23,9 @@ pub(crate) mod life;
 
 use crate::book::Book;
 use crate::signing;
-use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
+use crate::stage::{
+    self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, FAILOVER, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY,
+};
 
 /// Everything that can happen.
 pub(crate) fn everything() -> Book {
@@ -42,6 +45,7 @@ pub(crate) fn everything() -> Book {
     signing::signed_votes(&mut book);
     life::life(&mut book);
     under_a_wary_policy(&mut book);
+    broken_glass(&mut book);
     book.commit();
     book
 }
@@ -215,6 +219,54 @@ pub(crate) fn handing_over((old, new): (usize, usize), approval: ApprovalId) -> 
         new_signature: "bmV3".into(),
     };
     Command::RotateLogKey(RotateLogKey { handover, approval, parameters_sha256: stage::parameters() })
+}
+
+/// One that is reviewed in time, one that is noticed, and one whose first late reviewer notices it.
+fn broken_glass(book: &mut Book) {
+    signing::with_keys(book, &[(ANA, 1), (DAN, 1)]);
+    let reviewed = glass_broken(book, DAN);
+    let permit = book.whole.break_glass(reviewed).unwrap().permit;
+    book.must(DAN, &Command::StartPermit(permit));
+    book.must(BEN, &reviewing(reviewed, Verdict::Justified));
+    finished(book, (DAN, permit), Outcome::Succeeded);
+    book.must(CHLOE, &reviewing(reviewed, Verdict::Justified));
+    let noticed = glass_broken(book, ANA);
+    let permit = book.whole.break_glass(noticed).unwrap().permit;
+    book.must(ANA, &Command::ReleasePermit(permit));
+    elapsed(book, Subject::BreakGlass(noticed));
+    book.must(BEN, &reviewing(noticed, Verdict::Unjustified));
+    book.must(CHLOE, &reviewing(noticed, Verdict::Justified));
+    let silent = glass_broken(book, ANA);
+    let permit = book.whole.break_glass(silent).unwrap().permit;
+    elapsed(book, Subject::Permit(permit));
+    book.now = book.deadline(&Subject::BreakGlass(silent)).unwrap();
+    book.must(EVE, &reviewing(silent, Verdict::Justified));
+    book.must(BEN, &reviewing(silent, Verdict::Justified));
+}
+
+/// Signed with a key in hardware. What was signed is not the core's to say, only when and with whose key.
+pub(crate) fn breaking(book: &Book, person: PersonId) -> Open {
+    Open {
+        action: stage::action(FAILOVER),
+        parameters_sha256: stage::parameters(),
+        signed_at: book.now,
+        signature: signing::signature((person, 1), 7),
+        reason: Reason::Given,
+    }
+}
+
+pub(crate) fn glass_broken(book: &mut Book, person: PersonId) -> BreakGlassId {
+    // Two statements of one person are never of the same moment.
+    book.now = book.now.plus_millis(1);
+    let open = Command::BreakGlass(breaking(book, person));
+    match made(&book.must(person, &open)) {
+        Subject::BreakGlass(id) => id,
+        other => panic!("{other}"),
+    }
+}
+
+pub(crate) fn reviewing(break_glass: BreakGlassId, verdict: Verdict) -> Command {
+    Command::ReviewBreakGlass(break_glass::Review { break_glass, verdict, reason: Reason::Given })
 }
 
 /// A reason, then what was asked for long ago together with the redaction of the reason.

@@ -15,7 +15,7 @@ use crate::book::Book;
 use crate::script::{activation, approved, finished, requested, reserved};
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, PAYOUT};
 
-/// Payouts take votes signed in hardware; voting keys have rules of their own.
+/// Payouts and failovers take votes signed in hardware; voting keys have rules of their own.
 pub(crate) fn policy() -> Policy {
     let mut policy = stage::policy();
     for verb in ["enroll", "revoke"] {
@@ -26,7 +26,10 @@ pub(crate) fn policy() -> Policy {
         rule.patterns = true;
         policy.rules.push(rule);
     }
-    policy.rules[2].signature = Signing::Hardware;
+    for name in ["payout", "failover"] {
+        let rule = policy.rules.iter_mut().find(|rule| rule.name.as_str() == name).unwrap();
+        rule.signature = Signing::Hardware;
+    }
     policy
 }
 
@@ -48,15 +51,17 @@ pub(crate) fn revoking((person, number): (PersonId, u8), approval: Option<Approv
     Command::RevokeKey(RevokeKey { person, key_sha256, under })
 }
 
+/// A signature by a key over a statement of this number.
+pub(crate) fn signature(key_of: (PersonId, u8), statement: u128) -> Signature {
+    let mut sha512 = [0; 64];
+    sha512[48..].copy_from_slice(&statement.to_be_bytes());
+    let key_sha256 = key(key_of.0, key_of.1).key_sha256;
+    Signature { key_sha256, sshsig: "U1NIU0lH".into(), statement_sha512: Sha512(sha512) }
+}
+
 /// A vote signed with a key.
-pub(crate) fn signed(approval: ApprovalId, (person, number): (PersonId, u8)) -> Command {
-    let mut statement = [0; 64];
-    statement[48..].copy_from_slice(&approval.0.to_be_bytes());
-    let signature = Signature {
-        key_sha256: key(person, number).key_sha256,
-        sshsig: "U1NIU0lH".into(),
-        statement_sha512: Sha512(statement),
-    };
+pub(crate) fn signed(approval: ApprovalId, key: (PersonId, u8)) -> Command {
+    let signature = signature(key, approval.0);
     Command::Approve(Ballot { signature: Some(signature), ..approval.into() })
 }
 

@@ -56,7 +56,11 @@ const POLICY: &str = r#"{
     { "name": "redact", "verb": "redact", "resource": "ledger/details", "environment": "control",
       "requesters": ["engineers"], "executors": ["engineers"], "approval": "required",
       "quorum": { "approvers": 1, "security": 1 },
-      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 }
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600 },
+    { "name": "failover", "verb": "failover", "resource": "region/eu", "environment": "production",
+      "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "approvers": 2 },
+      "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600,
+      "break_glass": { "by": ["engineers"], "review": { "approvers": 2 }, "review_seconds": 1800, "lifetime_seconds": 50 } }
   ],
   "secrets": [
     { "resource": "webhook-signing/stripe", "environment": "production", "scheme": "stripe",
@@ -134,7 +138,7 @@ pub(crate) fn action(text: &str) -> Action {
 }
 
 /// Everything that is asked for; launching is governed by no rule.
-pub(crate) const ACTIONS: [&str; 7] = [
+pub(crate) const ACTIONS: [&str; 8] = [
     "rotate webhook-signing/stripe production",
     "override payout/limit production",
     "activate policy/main control",
@@ -142,11 +146,13 @@ pub(crate) const ACTIONS: [&str; 7] = [
     "redact ledger/details control",
     "rotate log-key/main control",
     "launch payout/limit production",
+    "failover region/eu production",
 ];
 
 pub(crate) const ROTATE: &str = ACTIONS[0];
 pub(crate) const PAYOUT: &str = ACTIONS[1];
 pub(crate) const ACTIVATE: &str = ACTIONS[2];
+pub(crate) const FAILOVER: &str = ACTIONS[7];
 pub(crate) const ROTATE_LOG_KEY: &str = ACTIONS[5];
 
 /// The keys of the log, by number; the first one is that of genesis. Whether signatures hold is not the core's to say.

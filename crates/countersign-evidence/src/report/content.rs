@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::approval::Approval;
+use countersign_core::break_glass::{BreakGlass, Opinion};
 use countersign_core::id::PersonId;
 use countersign_core::rotation::{Rotation, Task, TaskState};
 use countersign_core::time::Time;
@@ -164,9 +165,11 @@ fn card(
                 ("started", started.unwrap_or_default()),
                 ("ended", permit.ended_at.map(|at| at.to_string()).unwrap_or_default()),
                 ("approval", permit.approval.map(|id| id.to_string()).unwrap_or_default()),
+                ("break-glass", permit.break_glass.map(|id| id.to_string()).unwrap_or_default()),
             ];
             (facts, Table::default())
         }
+        Item::BreakGlass(it) => broken(it, (people, bound.get(subject))),
         Item::Rotation(rotation) => rotated(rotation, people),
         Item::Secret(secret) => {
             let facts = vec![
@@ -214,6 +217,40 @@ fn approved(
     ];
     let votes = approval.votes.iter().map(|vote| vec![people.person(vote.person), vote.at.to_string()]);
     (facts, Table { head: vec!["agreed", "when"], rows: votes.collect() })
+}
+
+/// What was done without anybody's consent, and what became of the debt.
+fn broken(
+    it: &BreakGlass,
+    (people, bound): (&People, Option<&Value>),
+) -> (Vec<(&'static str, String)>, Table) {
+    let text = |name: &str| bound.and_then(|bound| bound.get(name));
+    let review = it.review.iter().map(|(group, count)| format!("{count} of {group}"));
+    let verdict = it
+        .settled
+        .as_ref()
+        .map(|(at, settled)| format!("{}, {}, {at}", settled.verdict.as_str(), settled.timeliness.as_str()));
+    let owed = || format!("none yet: a debt, to be paid by {}", it.review_until);
+    let facts = vec![
+        ("action", it.action.to_string()),
+        (
+            "parameters",
+            text("parameters").map_or("not in this bundle".to_owned(), |value| visible(&value.to_string())),
+        ),
+        ("by", people.person(it.person)),
+        ("opened", it.opened_at.to_string()),
+        ("reason", text("reason").and_then(Value::as_str).map(visible).unwrap_or_default()),
+        ("signed with", it.signature.key_sha256.to_string()),
+        ("permit", it.permit.to_string()),
+        ("review", review.collect::<Vec<_>>().join(", ")),
+        ("overdue since", it.overdue_at.map(|_| it.review_until.to_string()).unwrap_or_default()),
+        ("verdict", verdict.unwrap_or_else(owed)),
+    ];
+    let opinion = |opinion: &Opinion| {
+        vec![people.person(opinion.person), opinion.verdict.as_str().to_owned(), opinion.at.to_string()]
+    };
+    let rows = it.opinions.iter().map(opinion).collect();
+    (facts, Table { head: vec!["reviewed", "verdict", "when"], rows })
 }
 
 fn rotated(rotation: &Rotation, people: &People) -> (Vec<(&'static str, String)>, Table) {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_core::{Fact, Subject};
-use countersign_ledger::statement;
+use countersign_ledger::{break_glass, statement};
 
 use super::case::{Case, Read};
 use super::{Check, Lie, count};
@@ -19,6 +19,7 @@ pub(super) fn check(case: &Case<'_>) -> Result<Check, Lie> {
         let index = entry.view.index;
         let lie = |error: VoteError| Lie::at(index, code(&error), error);
         votes::check(&entry.event).map_err(lie)?;
+        broken(case, entry, leaf).map_err(lie)?;
         if let Some(statement) = stated(entry, leaf) {
             statements.insert(entry.event.fact.subject(), statement);
         }
@@ -41,6 +42,19 @@ pub(super) fn check(case: &Case<'_>) -> Result<Check, Lie> {
         ),
     };
     Ok(Check::holds("votes", sentence))
+}
+
+/// Whether whoever broke the glass signed what the entry and its details say, as far as these are still here.
+fn broken(case: &Case<'_>, entry: &Read<'_>, leaf: &[u8]) -> Result<(), VoteError> {
+    let (Fact::BreakGlassOpened(_, opened), Some(details)) = (&entry.event.fact, entry.details) else {
+        return Ok(());
+    };
+    let named = case.entries.iter().find_map(|entry| match &entry.event.fact {
+        Fact::LogCreated(_, created) => Some(created.origin.as_str()),
+        _ => None,
+    });
+    let statement = break_glass::of_opening(leaf, details.body.as_bytes(), named.unwrap_or_default());
+    votes::check_statement(&opened.signature, &statement.map_err(|_| VoteError::Statement)?)
 }
 
 /// What voters on the request sign, if the entry begins one and its details are here.

@@ -100,6 +100,7 @@ pub fn record_kind(subject: &Subject) -> &'static str {
         Subject::Person(_) => "person",
         Subject::Approval(_) => "approval",
         Subject::Permit(_) => "permit",
+        Subject::BreakGlass(_) => "break-glass",
         Subject::Secret(_) => "secret",
         Subject::Rotation(_) => "rotation",
         Subject::Incident(_) => "incident",

@@ -47,6 +47,7 @@ const SCHEME: &str = "credential";
         (name = "delegations", description = "Who may agree in whose place."),
         (name = "permits", description = "Single-use leave to execute one action now."),
         (name = "access", description = "Whether somebody could do something now (`OpenID` `AuthZEN` 1.0). Unknown fields are ignored here."),
+        (name = "break-glass", description = "Acting without anybody's consent, and the debts that leaves."),
         (name = "rotations", description = "Rotations of governed secrets and the secrets' versions."),
         (name = "people", description = "People and their credentials."),
         (name = "policy", description = "The policy in force."),

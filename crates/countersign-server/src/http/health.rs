@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use countersign_core::{Refusal, log};
+use countersign_core::{Refusal, break_glass, log};
 
 use super::App;
 use super::problem::Rejected;
@@ -46,6 +46,14 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
         metrics::gauge!("countersign_live_subjects", "kind" => kind)
             .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
     }
+    let debts: Vec<_> = app.engine.state().break_glasses().map(|it| it.status_at(app.engine.now())).collect();
+    let overdue = debts.iter().filter(|status| **status == break_glass::Status::Overdue).count();
+    gauge("countersign_break_glass_open", debts.len());
+    gauge("countersign_break_glass_overdue", overdue);
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (StatusCode::OK, headers, app.metrics.render()).into_response()
+}
+
+fn gauge(name: &'static str, count: usize) {
+    metrics::gauge!(name).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }

@@ -10,7 +10,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -33,6 +33,7 @@ mod access;
 mod address;
 mod approvals;
 mod body;
+mod break_glass;
 mod contract;
 mod delegations;
 mod documents;
@@ -139,6 +140,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(access::metadata))
         .routes(routes!(permits::heartbeat))
         .routes(routes!(permits::reconcile))
+        .routes(routes!(break_glass::list, break_glass::open))
+        .routes(routes!(break_glass::show))
+        .routes(routes!(break_glass::review))
         .routes(routes!(rotations::list, rotations::start))
         .routes(routes!(rotations::show))
         .routes(routes!(rotations::abort))

@@ -1,6 +1,7 @@
 //! Binding parameters: the salt and the clear text live in details, only the salted digest is in the ledger.
 
 use countersign_core::digest::Digest;
+use countersign_core::id::{BreakGlassId, PermitId};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::json;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,14 @@ impl Bound {
     pub(super) async fn of(engine: &Engine, subject: String) -> Result<Option<Self>, Rejected> {
         let details = engine.read(move |reader| first_details(reader, &subject)).await?;
         Ok(details.and_then(|body| serde_json::from_slice(&body).ok()))
+    }
+
+    /// What a permit is for. Where the glass was broken for it, that stands beside the breaking, which bears the same number.
+    pub(super) async fn of_permit(engine: &Engine, permit: PermitId) -> Result<Option<Self>, Rejected> {
+        match Self::of(engine, permit.to_string()).await? {
+            Some(bound) => Ok(Some(bound)),
+            None => Self::of(engine, BreakGlassId(permit.0).to_string()).await,
+        }
     }
 }
 

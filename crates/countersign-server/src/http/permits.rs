@@ -300,6 +300,7 @@ fn show_permit(app: &App, known: &Known, permit: &permit::Permit) -> Permit {
         parameters_sha256: permit.parameters_sha256.to_string(),
         executor: person(permit.executor, known),
         approval: permit.approval.map(|id| id.to_string()),
+        break_glass: permit.break_glass.map(|id| id.to_string()),
         reserved_at: permit.reserved_at.to_string(),
         start_by: permit.start_by.to_string(),
         started_at: permit.started.map(|(at, _)| at.to_string()),

@@ -7,7 +7,7 @@ use countersign_api::rotation::{
     Hooks, Links, PolicyApplied, Rotation, Secret, StageReached, StartRotation, Task,
 };
 use countersign_api::{Page, Reason};
-use countersign_core::id::RotationId;
+use countersign_core::id::{PermitId, RotationId};
 use countersign_core::rotation::{self, Step, TaskState, TurnCause};
 use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
@@ -54,8 +54,8 @@ pub(super) async fn start(
     State(app): State<App>,
     post: Post<StartRotation>,
 ) -> Result<(StatusCode, Json<Rotation>), Rejected> {
-    let permit = post.body.permit.parse().map_err(Rejected::malformed)?;
-    let bound = Bound::of(&app.engine, post.body.permit.clone()).await?;
+    let permit: PermitId = post.body.permit.parse().map_err(Rejected::malformed)?;
+    let bound = Bound::of_permit(&app.engine, permit).await?;
     let bound = bound.ok_or_else(|| Rejected::not_found("permit", &post.body.permit))?;
     let parameters_sha256 = bound.digest()?;
     let parameters = serde_json::from_value(bound.parameters).map_err(|error| {

@@ -144,6 +144,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::Deny { id, reason } => client.deny(&id, &Reason { reason: Some(reason) }).await?,
         Verb::Withdraw { id, why } => client.withdraw(&id, &why.wire()).await?,
         Verb::List { listed, mine, for_me, stuck } => {
+            super::break_glass::banner(session, &client).await?;
             let listing = ApprovalListing { listing: listed.listing(), mine, for_me, stuck };
             return session.output.show(&client.approvals_of(&listing).await?, table);
         }

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 pub(crate) mod approval;
+pub(crate) mod break_glass;
 pub(crate) mod completions;
 mod delegation;
 pub(crate) mod entry;
@@ -71,6 +72,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Approval(verb) => approval::run(session, verb).await,
         Noun::Permit(verb) => permit::run(session, verb).await,
         Noun::Run(arguments) => return run::run(session, &arguments).await,
+        Noun::BreakGlass(verb) => break_glass::run(session, verb).await,
         Noun::Rotation(verb) => return rotation::run(session, verb).await,
         Noun::Secret(verb) => rotation::secrets(session, verb).await,
         Noun::Incident(verb) => entry::incidents(session, verb).await,

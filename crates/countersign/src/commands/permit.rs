@@ -131,6 +131,7 @@ async fn call(session: &Session, verb: Verb) -> anyhow::Result<()> {
             client.reconcile_permit(&id, &reconciliation).await?
         }
         Verb::List { listed, unreconciled: false } => {
+            super::break_glass::banner(session, &client).await?;
             return session.output.show(&client.permits(&listed.listing()).await?, table);
         }
         Verb::List { listed, unreconciled: true } => {
@@ -168,6 +169,7 @@ fn show(permit: &Permit) -> String {
         ("digest", permit.parameters_sha256.clone()),
         ("executor", name(&permit.executor).to_owned()),
         ("approval", given(&permit.approval)),
+        ("break-glass", given(&permit.break_glass)),
         ("reserved at", permit.reserved_at.clone()),
         ("start by", permit.start_by.clone()),
         ("started at", given(&permit.started_at)),

@@ -86,7 +86,9 @@ fn read_claim(arguments: &Claim) -> anyhow::Result<String> {
 }
 
 pub(crate) async fn whoami(session: &Session) -> anyhow::Result<()> {
-    session.output.show(&session.client()?.me().await?, show)
+    let client = session.client()?;
+    super::break_glass::banner(session, &client).await?;
+    session.output.show(&client.me().await?, show)
 }
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {

@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
-use countersign_core::{Refusal, approval, delegation, log, permit, person, redaction, rotation, voting_key};
+use countersign_core::{
+    Refusal, approval, break_glass, delegation, log, permit, person, redaction, rotation, voting_key,
+};
 
 /// The status of a refusal.
 pub(super) fn of(refusal: &Refusal) -> StatusCode {
@@ -32,6 +34,7 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
         Refusal::Delegation(refusal) => of_delegation(refusal),
         Refusal::Approval(refusal) => of_approval(refusal),
         Refusal::Permit(refusal) => of_permit(refusal),
+        Refusal::BreakGlass(refusal) => of_break_glass(refusal),
         Refusal::Rotation(refusal) => of_rotation(refusal),
         Refusal::Witness(refusal) => match refusal {
             witness::Refusal::NotTheNode => StatusCode::FORBIDDEN,
@@ -121,6 +124,25 @@ fn of_permit(refusal: &permit::Refusal) -> StatusCode {
         | R::Unknown
         | R::NotUnknown
         | R::AlreadyReconciled => StatusCode::CONFLICT,
+    }
+}
+
+fn of_break_glass(refusal: &break_glass::Refusal) -> StatusCode {
+    use break_glass::Refusal as R;
+    match refusal {
+        R::NotFound => StatusCode::NOT_FOUND,
+        R::NotAPerson
+        | R::NoRule
+        | R::NotOffered
+        | R::NotAllowed
+        | R::SelfReview
+        | R::NotAReviewer
+        | R::KeyNotInForce
+        | R::HardwareKeyRequired => StatusCode::FORBIDDEN,
+        R::ReasonRequired | R::StatementStale => StatusCode::UNPROCESSABLE_ENTITY,
+        R::Settled | R::AlreadyReviewed | R::StatementUsed | R::Overdue { .. } | R::Unreviewable(_) => {
+            StatusCode::CONFLICT
+        }
     }
 }
 

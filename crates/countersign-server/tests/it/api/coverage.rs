@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::harness::{Api, Call, EVE, next_key, payout, ping, policy, redact, rotate, successor};
+use super::break_glass::opening;
+use super::harness::{Api, Call, EVE, enrolled, next_key, payout, ping, policy, redact, rotate, successor};
+use super::ssh_key::SshKey;
 use crate::engine::fixture::{ANA, BEN};
 
 /// Routes that answer anybody, and why that is right.
@@ -83,6 +85,17 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
         "POST /admin/approvals/{id}/withdraw" => {
             let path = format!("/admin/approvals/{}/withdraw", pending().await);
             post(path, &none, "Ana", ("Ben", 403, "not_the_requester"))
+        }
+        "POST /admin/break-glass" => {
+            let key = SshKey::new(1);
+            enrolled(api, ANA, &key).await;
+            // Whoever sends what somebody else signed has not signed it.
+            post("/admin/break-glass".into(), &opening(api, &key), "Ana", ("Aud", 422, "signature_invalid"))
+        }
+        "POST /admin/break-glass/{id}/review" => {
+            let body = json!({ "verdict": "justified", "reason": "read the timeline" });
+            let path = format!("/admin/break-glass/{}/review", broken(api).await);
+            post(path, &body, "Ben", ("Eve", 403, "not_a_reviewer"))
         }
         "POST /admin/log/keys" => {
             let body = json!({ "approval": api.approved(&next_key()).await });
@@ -229,6 +242,8 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
             read(format!("/admin/approvals/{}/statement", pending(api).await))
         }
         "/admin/people/{id}/keys" => read(format!("/admin/people/{BEN}/keys")),
+        "/admin/break-glass" => read("/admin/break-glass"),
+        "/admin/break-glass/{id}" => read(format!("/admin/break-glass/{}", broken(api).await)),
         "/admin/entries" => read("/admin/entries"),
         "/admin/explain" => {
             read("/admin/explain?verb=override&resource=payout%2Flimit&environment=production")
@@ -253,6 +268,13 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
         "/admin/secrets" => read("/admin/secrets"),
         _ => return None,
     })
+}
+
+/// What Ana did without anybody's consent.
+async fn broken(api: &Api) -> String {
+    let key = SshKey::new(1);
+    enrolled(api, ANA, &key).await;
+    api.ok(Call::post("/admin/break-glass", &opening(api, &key)).by("Ana")).await.id()
 }
 
 /// A request of Ana's that nobody has voted on.

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use countersign_core::id::PersonId;
+use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
+use countersign_core::voting_key::{EnrollKey, enrolment};
 use countersign_core::{Actor, Command};
 use countersign_ledger::note::Ed25519Signer;
 use countersign_server::clock::{Clock, ClockJumped};
@@ -21,6 +22,7 @@ use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use super::ssh_key::SshKey;
 use crate::engine::fixture::{self, Setup};
 
 pub(super) const EVE: PersonId = PersonId(5);
@@ -74,6 +76,13 @@ pub(super) fn policy() -> Policy {
     {
         watch[key] = value;
     }
+    let mut failover = policy["rules"][1].clone();
+    for (key, value) in [("name", "failover"), ("verb", "failover"), ("resource", "region/eu")] {
+        failover[key] = json!(value);
+    }
+    failover["break_glass"] = json!({
+        "by": ["engineers"], "review": { "approvers": 1 }, "review_seconds": 3600, "lifetime_seconds": 30,
+    });
     let keys = ["enroll", "revoke"].map(|verb| {
         let mut rule = policy["rules"][0].clone();
         for (key, value) in [("name", verb), ("verb", verb), ("resource", "voting-key/*")] {
@@ -82,7 +91,7 @@ pub(super) fn policy() -> Policy {
         rule["patterns"] = json!(true);
         rule
     });
-    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch].into_iter().chain(keys));
+    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch, failover].into_iter().chain(keys));
     serde_json::from_value(policy).expect("a policy")
 }
 
@@ -314,6 +323,23 @@ impl Api {
         let permit = self.ok(Call::post("/admin/permits", &request).by("Ana")).await.id();
         self.ok(Call::post("/admin/rotations", &json!({ "permit": permit })).by("Ana")).await.id()
     }
+}
+
+/// Gives somebody a voting key, with Ben's and Chloe's agreement.
+pub(super) async fn enrolled(api: &Api, person: PersonId, key: &SshKey) {
+    let action = enrolment(person).expect("an action");
+    let (name, line) = ("key", key.public().to_string());
+    let public = countersign_evidence::votes::public_key(&line).expect("a key");
+    let parameters = json!({ name: line });
+    let request = json!({
+        "action": { "verb": action.verb.to_string(), "resource": action.resource.to_string(), "environment": "control" },
+        "parameters": parameters,
+    });
+    let approval: ApprovalId = api.approved(&request).await.parse().expect("an id");
+    let parameters_sha256 = api.engine.state().approval(approval).expect("it is live").parameters_sha256;
+    let enroll = EnrollKey { person, key: public, approval, parameters_sha256 };
+    let submission = Submission::new(Actor::Person(fixture::ANA), Command::EnrollKey(enroll));
+    api.engine.submit(submission).await.expect("the key is enrolled");
 }
 
 /// A request to put the node's next key in force for the log.

@@ -1,6 +1,7 @@
 //! The HTTP API in process: what people do, what every route refuses, what bad input is told, and the contract it all keeps to.
 
 mod access;
+mod break_glass;
 mod contract;
 mod coverage;
 mod documents;
@@ -18,5 +19,6 @@ mod permits;
 mod redactions;
 mod search;
 mod signing;
+mod ssh_key;
 mod tiles;
 mod transcript;
