@@ -25,7 +25,6 @@ mod failure;
 mod output;
 mod parameters;
 mod people;
-mod ssh;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -17,11 +17,11 @@ use countersign_ledger::json;
 use serde_json::Value;
 
 use super::node::draw_key;
-use super::{Session, more, name, spoken};
+use super::{Session, more, name, signing, spoken};
 use crate::cli::{Action, Listed};
+use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 use crate::parameters::Parameters;
-use crate::ssh;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -37,6 +37,9 @@ pub(crate) enum Verb {
         /// Your enrolled voting key: a private key, or a public key that the agent holds.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+        /// Do not ask whether to sign.
+        #[arg(long)]
+        yes: bool,
     },
     /// Say whether it was right, of something that somebody else did.
     Review {
@@ -73,12 +76,17 @@ impl From<Word> for Verdict {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     let client = session.client()?;
     let shown = match verb {
-        Verb::Open { action, parameters, reason, key } => {
+        Verb::Open { action, parameters, reason, key, yes } => {
             let wanted = Wanted { action: action.wire(), parameters: parameters.read()?, reason };
             let statement = wanted.statement(&client).await?;
             let bytes = statement.to_bytes();
-            session.output.say(&rendered(&bytes)?)?;
-            let signature = ssh::sign(&bytes, NAMESPACE, &key)?;
+            session
+                .output
+                .say(&format!("You are about to break the glass and sign:\n\n{}", display::text(&bytes)?))?;
+            if !yes && !signing::is_confirmed()? {
+                return Err(Failure::new(Kind::Refused, "nothing was signed").into());
+            }
+            let signature = signing::sign(&key, NAMESPACE, &bytes)?;
             client.break_glass(&wanted.signed(statement, signature)).await?
         }
         Verb::Review { id, verdict, reason } => {
@@ -123,14 +131,6 @@ impl Wanted {
         let (parameters_salt, time) = (statement.parameters_salt.to_string(), statement.time);
         OpenBreakGlass { action, parameters, parameters_salt, reason, time, signature }
     }
-}
-
-/// Exactly the bytes that are signed, field by field.
-fn rendered(bytes: &[u8]) -> anyhow::Result<String> {
-    let fields = display::fields(bytes)?;
-    let lines = fields.iter().map(|field| format!("  {}: {}\n", field.path, field.value));
-    let lines: String = lines.collect();
-    Ok(format!("You sign, as break-glass:\n{lines}  digest: {}", display::short_digest(bytes)))
 }
 
 /// One line where there are debts: whoever looks at anything should know. Who may not read them is told nothing.

@@ -66,9 +66,9 @@ async fn signed(
         let folder = tempfile::tempdir().context("making a temporary folder")?;
         let file = folder.path().join("key.pub");
         std::fs::write(&file, public).context("writing the public key")?;
-        sign(&file, &bytes)?
+        sign(&file, NAMESPACE, &bytes)?
     } else {
-        sign(key, &bytes)?
+        sign(key, NAMESPACE, &bytes)?
     };
     let read = SshSignature::from_armor(&armor).context("reading what `ssh-keygen` made")?;
     read.verify(NAMESPACE, &bytes).context("verifying what `ssh-keygen` made")?;
@@ -103,7 +103,8 @@ async fn fetched(client: &Client, id: &str) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-fn is_confirmed() -> anyhow::Result<bool> {
+/// Asks on the terminal.
+pub(super) fn is_confirmed() -> anyhow::Result<bool> {
     let (mut ask, input) = (std::io::stderr(), std::io::stdin());
     if !input.is_terminal() {
         let what = "there is nobody to ask whether to sign";
@@ -115,10 +116,10 @@ fn is_confirmed() -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-/// Has `ssh-keygen` sign; it asks for a passphrase or a touch on the terminal itself.
-fn sign(key: &Path, message: &[u8]) -> anyhow::Result<String> {
+/// Has `ssh-keygen` sign for a purpose; it asks for a passphrase or a touch on the terminal itself.
+pub(super) fn sign(key: &Path, namespace: &str, message: &[u8]) -> anyhow::Result<String> {
     let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "sign", "-q", "-n", NAMESPACE, "-f"])
+        .args(["-Y", "sign", "-q", "-n", namespace, "-f"])
         .arg(key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

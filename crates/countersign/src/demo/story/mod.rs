@@ -7,6 +7,7 @@
 //! - `quorum`: a policy and a rotation pass through two other people; every short cut is refused
 //! - `payout`: NudgePay overrides a payout under the guard, exactly as approved and once
 //! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
+//! - `break_glass`: nobody is there to agree; what that gives, and what it costs
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
@@ -19,6 +20,7 @@ use countersign_client::ClientError;
 
 use super::cast::Cast;
 
+mod break_glass;
 mod bundle;
 mod crash;
 mod evidence;
@@ -45,6 +47,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     quorum::policy(&cast, told).await?;
     payout::play(&cast, told).await?;
     signed::play(&cast, told).await?;
+    break_glass::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;

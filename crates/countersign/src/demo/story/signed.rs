@@ -53,18 +53,18 @@ pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     )
 }
 
-async fn has_ssh_keygen() -> bool {
+pub(super) async fn has_ssh_keygen() -> bool {
     // Without arguments it would make a key; this asks it something that it refuses.
     let asked = Command::new("ssh-keygen").arg("-Y").stdin(Stdio::null()).output().await;
     asked.is_ok()
 }
 
-fn key_of(cast: &Cast, who: Who) -> std::path::PathBuf {
+pub(super) fn key_of(cast: &Cast, who: Who) -> std::path::PathBuf {
     cast.places.at(&format!("{}-voting-key", who.name().to_lowercase()))
 }
 
 /// A fresh key, and everybody's agreement that it is theirs.
-async fn enroll(cast: &Cast, who: Who) -> anyhow::Result<()> {
+pub(super) async fn enroll(cast: &Cast, who: Who) -> anyhow::Result<()> {
     let file = key_of(cast, who);
     let mut make = Command::new("ssh-keygen");
     make.args(["-q", "-t", "ed25519", "-N", "", "-C", who.name(), "-f"]).arg(&file);
