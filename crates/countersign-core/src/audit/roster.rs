@@ -35,5 +35,5 @@ pub(super) fn are_one(policy: &Policy, one: PersonId, other: PersonId) -> bool {
 
 /// Everybody whom the policy names.
 pub(super) fn everybody(policy: &Policy) -> BTreeSet<PersonId> {
-    policy.groups.values().chain(&policy.linked).flatten().copied().collect()
+    policy.groups.values().chain(policy.linked.iter()).flatten().copied().collect()
 }

@@ -67,5 +67,5 @@ pub(crate) fn reconcile(state: &State, cx: &Context, command: &Reconcile) -> Res
 
 /// Whether the person is the human who did the work.
 fn is_executor(policy: &Policy, permit: &Permit, person: PersonId) -> bool {
-    policy.human(permit.executor) == policy.human(person)
+    policy.are_one(permit.executor, person)
 }

@@ -76,7 +76,9 @@ fn wanted(
 ) -> Vec<Missing> {
     let mut wanted = requirement.unfilled(policy, &BTreeSet::new());
     for place in &mut wanted {
-        let could = |person: &PersonId| *person != requester && policy.is_member(&place.group, *person);
+        let could = |person: &PersonId| {
+            !policy.are_one(*person, requester) && policy.is_member(&place.group, *person)
+        };
         place.could = people.iter().copied().filter(could).collect();
     }
     wanted
@@ -95,7 +97,7 @@ pub(super) fn asks(
     if requirement.approval == Consent::NotRequired {
         return Err(approval::Refusal::NotNeeded);
     }
-    let others = people.iter().copied().filter(|other| *other != person).collect();
+    let others = people.iter().copied().filter(|other| !policy.are_one(*other, person)).collect();
     let missing = requirement.unfilled(policy, &others);
     if missing.is_empty() { Ok(requirement) } else { Err(approval::Refusal::Unsatisfiable(missing)) }
 }

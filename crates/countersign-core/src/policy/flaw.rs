@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{BreakGlass, Consent, Policy, Rule};
+use super::{BreakGlass, Consent, Policy, Rule, derived};
 use crate::log::activation;
 use crate::text::Name;
 
@@ -37,6 +37,12 @@ impl core::error::Error for Flaw {}
 
 pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     let mut found = Found { policy, flaws: Vec::new() };
+    let nested = policy.nested.values().map(BTreeSet::len).sum();
+    found.at_most("nested", nested, derived::MOST_NESTED);
+    if nested > derived::MOST_NESTED {
+        // Everything else would be a walk through all of them.
+        return found.flaws;
+    }
     for group in policy.groups.keys() {
         if policy.members(group).is_empty() {
             found.add(format!("groups.{group}"), "the group has no members".into());
@@ -117,10 +123,10 @@ impl Found<'_> {
 
     /// Groups in groups must exist, and none may lead back to itself: who is in it could not be read off any more.
     fn nested(&mut self) {
-        for (group, inner) in &self.policy.nested {
+        for (group, inner) in self.policy.nested.iter() {
             let place = format!("nested.{group}");
             self.groups(&place, [group].into_iter().chain(inner));
-            if self.policy.within(group).contains(group) {
+            if self.policy.nested.within(group).contains(&group) {
                 self.add(place, "the group leads back to itself".into());
             }
         }

@@ -17,6 +17,7 @@ use crate::signature::Signing;
 use crate::text::Name;
 
 mod break_glass;
+mod derived;
 mod escalate;
 pub mod explain;
 mod flaw;
@@ -29,6 +30,7 @@ mod rules;
 mod tests;
 
 pub use break_glass::{BreakGlass, Breakable};
+pub use derived::{Derived, Linked, Nested, Source};
 pub use escalate::Escalate;
 pub use flaw::Flaw;
 pub use pattern::{NamePattern, ResourcePattern};
@@ -49,11 +51,11 @@ pub struct Policy {
     pub groups: BTreeMap<Name, BTreeSet<PersonId>>,
     /// Groups whose members are also members of a group, and so on. A person is in a group if they are named in it or in any that it
     /// leads to.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub nested: BTreeMap<Name, BTreeSet<Name>>,
+    #[serde(default, skip_serializing_if = "Policy::is_flat")]
+    pub nested: Nested,
     /// Accounts that belong to one human, each human a set. Whatever counts people counts these as one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub linked: Vec<BTreeSet<PersonId>>,
+    #[serde(default, skip_serializing_if = "Policy::is_unlinked")]
+    pub linked: Linked,
     /// Who may look.
     pub access: Access,
     /// Who may do what, with whose consent.
@@ -196,47 +198,49 @@ pub enum Scheme {
 }
 
 impl Policy {
+    fn is_flat(nested: &Nested) -> bool {
+        nested.is_empty()
+    }
+
+    fn is_unlinked(linked: &Linked) -> bool {
+        linked.is_empty()
+    }
+
     /// Whether the person is a member of the group, named in it or in a group that it leads to.
     #[must_use]
     pub fn is_member(&self, group: &Name, person: PersonId) -> bool {
         let named = |group: &Name| self.groups.get(group).is_some_and(|members| members.contains(&person));
-        named(group) || self.within(group).into_iter().any(named)
+        named(group) || self.nested.within(group).into_iter().any(named)
     }
 
     /// Everybody who is a member of the group.
     #[must_use]
     pub fn members(&self, group: &Name) -> BTreeSet<PersonId> {
-        let groups = [group].into_iter().chain(self.within(group));
+        let groups = [group].into_iter().chain(self.nested.within(group));
         groups.filter_map(|group| self.groups.get(group)).flatten().copied().collect()
-    }
-
-    /// The groups that a group leads to, each once, whatever circles there are.
-    fn within<'a>(&'a self, group: &'a Name) -> BTreeSet<&'a Name> {
-        let mut found = BTreeSet::new();
-        let mut open = Vec::from([group]);
-        while let Some(next) = open.pop() {
-            open.extend(self.nested.get(next).into_iter().flatten().filter(|inner| found.insert(*inner)));
-        }
-        found
     }
 
     /// Everybody the policy names, some more than once.
     pub fn named(&self) -> impl Iterator<Item = PersonId> + Clone {
-        self.groups.values().chain(&self.linked).flatten().copied()
+        self.groups.values().chain(self.linked.iter()).flatten().copied()
     }
 
     /// All accounts of the human behind one of them.
     #[must_use]
     pub fn accounts(&self, person: PersonId) -> BTreeSet<PersonId> {
-        let linked = self.linked.iter().find(|accounts| accounts.contains(&person));
-        linked.cloned().unwrap_or_else(|| BTreeSet::from([person]))
+        self.linked.accounts(person).cloned().unwrap_or_else(|| BTreeSet::from([person]))
     }
 
     /// The human behind an account, by the first of their accounts.
     #[must_use]
     pub fn human(&self, person: PersonId) -> PersonId {
-        let linked = self.linked.iter().find(|accounts| accounts.contains(&person));
-        linked.and_then(BTreeSet::first).copied().unwrap_or(person)
+        self.linked.human(person)
+    }
+
+    /// Whether two accounts are one human's.
+    #[must_use]
+    pub fn are_one(&self, one: PersonId, other: PersonId) -> bool {
+        self.human(one) == self.human(other)
     }
 
     /// The window in which reciprocal agreements are reported, seconds.
@@ -278,6 +282,9 @@ impl Policy {
                 used.extend(offer.by.iter().chain(offer.review.keys()));
             }
         }
+        // Whoever is in a group inside a used one is asked as a member of that one.
+        let inner: Vec<&Name> = used.iter().flat_map(|group| self.nested.within(group)).collect();
+        used.extend(inner);
         used
     }
 

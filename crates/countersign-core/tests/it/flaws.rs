@@ -7,11 +7,11 @@ use countersign_core::digest::Digest;
 use countersign_core::id::ApprovalId;
 use countersign_core::permit::Reserve;
 use countersign_core::policy::Policy;
-use countersign_core::{Actor, Command, Event, approval};
+use countersign_core::{Actor, Command, Event, Subject, approval};
 use serde_json::{Value, json};
 
 use crate::book::Book;
-use crate::script::{activation, approved, commented, requested, requested_by, reserved};
+use crate::script::{activation, approved, commented, elapsed, reconcile, requested, requested_by, reserved};
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT};
 
 /// A policy like that of the stage, with something changed in its text.
@@ -222,4 +222,30 @@ fn the_author_of_a_rule_counts() {
     assert_eq!(says(&mut book, ANA, &commented(asked)), "rule_author");
     assert_eq!(says(&mut book, BEN, &commented(asked)), "approval.granted");
     assert_eq!(says(&mut book, CHLOE, &commented(asked)), "approval.granted approval.completed");
+}
+
+/// Who did the work does not say by another account how it went.
+#[test]
+fn requester_counts_as_reconciler() {
+    let mut book = begun(|policy| policy["linked"] = json!([[ANA, DAN]]));
+    let permit = reserved(&mut book, (ANA, "ping probe/any production"), None);
+    book.must(ANA, &Command::StartPermit(permit));
+    elapsed(&mut book, Subject::Permit(permit));
+    assert_eq!(says(&mut book, DAN, &reconcile(permit)), "self_reconciliation");
+}
+
+/// Whoever sends a policy cannot make the server work out more groups in groups than it says it takes.
+#[test]
+fn groups_in_groups_without_end() {
+    let chain = |length: usize| {
+        let group = |at: usize| format!("group-{at}");
+        let groups: Vec<(String, Value)> = (0..=length).map(|at| (group(at), json!([BEN]))).collect();
+        changed(|policy| {
+            policy["groups"].as_object_mut().unwrap().extend(groups);
+            policy["nested"] = (0..length).map(|at| (group(at), json!([group(at + 1)]))).collect();
+        })
+    };
+    assert_eq!(chain(1024).unwrap().flaws(), []);
+    let places: Vec<String> = chain(1025).unwrap().flaws().into_iter().map(|flaw| flaw.place).collect();
+    assert_eq!(places, ["nested"]);
 }

@@ -89,8 +89,14 @@ fn policy() -> impl Strategy<Value = Policy> {
             rule.name = format!("rule-{number}").parse().unwrap();
         }
         let groups = GROUPS.iter().zip(members).map(|(group, members)| (group.parse().unwrap(), members));
-        let linked = linked.into_iter().collect();
-        Policy { groups: groups.collect(), nested, linked, rules: rules.into(), ..stage::policy() }
+        let linked = linked.into_iter().collect::<Vec<_>>().into();
+        Policy {
+            groups: groups.collect(),
+            nested: nested.into(),
+            linked,
+            rules: rules.into(),
+            ..stage::policy()
+        }
     })
 }
 

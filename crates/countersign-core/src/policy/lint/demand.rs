@@ -34,8 +34,10 @@ impl<'a> Cast<'a> {
 
     /// Whether a request of this person can meet its quorum while these people are away.
     fn can_be_met(&self, requester: PersonId, away: Option<PersonId>) -> bool {
-        let others = self.approvers.iter().copied();
-        let there = others.filter(|person| *person != requester && Some(*person) != away).collect();
+        let gone = |person: PersonId| {
+            [Some(requester), away].into_iter().flatten().any(|it| self.policy.are_one(it, person))
+        };
+        let there = self.approvers.iter().copied().filter(|person| !gone(*person)).collect();
         self.requirement.unfilled(self.policy, &there).is_empty()
     }
 }
@@ -95,7 +97,9 @@ impl Found<'_> {
             self.add_about(Severity::Warning, place.clone(), (words, unable));
         }
         let needed = |person: &PersonId| {
-            let somebody = able.iter().any(|one| one != person && cast.can_be_met(*one, Some(*person)));
+            let somebody = able
+                .iter()
+                .any(|one| !cast.policy.are_one(*one, *person) && cast.can_be_met(*one, Some(*person)));
             !somebody
         };
         let single: Vec<PersonId> = cast.approvers.iter().copied().filter(needed).collect();

@@ -93,5 +93,6 @@ fn plain(requirement: Requirement) -> Requirement {
         sets.iter().filter(implied).cloned().collect()
     };
     let (requesters, executors) = (least(&requirement.requesters), least(&requirement.executors));
+    // What is independent of its author stays, name and all: each rule has an author of its own.
     Requirement { rules: BTreeSet::new(), requesters, executors, ..requirement }
 }

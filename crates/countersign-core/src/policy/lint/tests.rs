@@ -148,3 +148,21 @@ fn suspicious_lifetimes_are_found() {
     let longest = json!({ "pending_seconds": 2_592_000, "approved_seconds": 86_400, "start_seconds": 86_400, "work_seconds": 604_800 });
     assert!(new(&with("payout", &longest)).is_empty());
 }
+
+#[test]
+fn a_group_inside_one_that_is_named_is_used() {
+    let mut policy = policy();
+    policy.groups.insert("leads".parse().unwrap(), [DAN].into());
+    assert_eq!(new(&policy), ["warning unused_group groups.leads"]);
+    policy.nested.insert("approvers".parse().unwrap(), ["leads".parse().unwrap()].into());
+    assert_eq!(new(&policy), Vec::<String>::new());
+}
+
+/// Accounts of one human are away together, and none of them agrees to what another asked for.
+#[test]
+fn accounts_of_one_human_are_one_person() {
+    let mut policy = policy();
+    policy.linked.push([BEN, CHLOE].into());
+    let findings = new(&policy);
+    assert!(findings.iter().any(|finding| finding.contains("unsatisfiable")), "{findings:?}");
+}

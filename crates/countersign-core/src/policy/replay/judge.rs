@@ -47,7 +47,7 @@ fn met(policy: &Policy, requirement: &Requirement, request: &Request) -> Option<
     let until = request.at.plus_seconds(requirement.pending_seconds.get());
     let mut voters = BTreeSet::new();
     for (person, at) in request.votes.iter().filter(|(_, at)| *at < until) {
-        if *person != request.requester {
+        if !policy.are_one(*person, request.requester) {
             voters.insert(*person);
         }
         if requirement.unfilled(policy, &voters).is_empty() {
