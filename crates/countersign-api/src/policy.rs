@@ -22,9 +22,21 @@ pub struct PolicyInForce {
     pub activated_at: String,
     /// Whether it is the first one, which nobody approved.
     pub bootstrap: bool,
+    /// Requests under way of which nothing can come under it; told to who puts it in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stranded: Vec<Stranded>,
     /// The approval it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
     /// The policy.
     pub policy: serde_json::Value,
+}
+
+/// A request of which nothing can come under the policy in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stranded {
+    /// The request.
+    pub approval: String,
+    /// Why: `policy_changed`, `no_rule` or `unsatisfiable`.
+    pub code: String,
 }

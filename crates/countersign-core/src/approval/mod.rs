@@ -25,6 +25,7 @@ use crate::time::Time;
 mod electorate;
 mod life;
 mod refusal;
+mod stranded;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use electorate::Electorate;
 pub(crate) use life::revoke_vote;
 pub use life::{Escalated, Escalation, Outlook, VoteRevoked};
 pub use refusal::Refusal;
+pub use stranded::stranded;
 
 /// Asks for approval.
 #[derive(Clone, Debug)]

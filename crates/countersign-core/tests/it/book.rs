@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::digest::Digest;
-use countersign_core::id::CorrelationId;
+use countersign_core::id::{ApprovalId, CorrelationId};
 use countersign_core::log::Bootstrap;
 use countersign_core::policy::Policy;
 use countersign_core::redaction::{RedactDetails, Standing};
 use countersign_core::time::Time;
 use countersign_core::{
     Actor, Auditor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, Violation, apply,
-    decide, due, missing,
+    approval, decide, due, missing,
 };
 use serde_json::{Value, json};
 
@@ -288,6 +288,11 @@ impl Book {
 
     pub(crate) fn next_due(&self) -> Option<Time> {
         self.live.next_due()
+    }
+
+    /// Live requests that the policy in force leaves behind.
+    pub(crate) fn stranded(&self) -> Vec<(ApprovalId, approval::Refusal)> {
+        approval::stranded(&self.live, self.now)
     }
 
     /// Time passes up to the next deadline exactly.

@@ -5,7 +5,7 @@
 
 use countersign_core::digest::Digest;
 use countersign_core::id::ApprovalId;
-use countersign_core::permit::Reserve;
+use countersign_core::permit::{Outcome, Reserve};
 use countersign_core::policy::Policy;
 use countersign_core::{Actor, Command, Event, Subject, approval};
 use serde_json::{Value, json};
@@ -157,6 +157,7 @@ fn orphaned_policy() {
     let [.., without_payouts] = stage::policies();
     let approval = approved(&mut book, ACTIVATE);
     book.must(ANA, &activation(without_payouts, approval));
+    assert_eq!(book.stranded(), [(agreed, approval::Refusal::NoRule)]);
     assert_eq!(says(&mut book, ANA, &reserve(agreed)), "no_rule");
     assert_eq!(says(&mut book, BEN, &Command::Approve(agreed.into())), "no_rule");
     let request = approval::Request { action: stage::action(PAYOUT), parameters_sha256: stage::parameters() };
@@ -206,6 +207,8 @@ fn only_changed_rules_end_a_request() {
     let [_, stricter, ..] = stage::policies();
     let approval = approved(&mut book, ACTIVATE);
     book.must(ANA, &activation(stricter, approval));
+    let stranded = book.stranded();
+    assert_eq!(stranded, [(payout, approval::Refusal::PolicyChanged)]);
     assert_eq!(says(&mut book, ANA, &reserve(payout)), "policy_changed");
     assert!(reserved(&mut book, (ANA, stage::ROTATE), Some(rotation)).0 > 0);
 }
@@ -231,7 +234,7 @@ fn requester_counts_as_reconciler() {
     let permit = reserved(&mut book, (ANA, "ping probe/any production"), None);
     book.must(ANA, &Command::StartPermit(permit));
     elapsed(&mut book, Subject::Permit(permit));
-    assert_eq!(says(&mut book, DAN, &reconcile(permit)), "self_reconciliation");
+    assert_eq!(says(&mut book, DAN, &reconcile(permit, Outcome::Succeeded)), "self_reconciliation");
 }
 
 /// Whoever sends a policy cannot make the server work out more groups in groups than it says it takes.

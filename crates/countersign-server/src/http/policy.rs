@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use countersign_api::policy::{ActivatePolicy, PolicyInForce};
+use countersign_api::policy::{ActivatePolicy, PolicyInForce, Stranded};
 use countersign_core::id::ApprovalId;
 use countersign_core::policy::Policy;
-use countersign_core::{Command, Item, Subject, log};
+use countersign_core::{Command, Item, Subject, approval, log};
 use countersign_ledger::hash::Hash;
 
 use super::body::plainly;
@@ -42,9 +42,22 @@ pub(super) async fn activate(
     let command = log::ActivatePolicy { policy, policy_sha256, approval, parameters_sha256: bound.digest()? };
     let submission = post.sender.submission(Command::ActivatePolicy(command));
     match app.submit(submission).await?.0.item {
-        Some(Item::Policy(in_force)) => answer(&in_force),
+        Some(Item::Policy(in_force)) => {
+            let Json(answer) = answer(&in_force)?;
+            Ok(Json(PolicyInForce { stranded: stranded(&app), ..answer }))
+        }
         _ => Err(EngineError::Stopped.into()),
     }
+}
+
+/// The requests that were under way and are of no use any more, so that those who asked can ask anew.
+fn stranded(app: &App) -> Vec<Stranded> {
+    let stranded = approval::stranded(&app.engine.state(), app.engine.now());
+    let shown = |(id, refusal): (ApprovalId, approval::Refusal)| Stranded {
+        approval: id.to_string(),
+        code: refusal.code().to_owned(),
+    };
+    stranded.into_iter().map(shown).collect()
 }
 
 fn answer(in_force: &log::PolicyInForce) -> Result<Json<PolicyInForce>, Rejected> {
@@ -52,6 +65,7 @@ fn answer(in_force: &log::PolicyInForce) -> Result<Json<PolicyInForce>, Rejected
         sha256: in_force.sha256.to_string(),
         activated_at: in_force.activated_at.to_string(),
         bootstrap: in_force.bootstrap,
+        stranded: Vec::new(),
         approval: in_force.approval.map(|id| id.to_string()),
         policy: serde_json::to_value(&in_force.policy).map_err(Rejected::malformed)?,
     }))

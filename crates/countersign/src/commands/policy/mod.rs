@@ -75,10 +75,13 @@ fn show(policy: &PolicyInForce) -> String {
         (None, true) => "genesis: nobody approved it".to_owned(),
         (None, false) => String::new(),
     };
+    let stranded: Vec<String> =
+        policy.stranded.iter().map(|it| format!("{} ({})", it.approval, it.code)).collect();
     let head = fields(&[
         ("digest", policy.sha256.clone()),
         ("in force since", policy.activated_at.clone()),
         ("rests on", origin),
+        ("stranded", stranded.join(", ")),
     ]);
     let text = serde_json::to_string_pretty(&policy.policy).unwrap_or_default();
     format!("{head}\n{}", text.lines().map(crate::output::visible).collect::<Vec<_>>().join("\n"))
