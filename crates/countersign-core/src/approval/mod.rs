@@ -354,8 +354,18 @@ impl Approval {
     }
 
     /// Whose seats are filled by the votes that count now.
+    ///
+    /// Nobody acts for two: if accounts turn out to be one human's after they voted, what one of them said in somebody else's place
+    /// does not count beside the other's.
     fn seated(&self, electorate: &Electorate<'_>) -> BTreeSet<PersonId> {
-        self.votes.iter().filter(|vote| electorate.lets_stand(vote)).map(Vote::seat).collect()
+        let standing: Vec<&Vote> = self.votes.iter().filter(|vote| electorate.lets_stand(vote)).collect();
+        let acts_for_two = |vote: &Vote| {
+            let mut others = standing.iter().filter(|other| other.person != vote.person);
+            let shares =
+                |other: &&Vote| [vote.person, vote.seat()].iter().any(|it| electorate.is_part_of(*it, other));
+            vote.on_behalf.is_some() && others.any(shares)
+        };
+        standing.iter().filter(|vote| !acts_for_two(vote)).map(|vote| vote.seat()).collect()
     }
 
     /// Whether the human has voted by any account, or somebody did in their place, and that counts as signed.

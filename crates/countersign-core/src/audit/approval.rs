@@ -1,6 +1,7 @@
 //! Approvals: who asked for what, who agreed, and that each is used once, by people and rules that count at that moment.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use super::demand::Demand;
 use super::genesis::is_activation;
@@ -197,7 +198,19 @@ impl Auditor {
                 && count.contains(&vote.seat)
                 && self.counts_as_signed(**voter, vote.key.as_ref(), demand.signing())
         };
-        Ok(approval.votes.iter().filter(stands).map(|(_, vote)| vote.seat).collect())
+        let standing: Vec<(PersonId, PersonId)> =
+            approval.votes.iter().filter(stands).map(|(voter, vote)| (*voter, vote.seat)).collect();
+        // Accounts that were linked after they voted: nobody acts for two.
+        let policy = &self.in_force()?.policy;
+        let meet = |(voter, seat): (PersonId, PersonId), (other, theirs): (PersonId, PersonId)| {
+            let one = |a, b| roster::are_one(policy, a, b);
+            voter != other
+                && (one(voter, other) || one(voter, theirs) || one(seat, other) || one(seat, theirs))
+        };
+        let alone = |vote: &&(PersonId, PersonId)| {
+            vote.0 == vote.1 || !standing.iter().any(|other| meet(**vote, *other))
+        };
+        Ok(standing.iter().filter(alone).map(|(_, seat)| *seat).collect())
     }
 
     /// Whether the human has a part in a vote, with a signature that counts now if one is needed or was given.

@@ -11,6 +11,7 @@ use countersign_core::{Actor, Command, Event, Subject, approval};
 use serde_json::{Value, json};
 
 use crate::book::Book;
+use crate::script::life::{delegating, in_place_of};
 use crate::script::{activation, approved, commented, elapsed, reconcile, requested, requested_by, reserved};
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT};
 
@@ -235,6 +236,29 @@ fn requester_counts_as_reconciler() {
     book.must(ANA, &Command::StartPermit(permit));
     elapsed(&mut book, Subject::Permit(permit));
     assert_eq!(says(&mut book, DAN, &reconcile(permit, Outcome::Succeeded)), "self_reconciliation");
+}
+
+/// A delegate is a signer too: nobody fills a seat of their own and somebody else's, whenever their accounts become known as one. The
+/// wary policy links Ben and Eve.
+#[test]
+fn duplicate_signer_in_somebodys_place() {
+    let mut book = begun(|_| ());
+    book.must(CHLOE, &delegating(&book, (EVE, 0, 3_600)));
+    let asked = requested(&mut book, stage::ROTATE);
+    book.must(BEN, &Command::Approve(asked.into()));
+    let standing = says(&mut book, EVE, &in_place_of(CHLOE, asked));
+    assert_eq!(standing, "approval.granted approval.completed");
+    let later = requested(&mut book, stage::ROTATE);
+    let approval = approved(&mut book, ACTIVATE);
+    book.must(ANA, &activation(stage::wary(), approval));
+    let reserve = Reserve {
+        action: stage::action(stage::ROTATE),
+        parameters_sha256: stage::parameters(),
+        approval: Some(asked),
+    };
+    assert_eq!(says(&mut book, ANA, &Command::ReservePermit(reserve)), "approval_pending");
+    book.must(BEN, &Command::Approve(later.into()));
+    assert_eq!(says(&mut book, EVE, &in_place_of(CHLOE, later)), "already_voted");
 }
 
 /// Whoever sends a policy cannot make the server work out more groups in groups than it says it takes.
