@@ -83,24 +83,17 @@ async fn every_method_asks_its_route() {
         reason: None,
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None, report: None };
-    let revocation = RevokeKey { fingerprint: "SHA256:abc".into(), approval: None, reason: None };
     let entries = every_filter();
 
     let failed = [
         c.me().await.is_err(),
         c.people(&listing).await.is_err(),
-        c.voting_keys("per_1").await.is_err(),
-        c.enroll_key("per_1", &EnrollKey { key: "ssh-ed25519 AAAA".into(), approval: "apr_1".into() })
-            .await
-            .is_err(),
-        c.revoke_key("per_1", &revocation).await.is_err(),
         c.policy().await.is_err(),
         c.explain(&action(), Some("per_1")).await.is_err(),
         c.activate_policy(&activation()).await.is_err(),
         c.request_approval(&request).await.is_err(),
         c.approvals(&listing).await.is_err(),
         c.approval("apr_1").await.is_err(),
-        c.statement("apr_1").await.is_err(),
         c.approve("apr_1", &none).await.is_err(),
         c.deny("apr_1", &none).await.is_err(),
         c.withdraw("apr_1", &none).await.is_err(),
@@ -152,16 +145,12 @@ async fn every_method_asks_its_route() {
 const ROUTES: &str = r#"
 GET /admin/people/me
 GET /admin/people?status=pending&limit=2&after=x
-GET /admin/people/per_1/keys
-POST /admin/people/per_1/keys {"key":"ssh-ed25519 AAAA","approval":"apr_1"}
-POST /admin/people/per_1/keys/revoke {"fingerprint":"SHA256:abc"}
 GET /admin/policy
 GET /admin/explain?verb=rotate&resource=webhook-signing%2Fstripe&environment=production&person=per_1
 POST /admin/policy {"policy":{},"approval":"apr_1"}
 POST /admin/approvals {"action":{"verb":"rotate","resource":"webhook-signing/stripe","environment":"production"},"parameters":{"a":1}}
 GET /admin/approvals?status=pending&limit=2&after=x
 GET /admin/approvals/apr_1
-GET /admin/approvals/apr_1/statement
 POST /admin/approvals/apr_1/approve {}
 POST /admin/approvals/apr_1/deny {}
 POST /admin/approvals/apr_1/withdraw {}
@@ -257,4 +246,27 @@ async fn delegations_ask_their_routes() {
             "GET /admin/approvals/apr_1/watch",
         ]
     );
+}
+
+#[tokio::test]
+async fn keys_and_statements_ask_their_routes() {
+    let server = Scripted::start((0..4).map(|_| problem(404, "not_found"))).await;
+    let enroll = EnrollKey { key: "ssh-ed25519 AAAA".into(), approval: "apr_1".into() };
+    let revoke = RevokeKey { fingerprint: "SHA256:abc".into(), approval: None, reason: None };
+    assert!(server.client.statement("apr_1").await.is_err());
+    assert!(server.client.voting_keys("per_1").await.is_err());
+    assert!(server.client.enroll_key("per_1", &enroll).await.is_err());
+    assert!(server.client.revoke_key("per_1", &revoke).await.is_err());
+    let asked: Vec<String> = server
+        .asked()
+        .iter()
+        .map(|asked| format!("{} {} {}", asked.method, asked.target, asked.body).trim_end().to_owned())
+        .collect();
+    let routes = [
+        "GET /admin/approvals/apr_1/statement",
+        "GET /admin/people/per_1/keys",
+        "POST /admin/people/per_1/keys {\"key\":\"ssh-ed25519 AAAA\",\"approval\":\"apr_1\"}",
+        "POST /admin/people/per_1/keys/revoke {\"fingerprint\":\"SHA256:abc\"}",
+    ];
+    assert_eq!(asked, routes);
 }
