@@ -74,6 +74,18 @@ impl Trial {
     /// # Errors
     /// The policy could not be put in force with these people.
     pub fn begin(policy: &Policy, stage: Stage, at: Time) -> Result<Self, domain::Refusal> {
+        Self::begin_with_events(policy, stage, at).map(|(trial, _)| trial)
+    }
+
+    /// Begins under the policy, and gives what happened at the beginning.
+    ///
+    /// # Errors
+    /// The policy could not be put in force with these people.
+    pub fn begin_with_events(
+        policy: &Policy,
+        stage: Stage,
+        at: Time,
+    ) -> Result<(Self, Vec<Event>), domain::Refusal> {
         let Stage { people, unclaimed, policies } = stage;
         let mut trial =
             Self { state: State::default(), people, policies, made: BTreeMap::new(), fresh: 1 << 64 };
@@ -86,13 +98,13 @@ impl Trial {
             policy_sha256: digest_of(policy),
             secrets: Vec::new(),
         };
-        trial.submit(at, Actor::Node, &Command::Bootstrap(genesis))?;
+        let mut events = trial.submit(at, Actor::Node, &Command::Bootstrap(genesis))?;
         let claiming: Vec<PersonId> =
             trial.people.iter().filter(|(name, _)| !unclaimed.contains(*name)).map(|(_, id)| *id).collect();
         for person in claiming {
-            trial.submit(at, Actor::Node, &claiming_of(person))?;
+            events.extend(trial.submit(at, Actor::Node, &claiming_of(person))?);
         }
-        Ok(trial)
+        Ok((trial, events))
     }
 
     /// The state as it is now.

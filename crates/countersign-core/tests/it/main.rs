@@ -19,6 +19,8 @@ mod life;
 #[cfg(test)]
 mod merging;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod quorum;
 #[cfg(test)]
 mod refusals;
@@ -26,6 +28,8 @@ mod refusals;
 mod sabotage;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod sequences;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]

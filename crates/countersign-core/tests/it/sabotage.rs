@@ -29,14 +29,44 @@ pub(crate) fn config(cases: u32) -> Config {
     Config::with_cases(cases)
 }
 
+/// Says that the auditor is to look away, so that it shows what the other judge sees alone.
+#[cfg(feature = "sabotage")]
+const LOOKS_AWAY: &str = "COUNTERSIGN_CORE_TEST_AUDITOR_LOOKS_AWAY";
+
+/// Whether the auditor of the random sequences looks away; only in a child.
+pub(crate) fn auditor_looks_away() -> bool {
+    #[cfg(feature = "sabotage")]
+    return std::env::var_os(LOOKS_AWAY).is_some();
+    #[cfg(not(feature = "sabotage"))]
+    false
+}
+
+/// Breaks the rule that the environment names, in a child.
+pub(crate) fn obey() {
+    drop(config(0));
+}
+
 /// Runs the random histories in a child under the sabotage; what they print.
 #[cfg(feature = "sabotage")]
 fn red(sabotage: &str) -> String {
+    red_in("histories::whatever_happens_the_book_is_right", &[(VARIABLE, sabotage)])
+}
+
+/// Runs the random sequences in a child under the sabotage, judged by the model alone; what they print.
+#[cfg(feature = "sabotage")]
+fn red_for_the_model(sabotage: &str) -> String {
+    let test = "sequences::no_sequence_of_commands_yields_a_permit_without_the_quorum";
+    red_in(test, &[(VARIABLE, sabotage), (LOOKS_AWAY, "yes")])
+}
+
+#[cfg(feature = "sabotage")]
+fn red_in(test: &str, variables: &[(&str, &str)]) -> String {
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "histories::whatever_happens_the_book_is_right"])
-        .env(VARIABLE, sabotage)
+        .args(["--exact", test])
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
+    let sabotage = variables[0].1;
     let printed = [child.stdout, child.stderr].concat();
     let printed = String::from_utf8_lossy(&printed).into_owned();
     assert!(!child.status.success(), "`{sabotage}` goes unnoticed:\n{printed}");
@@ -80,4 +110,13 @@ fn glass_that_is_broken_again_in_spite_of_a_debt_is_noticed() {
 fn a_review_by_who_broke_the_glass_is_noticed() {
     let printed = red("self-review");
     assert!(printed.contains("self_review"), "{printed}");
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn the_model_sees_by_itself_what_the_auditor_sees() {
+    let printed = red_for_the_model("self-approval");
+    assert!(printed.contains("a requester votes") && printed.contains("COUNTERSIGN_SEED="), "{printed}");
+    let printed = red_for_the_model("double-consume");
+    assert!(printed.contains("used twice"), "{printed}");
 }
