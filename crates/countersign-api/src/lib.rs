@@ -12,6 +12,7 @@ pub mod approval;
 pub mod break_glass;
 pub mod delegation;
 pub mod explain;
+pub mod freeze;
 pub mod key;
 pub mod ledger;
 pub mod permit;

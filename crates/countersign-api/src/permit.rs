@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::freeze::Verdict;
 use crate::{Action, PersonRef};
 
 /// Reserves a permit.
@@ -16,6 +17,10 @@ pub struct ReservePermit {
     /// The approval to consume, where the rules demand one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// Exceptions from the freezes that hold the action: approvals of `except freeze/NAME ENVIRONMENT`, each with the parameters
+    /// `{"approval": "apr_…"}` or, where no approval is needed, `{"action": {…}, "parameters": {…}}`. They are used up with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<String>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -165,6 +170,9 @@ pub struct Permit {
     /// The rotation it was started for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<String>,
+    /// What the freezes about the action said, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Verdict>,
     /// What it belongs to.
     pub correlation: String,
     /// Its document, in the answer to a reservation; `GET /admin/permits/{id}/document` gives the same.

@@ -5,6 +5,7 @@ use countersign_api::approval::{Approval, Approve, ReciprocalReport, RequestAppr
 use countersign_api::break_glass::{BreakGlass, OpenBreakGlass, ReviewBreakGlass};
 use countersign_api::delegation::{Delegate, Delegation, Delegations};
 use countersign_api::explain::Explanation;
+use countersign_api::freeze::Freezes;
 use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
@@ -120,6 +121,12 @@ impl Client {
         let mut query = vec![("verb", verb), ("resource", resource), ("environment", environment)];
         query.extend(person.map(|person| ("person", person.to_owned())));
         self.query(&["admin", "explain"], &query).await
+    }
+
+    /// The freezes of the policy in force: which hold at a time, or now, and when they come next.
+    pub async fn freezes(&self, at: Option<&str>) -> Answer<Freezes> {
+        let query: Vec<_> = at.map(|at| ("at", at.to_owned())).into_iter().collect();
+        self.query(&["admin", "freezes"], &query).await
     }
 
     /// Puts another policy in force, under an approval of its digest.

@@ -384,7 +384,9 @@ impl Refusal {
         match self {
             Self::Approval(approval::Refusal::Unsatisfiable(missing))
             | Self::Permit(
-                permit::Refusal::ApprovalRequired(missing) | permit::Refusal::ApprovalPending(missing),
+                permit::Refusal::ApprovalRequired(missing)
+                | permit::Refusal::ApprovalPending(missing)
+                | permit::Refusal::ExceptionPending(missing),
             )
             | Self::BreakGlass(
                 break_glass::Refusal::Overdue { missing, .. } | break_glass::Refusal::Unreviewable(missing),
@@ -568,7 +570,11 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::Deny(id)
         | Command::RevokeVote(id)
         | Command::Withdraw(id) => Some(Subject::Approval(*id)),
-        Command::ReservePermit(permit::Reserve { approval, .. }) => approval.map(Subject::Approval),
+        Command::ReservePermit(permit::Reserve { approval, exceptions, .. }) => {
+            let excepted = exceptions.iter().map(|exception| exception.approval);
+            let named = approval.iter().copied().chain(excepted).map(Subject::Approval);
+            return named.flat_map(|subject| state.absent(subject)).collect();
+        }
         Command::ActivatePolicy(log::ActivatePolicy { approval, .. })
         | Command::RotateLogKey(key::RotateLogKey { approval, .. })
         | Command::EnrollKey(voting_key::EnrollKey { approval, .. })

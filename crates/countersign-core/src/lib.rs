@@ -6,12 +6,13 @@
 //!
 //! # Layout
 //! - `text` `id` `time` `digest` `action` `signature`: the words everything speaks in
-//! - `policy`: groups, rules, and what several rules demand together
+//! - `calendar`: when a cron expression fires in a time zone
+//! - `policy`: groups, rules, freezes, and what several rules demand together
 //! - `context` `domain` `state`: commands, events, effects, and the fold
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `voting_key` `delegation` `approval` `permit` `break_glass` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -21,11 +22,13 @@ pub mod action;
 pub mod approval;
 pub mod audit;
 pub mod break_glass;
+pub mod calendar;
 mod catalogue;
 pub mod context;
 pub mod delegation;
 pub mod digest;
 pub mod domain;
+pub mod freeze;
 pub mod id;
 pub mod incident;
 pub mod log;

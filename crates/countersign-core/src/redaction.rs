@@ -215,8 +215,12 @@ pub(crate) fn redact(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let RedactDetails { entries, approval, parameters_sha256, found } = command;
     let action = action().ok_or(permit::Refusal::NoRule)?;
-    let demand =
-        permit::Demand { action: &action, parameters_sha256: *parameters_sha256, approval: Some(*approval) };
+    let demand = permit::Demand {
+        action: &action,
+        parameters_sha256: *parameters_sha256,
+        approval: Some(*approval),
+        exceptions: &[],
+    };
     let checked = permit::check(state, cx, &demand)?;
     let obstacles = entries.iter().filter_map(|index| obstacle(state, (index, found.get(&index))));
     if let Some(refusal) = obstacles.min() {

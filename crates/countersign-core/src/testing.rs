@@ -174,7 +174,12 @@ impl World {
 
     pub(crate) fn reserved(&mut self, action: Action) -> PermitId {
         let approval = self.approved(action.clone());
-        let reserve = permit::Reserve { action, parameters_sha256: parameters(), approval: Some(approval) };
+        let reserve = permit::Reserve {
+            action,
+            parameters_sha256: parameters(),
+            approval: Some(approval),
+            exceptions: Vec::new(),
+        };
         let facts = self.run(Actor::Person(ANA), &Command::ReservePermit(reserve)).unwrap();
         match facts.last() {
             Some(Fact::PermitReserved(id, _)) => *id,

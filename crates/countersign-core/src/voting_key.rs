@@ -187,8 +187,12 @@ pub(crate) fn enroll(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let EnrollKey { person, key, approval, parameters_sha256 } = command;
     let action = enrolment(*person).ok_or(permit::Refusal::NoRule)?;
-    let demand =
-        permit::Demand { action: &action, parameters_sha256: *parameters_sha256, approval: Some(*approval) };
+    let demand = permit::Demand {
+        action: &action,
+        parameters_sha256: *parameters_sha256,
+        approval: Some(*approval),
+        exceptions: &[],
+    };
     let checked = permit::check(state, cx, &demand)?;
     state.person(*person).ok_or(Refusal::UnknownPerson)?;
     let is_this = |held: &VotingKey| held.key_sha256 == key.key_sha256;
@@ -214,6 +218,7 @@ pub(crate) fn revoke(
                 action: &action,
                 parameters_sha256: *parameters_sha256,
                 approval: Some(*approval),
+                exceptions: &[],
             };
             Some((*approval, permit::check(state, cx, &demand)?))
         }

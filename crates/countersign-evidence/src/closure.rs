@@ -38,8 +38,9 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
         Fact::PermitReserved(_, reserved) => {
-            let approval = reserved.approval.map(Subject::Approval);
-            approval.into_iter().chain(reserved.break_glass.map(Subject::BreakGlass)).collect()
+            let exceptions = reserved.freezes.iter().flat_map(|verdict| verdict.excepted.values().copied());
+            let approvals = reserved.approval.into_iter().chain(exceptions).map(Subject::Approval);
+            approvals.chain(reserved.break_glass.map(Subject::BreakGlass)).collect()
         }
         Fact::BreakGlassOpened(_, opened) => BTreeSet::from([Subject::Permit(opened.permit)]),
         Fact::PermitStarted(_, started) => started.rotation.map(Subject::Rotation).into_iter().collect(),

@@ -102,6 +102,7 @@ fn curve((rules, groups, approvals): (u32, u32, u32)) {
             action,
             parameters_sha256: Digest::of(b"parameters"),
             approval,
+            exceptions: Vec::new(),
         })
     };
     for (what, actor, command) in [

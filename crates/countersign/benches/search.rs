@@ -159,7 +159,8 @@ fn reserve() -> Submission {
         environment: "production".parse().expect("an environment"),
     };
     let details = format!(r#"{{"reason":"{reason} FIN{number}"}}"#);
-    let reserve = Reserve { action, parameters_sha256: Digest::of(b"{}"), approval: None };
+    let reserve =
+        Reserve { action, parameters_sha256: Digest::of(b"{}"), approval: None, exceptions: Vec::new() };
     Submission::new(WHO, Ask::ReservePermit(reserve)).with_details(details.into_bytes())
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, break_glass, completions, entry, evidence, ledger, log_key, node, permit, person, policy,
-    rotation, run, vectors, witness,
+    approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit, person,
+    policy, rotation, run, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -72,6 +72,9 @@ pub(crate) enum Noun {
     /// The policy in force.
     #[command(subcommand)]
     Policy(policy::Verb),
+    /// When some actions are not begun.
+    #[command(subcommand)]
+    Freeze(freeze::Verb),
     /// Entries of the ledger.
     #[command(subcommand)]
     Entry(entry::Verb),

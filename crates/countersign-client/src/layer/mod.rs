@@ -112,7 +112,7 @@ impl GuardLayer {
         let body =
             to_bytes(body, self.max_body).await.map_err(|error| answer::unreadable(&error, self.max_body))?;
         let Deed { action, parameters, reason } = (self.reading)(&parts, &body).map_err(|answer| *answer)?;
-        let reserve = ReservePermit { action, parameters, approval, reason };
+        let reserve = ReservePermit { action, parameters, approval, exceptions: Vec::new(), reason };
         let reserved = Reserved::by(&self.client, &reserve).await.map_err(answer::not_permitted)?;
         let permit = reserved.start().await.map_err(answer::not_permitted)?;
         parts.extensions.insert(Permitted(permit.clone()));

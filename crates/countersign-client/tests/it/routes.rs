@@ -80,6 +80,7 @@ async fn every_method_asks_its_route() {
         action: action(),
         parameters: serde_json::json!({}),
         approval: Some("apr_1".into()),
+        exceptions: Vec::new(),
         reason: None,
     };
     let finish = FinishPermit { outcome: Outcome::Succeeded, reason: None, report: None };

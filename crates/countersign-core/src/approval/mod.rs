@@ -12,6 +12,7 @@ use crate::action::Action;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
+use crate::freeze::is_exception;
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::log::PolicyInForce;
 use crate::person::Person;
@@ -127,7 +128,7 @@ pub struct Expired {
 /// `approval.consumed`: it was used, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
-    /// The permit it gave; none if it put a policy in force.
+    /// The permit it gave, or was an exception for; none if it put a policy in force.
     pub permit: Option<PermitId>,
 }
 
@@ -586,8 +587,12 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         }
         Fact::ApprovalWithdrawn(id, _) => end(state, id, End::Withdrawn),
         Fact::ApprovalExpired(id, _) => end(state, id, End::Expired),
-        Fact::ApprovalConsumed(id, Consumed { permit }) => end(state, id, End::Consumed { permit: *permit }),
         Fact::ApprovalVoteRevoked(..) | Fact::ApprovalEscalated(..) => life::apply(state, event),
+        Fact::ApprovalConsumed(id, Consumed { permit }) => {
+            end(state, id, End::Consumed { permit: *permit });
+            // An exception from a freeze is never given back.
+            state.change::<Approval>(id, |approval| approval.settled = is_exception(&approval.action));
+        }
         Fact::ApprovalRestored(id, _) => state.change::<Approval>(id, |approval| approval.ended = None),
         _ => {}
     }

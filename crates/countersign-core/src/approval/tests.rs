@@ -1,5 +1,7 @@
 //! Requests and votes: who may, in which order refusals come, and what deadlines do.
 
+use alloc::vec::Vec;
+
 use crate::domain::Command;
 use crate::id::ApprovalId;
 use crate::permit::Reserve;
@@ -11,7 +13,12 @@ fn request(action: crate::action::Action) -> Command {
 }
 
 fn reserve(id: ApprovalId) -> Command {
-    Command::ReservePermit(Reserve { action: payout(), parameters_sha256: parameters(), approval: Some(id) })
+    Command::ReservePermit(Reserve {
+        action: payout(),
+        parameters_sha256: parameters(),
+        approval: Some(id),
+        exceptions: Vec::new(),
+    })
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::demand::Demand;
+use super::freeze::excepted_from;
 use super::genesis::is_activation;
 use super::key::is_handing_over;
 use super::log::is_redaction;
@@ -93,7 +94,7 @@ impl Auditor {
                 must(expired.deadline == approval.deadline, Breach::WrongDeadline)?;
                 self.forget_approval(id)
             }
-            Fact::ApprovalConsumed(_, consumed) => self.consumed(event, (id, consumed)),
+            Fact::ApprovalConsumed(_, consumed) => self.consumed(event, owed, (id, consumed)),
             Fact::ApprovalRestored(_, restored) => {
                 must(owed.is_some(), Breach::Unprompted)?;
                 let approval = self.approvals.get_mut(&id).ok_or(Breach::Unknown)?;
@@ -365,23 +366,38 @@ impl Auditor {
         Ok(())
     }
 
-    fn consumed(&mut self, event: &Event, (id, consumed): (ApprovalId, &Consumed)) -> Verdict {
+    fn consumed(
+        &mut self,
+        event: &Event,
+        owed: Option<&Owed>,
+        (id, consumed): (ApprovalId, &Consumed),
+    ) -> Verdict {
         let executor = by_person(event)?;
         let approval = self.open(event, id)?;
         let demand = self.unchanged(approval)?;
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         approval.is_in_time(event)?;
         must(self.is_agreed(&demand, approval)?, Breach::QuorumNotMet)?;
-        match consumed.permit {
-            Some(permit) => {
+        let (action, freeze) = (approval.action.clone(), excepted_from(&approval.action));
+        match (consumed.permit, freeze) {
+            (Some(permit), Some(freeze)) => {
+                self.forget_approval(id)?;
+                self.exception_used(owed, (id, permit), (freeze, action.environment))
+            }
+            (Some(permit), None) => {
+                let excepted = match owed {
+                    Some(Owed::Excepted(excepted)) => Some(excepted.clone()),
+                    _ => None,
+                };
                 if let Some(approval) = self.approvals.get_mut(&id) {
                     approval.consumed_by = Some(permit);
                 }
-                self.owed.push(Owed::Reserved { permit, approval: id });
+                self.owed.push(Owed::Reserved { permit, approval: id, excepted });
                 Ok(())
             }
-            None => {
-                let owed = match &approval.action {
+            (None, _) => {
+                self.is_not_frozen(&action, event.at)?;
+                let owed = match &action {
                     action if is_activation(action) => {
                         Owed::Activated { approval: id, requester: approval.requester }
                     }

@@ -34,7 +34,7 @@ pub(super) struct Seconds {
     pub heartbeat: Option<u32>,
 }
 
-fn means(pattern: &NamePattern, name: &Name) -> bool {
+pub(super) fn means(pattern: &NamePattern, name: &Name) -> bool {
     match pattern {
         NamePattern::Any => true,
         NamePattern::Exactly(exactly) => exactly.as_str() == name.as_str(),

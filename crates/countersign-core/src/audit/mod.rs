@@ -18,6 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
+//! - `freeze`: what must not begin while it holds
 //! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,7 @@ use crate::time::Time;
 mod approval;
 mod break_glass;
 mod demand;
+mod freeze;
 mod genesis;
 mod key;
 mod log;
@@ -170,7 +172,14 @@ impl Auditor {
         let moment = Moment::of(event);
         must(self.last.is_none_or(|last| event.at >= last.at), Breach::TimeBackwards).map_err(of)?;
         let owed = self.owed.pop();
-        let comes = |owed: &Owed| self.last == Some(moment) && owed.is_met_by(&event.fact);
+        let comes = |owed: &Owed| {
+            let decided = |last: Moment| match owed {
+                // An exception belongs to the correlation of its own request.
+                Owed::Excepted(_) => (last.at, last.actor) == (moment.at, moment.actor),
+                _ => last == moment,
+            };
+            self.last.is_some_and(decided) && owed.is_met_by(&event.fact)
+        };
         if let Some(owed) = owed.as_ref().filter(|owed| !comes(owed)) {
             return Err(owed.missing());
         }

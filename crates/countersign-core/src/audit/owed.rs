@@ -3,6 +3,7 @@
 //! The auditor cannot see where a decision ends. It need not: what an event obliges to is the very next event, at the same time, by
 //! the same actor, in the same correlation.
 
+use super::freeze::Excepted;
 use super::violation::{Breach, Violation};
 use super::voting_key::Deed;
 use crate::domain::Fact;
@@ -22,7 +23,9 @@ pub(super) enum Owed {
     /// The vote met the quorum.
     Completed(ApprovalId),
     /// The approval was consumed by a permit.
-    Reserved { permit: PermitId, approval: ApprovalId },
+    Reserved { permit: PermitId, approval: ApprovalId, excepted: Option<Excepted> },
+    /// Exceptions from freezes were used up for a permit.
+    Excepted(Excepted),
     /// The approval was consumed by a policy.
     Activated { approval: ApprovalId, requester: PersonId },
     /// The approval was consumed by another key of the log.
@@ -72,7 +75,7 @@ impl Owed {
         match (self, fact) {
             (Self::FirstPolicy, Fact::PersonEnrolled(..) | Fact::PolicyActivated(..)) => true,
             (Self::Completed(id), Fact::ApprovalCompleted(of, _)) => id == of,
-            (Self::Reserved { permit, approval }, Fact::PermitReserved(of, reserved)) => {
+            (Self::Reserved { permit, approval, .. }, Fact::PermitReserved(of, reserved)) => {
                 permit == of && reserved.approval == Some(*approval)
             }
             (Self::Activated { approval, .. }, Fact::PolicyActivated(_, activated)) => {
@@ -83,6 +86,10 @@ impl Owed {
             }
             (Self::Reviewed(id), Fact::BreakGlassReviewed(of, _))
             | (Self::GlassSettled(id), Fact::BreakGlassSettled(of, _)) => id == of,
+            (Self::Excepted(excepted), Fact::ApprovalConsumed(_, consumed)) => {
+                consumed.permit == Some(excepted.permit)
+            }
+            (Self::Excepted(excepted), Fact::PermitReserved(of, _)) => excepted.permit == *of,
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
             (
@@ -128,9 +135,9 @@ impl Owed {
             Self::VotingKey { owner, deed: Deed::Enroll, .. } => ((*owner).into(), "person.key_enrolled"),
             Self::VotingKey { owner, deed: Deed::Revoke, .. } => ((*owner).into(), "person.key_revoked"),
             Self::Completed(id) => ((*id).into(), "approval.completed"),
-            Self::Reserved { permit, .. } | Self::GlassPermit { permit, .. } => {
-                ((*permit).into(), "permit.reserved")
-            }
+            Self::Reserved { permit, .. }
+            | Self::GlassPermit { permit, .. }
+            | Self::Excepted(Excepted { permit, .. }) => ((*permit).into(), "permit.reserved"),
             Self::Reviewed(id) => ((*id).into(), "break_glass.reviewed"),
             Self::GlassSettled(id) => ((*id).into(), "break_glass.settled"),
             Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),

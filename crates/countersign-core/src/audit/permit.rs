@@ -1,5 +1,8 @@
 //! Permits: leave for one action with the parameters that were approved, in time, by the one person who holds it; no silence at the end.
 
+use alloc::collections::BTreeMap;
+
+use super::freeze::excepted_from;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must, roster};
@@ -12,6 +15,7 @@ use crate::permit::{Heartbeat, Outcome, Reserved, Started};
 use crate::policy::GovernedSecret;
 use crate::secret::SecretKey;
 use crate::state::Subject;
+use crate::text::Name;
 use crate::time::Time;
 
 /// A permit that is under way, or of whose end nobody knows.
@@ -33,6 +37,10 @@ pub(super) struct Permit {
     /// Whether the rotation it was started for said, late, how it ended.
     told: bool,
     reconciled: bool,
+    /// Whether the glass was broken for it, so that no freeze holds it.
+    breaks_glass: bool,
+    /// The freezes it was excepted from, and by what.
+    excepted: BTreeMap<Name, ApprovalId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +139,7 @@ impl Auditor {
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         match reserved.approval {
             Some(approval) => {
-                must(owed.is_some(), Breach::Unprompted)?;
+                must(matches!(owed, Some(Owed::Reserved { .. })), Breach::Unprompted)?;
                 let approval = self.approvals.get(&approval).ok_or(Breach::Unknown)?;
                 must(approval.action == reserved.action, Breach::OtherAction)?;
                 must(approval.parameters == reserved.parameters_sha256, Breach::OtherParameters)?;
@@ -158,6 +166,17 @@ impl Auditor {
         must(reserved.work_seconds == work, Breach::WrongDeadline)?;
         let heartbeat = reserved.heartbeat_seconds.map(core::num::NonZero::get);
         must(heartbeat == demanded_heartbeat, Breach::WrongDeadline)?;
+        let excepted = Self::excepted(owed, &reserved.action.environment)?;
+        must(excepted_from(&reserved.action).is_none(), Breach::OtherAction)?;
+        // Who breaks the glass passes every freeze; everybody else needs an exception from each.
+        match reserved.break_glass {
+            None => {
+                self.passes_freezes((&reserved.action, event.at), reserved.freezes.as_ref(), &excepted)?
+            }
+            Some(_) => must(reserved.freezes.is_none(), Breach::OtherFreezes)?,
+        }
+        let named = reserved.freezes.as_ref().map_or(0, |verdict| verdict.excepted.len());
+        must(named == excepted.len(), Breach::OtherFreezes)?;
         let permit = Permit {
             action: reserved.action.clone(),
             executor,
@@ -171,6 +190,8 @@ impl Auditor {
             rotation: None,
             told: false,
             reconciled: false,
+            breaks_glass: reserved.break_glass.is_some(),
+            excepted,
         };
         must(self.permits.insert(id, permit).is_none(), Breach::BegunTwice)
     }
@@ -197,6 +218,11 @@ impl Auditor {
         let heartbeat = permit.heartbeat.filter(|_| started.rotation.is_none());
         let next_by = heartbeat.map(|seconds| event.at.plus_seconds(seconds));
         must(started.next_by == next_by, Breach::WrongDeadline)?;
+        if permit.breaks_glass {
+            must(started.freezes.is_none(), Breach::OtherFreezes)?;
+        } else {
+            self.passes_freezes((&permit.action, event.at), started.freezes.as_ref(), &permit.excepted)?;
+        }
         match (started.rotation, self.governed(&permit.action)?) {
             (None, Some(_)) => return Err(Breach::UseRotation),
             (Some(_), None) => return Err(Breach::NotGoverned),

@@ -66,6 +66,7 @@ fn broken(cx: &Context, command: &Open, (requirement, offer): (&Requirement, &Br
         start_by: cx.now.plus_seconds(offer.lifetime_seconds.min(requirement.start_seconds).get()),
         work_seconds: offer.lifetime_seconds.min(requirement.work_seconds).get(),
         heartbeat_seconds: requirement.heartbeat_seconds,
+        freezes: None,
     };
     let setting = Setting { correlation: cx.correlation, environment: Some(&action.environment) };
     Vec::from([

@@ -148,6 +148,7 @@ pub(crate) fn rotate(
         action: &action,
         parameters_sha256: command.parameters_sha256,
         approval: Some(command.approval),
+        exceptions: &[],
     };
     let checked = permit::check(state, cx, &demand)?;
     let log = state.log().ok_or(log::Refusal::NotInitialised)?;

@@ -263,6 +263,7 @@ pub(crate) fn activate(
         action: &action,
         parameters_sha256: command.parameters_sha256,
         approval: Some(command.approval),
+        exceptions: &[],
     };
     let checked = permit::check(state, cx, &demand)?;
     let requester = state.approval(command.approval).map(|approval| approval.requester);

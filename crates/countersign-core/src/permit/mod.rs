@@ -13,6 +13,7 @@ use crate::approval::{self, Approval, Status as ApprovalStatus};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
+use crate::freeze::{self, Verdict};
 use crate::id::{ApprovalId, BreakGlassId, CorrelationId, PermitId, PersonId, RotationId};
 use crate::incident::{self, Cause, Setting};
 use crate::policy::{Consent, Requirement};
@@ -41,6 +42,8 @@ pub struct Reserve {
     pub parameters_sha256: Digest,
     /// The approval to consume.
     pub approval: Option<ApprovalId>,
+    /// Exceptions from the freezes that hold the action, to be used up with it.
+    pub exceptions: Vec<freeze::Exception>,
 }
 
 /// Says how the work ended.
@@ -83,6 +86,9 @@ pub struct Reserved {
     /// How often its executor must say that the work goes on, seconds; not at all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_seconds: Option<NonZeroU32>,
+    /// What the freezes about the action said, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Verdict>,
 }
 
 /// `permit.started`
@@ -95,6 +101,9 @@ pub struct Started {
     /// Until when its executor must say that the work goes on, where the rules ask for that. A rotation reports its tasks instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_by: Option<Time>,
+    /// What the freezes about the action said, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Verdict>,
 }
 
 /// `permit.released`, `permit.lapsed`, `permit.succeeded`, `permit.failed`, `permit.unknown`
@@ -187,6 +196,9 @@ pub struct Permit {
     /// What somebody else found out, once it was unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconciled: Option<Reconciliation>,
+    /// What the freezes about the action said when it was reserved, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<Verdict>,
 }
 
 impl Permit {
@@ -236,16 +248,29 @@ pub(crate) struct Demand<'a> {
     pub action: &'a Action,
     pub parameters_sha256: Digest,
     pub approval: Option<ApprovalId>,
+    pub exceptions: &'a [freeze::Exception],
 }
 
 /// A demand that was met.
 pub(crate) struct Checked {
     pub requirement: Requirement,
     pub correlation: CorrelationId,
+    pub freezes: Option<Verdict>,
 }
 
-/// Checks everything again: executor, rules, and the approval with its binding, state, deadline and quorum as of now.
+/// Checks everything again: executor, rules, the approval with its binding, state, deadline and quorum as of now, and freezes.
 pub(crate) fn check(state: &State, cx: &Context, demand: &Demand<'_>) -> Result<Checked, Refusal> {
+    let (requirement, correlation) = agreed(state, cx, demand)?;
+    let freezes = freeze::pass(state, cx, demand)?;
+    Ok(Checked { requirement, correlation, freezes })
+}
+
+/// What rules and people say to a demand: what is demanded, and the correlation it belongs to.
+pub(crate) fn agreed(
+    state: &State,
+    cx: &Context,
+    demand: &Demand<'_>,
+) -> Result<(Requirement, CorrelationId), Refusal> {
     let executor = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(demand.action).ok_or(Refusal::NoRule)?;
@@ -263,7 +288,7 @@ pub(crate) fn check(state: &State, cx: &Context, demand: &Demand<'_>) -> Result<
         }
         (None, Consent::NotRequired) => cx.correlation,
     };
-    Ok(Checked { requirement, correlation })
+    Ok((requirement, correlation))
 }
 
 /// An approval about to be used.
@@ -298,12 +323,15 @@ fn check_approval(state: &State, cx: &Context, used: &Use<'_>) -> Result<(), Ref
 }
 
 pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<Vec<Event>, domain::Refusal> {
-    let Reserve { action, parameters_sha256, approval } = command;
-    let demand = Demand { action, parameters_sha256: *parameters_sha256, approval: *approval };
-    let Checked { requirement, correlation } = check(state, cx, &demand)?;
+    let Reserve { action, parameters_sha256, approval, exceptions } = command;
+    let demand = Demand { action, parameters_sha256: *parameters_sha256, approval: *approval, exceptions };
+    let Checked { requirement, correlation, freezes } = check(state, cx, &demand)?;
+    if freeze::is_exception(action) {
+        return Err(Refusal::UseException.into());
+    }
     let id = PermitId(cx.first());
     let event = |fact| Event::new(cx, correlation, Some(&action.environment), fact);
-    let mut events = Vec::new();
+    let mut events = freeze::used_up(state, cx, (freezes.as_ref(), id));
     if let Some(approval) = approval {
         events.push(event(Fact::ApprovalConsumed(*approval, approval::Consumed { permit: Some(id) })));
     }
@@ -316,6 +344,7 @@ pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<
         start_by: cx.now.plus_seconds(requirement.start_seconds.get()),
         work_seconds: requirement.work_seconds.get(),
         heartbeat_seconds: requirement.heartbeat_seconds,
+        freezes,
     };
     events.push(event(Fact::PermitReserved(id, reserved)));
     Ok(events)
@@ -333,11 +362,15 @@ pub(crate) fn startable<'a>(state: &'a State, cx: &Context, id: PermitId) -> Res
 }
 
 /// `permit.started` as of now.
-pub(crate) fn started(permit: &Permit, cx: &Context, rotation: Option<RotationId>) -> Event {
+pub(crate) fn started(
+    permit: &Permit,
+    cx: &Context,
+    (rotation, freezes): (Option<RotationId>, Option<Verdict>),
+) -> Event {
     let finish_by = cx.now.plus_seconds(permit.work_seconds);
     let beats = permit.heartbeat_seconds.filter(|_| rotation.is_none());
     let next_by = beats.map(|seconds| cx.now.plus_seconds(seconds.get()));
-    permit.event(cx, Fact::PermitStarted(permit.id, Started { finish_by, rotation, next_by }))
+    permit.event(cx, Fact::PermitStarted(permit.id, Started { finish_by, rotation, next_by, freezes }))
 }
 
 /// Whether the action is the rotation of a governed secret, which has its own executor.
@@ -353,7 +386,8 @@ pub(crate) fn start(state: &State, cx: &Context, id: PermitId) -> Result<Vec<Eve
     if is_rotation(state, &permit.action) {
         return Err(Refusal::UseRotation);
     }
-    Ok(Vec::from([started(permit, cx, None)]))
+    let freezes = freeze::start(state, cx, permit)?;
+    Ok(Vec::from([started(permit, cx, (None, freezes))]))
 }
 
 pub(crate) fn release(state: &State, cx: &Context, id: PermitId) -> Result<Vec<Event>, Refusal> {
@@ -420,7 +454,7 @@ pub(crate) fn elapse(state: &State, cx: &Context, id: PermitId) -> Vec<Event> {
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::PermitReserved(id, reserved) => reserved_by(state, event, (*id, reserved)),
-        Fact::PermitStarted(id, Started { finish_by, rotation, next_by }) => {
+        Fact::PermitStarted(id, Started { finish_by, rotation, next_by, .. }) => {
             state.change::<Permit>(id, |permit| {
                 permit.status = Status::Started;
                 permit.started = Some((event.at, *finish_by));
@@ -470,6 +504,7 @@ fn reserved_by(state: &mut State, event: &Event, (id, reserved): (PermitId, &Res
         heartbeat_seconds: reserved.heartbeat_seconds,
         next_by: None,
         reconciled: None,
+        freezes: reserved.freezes.clone(),
     };
     state.put(id, permit);
 }

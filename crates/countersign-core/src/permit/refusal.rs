@@ -5,6 +5,8 @@ use core::fmt;
 
 use super::Status;
 use crate::catalogue::listed;
+use crate::freeze::Held;
+use crate::id::ApprovalId;
 use crate::policy::Missing;
 
 /// Why a permit is refused.
@@ -44,6 +46,22 @@ pub enum Refusal {
     PolicyChanged,
     /// The quorum is not met as of now.
     ApprovalPending(Vec<Missing>),
+    /// There is no such exception.
+    ExceptionNotFound(ApprovalId),
+    /// The exception is from no freeze that holds the action now, or is the second from the same one.
+    ExceptionUnused(ApprovalId),
+    /// The rules do not let the person use an exception from this freeze.
+    ExceptionNotYours(ApprovalId),
+    /// The exception is for another use.
+    ExceptionMismatch(ApprovalId),
+    /// The exception cannot be used any more, and why.
+    ExceptionEnded(ApprovalId, &'static str),
+    /// The quorum of the exception is not met as of now.
+    ExceptionPending(Vec<Missing>),
+    /// Freezes hold the action.
+    Frozen(Vec<Held>),
+    /// An exception from a freeze is used with the permit it is for.
+    UseException,
     /// The rotation of a governed secret is executed by `rotation start`.
     UseRotation,
     /// The permit was not started.
@@ -67,7 +85,9 @@ pub enum Refusal {
 listed! { Refusal:
     NotFound, NotAPerson, NoRule, NotAnExecutor, NotTheExecutor, NotAReconciler, SelfReconciliation, ApprovalRequired(Vec::new()),
     ApprovalNotFound, ActionMismatch, ParametersMismatch, ApprovalConsumed, ApprovalDenied,
-    ApprovalWithdrawn, ApprovalExpired, PolicyChanged, ApprovalPending(Vec::new()), UseRotation,
+    ApprovalWithdrawn, ApprovalExpired, PolicyChanged, ApprovalPending(Vec::new()), ExceptionNotFound(ApprovalId(0)), ExceptionUnused(ApprovalId(0)),
+    ExceptionNotYours(ApprovalId(0)), ExceptionMismatch(ApprovalId(0)), ExceptionEnded(ApprovalId(0), "has expired"),
+    ExceptionPending(Vec::new()), Frozen(Vec::new()), UseException, UseRotation,
     NotStarted, AlreadyStarted, Released, Lapsed, Closed, Unknown, NotUnknown, AlreadyReconciled,
 }
 
@@ -102,6 +122,14 @@ impl Refusal {
             Self::ApprovalExpired => "approval_expired",
             Self::PolicyChanged => "policy_changed",
             Self::ApprovalPending(_) => "approval_pending",
+            Self::ExceptionNotFound(_) => "exception_not_found",
+            Self::ExceptionUnused(_) => "exception_unused",
+            Self::ExceptionNotYours(_) => "exception_not_yours",
+            Self::ExceptionMismatch(_) => "exception_mismatch",
+            Self::ExceptionEnded(..) => "exception_ended",
+            Self::ExceptionPending(_) => "exception_pending",
+            Self::Frozen(_) => "frozen",
+            Self::UseException => "use_exception",
             Self::UseRotation => "use_rotation",
             Self::NotStarted => "permit_not_started",
             Self::AlreadyStarted => "permit_already_started",
@@ -136,6 +164,17 @@ impl Refusal {
             | Self::ApprovalExpired
             | Self::PolicyChanged => "make a new request",
             Self::ApprovalPending(_) => "wait for the people named under `missing`",
+            Self::ExceptionNotFound(_) => "list requests with `countersign approval list`",
+            Self::ExceptionUnused(_) => "leave it out: what is not needed is not used up",
+            Self::ExceptionNotYours(_) => "ask a member of the executor groups of the rule for the exception",
+            Self::ExceptionMismatch(_) | Self::ExceptionEnded(..) => {
+                "request an exception for exactly this use"
+            }
+            Self::ExceptionPending(_) => "wait for the people named under `missing`",
+            Self::Frozen(_) => {
+                "wait until it is over, or request `except freeze/NAME ENVIRONMENT` with the parameter `approval` and name it under `exceptions`"
+            }
+            Self::UseException => "name it under `exceptions` when you reserve the permit it is for",
             Self::UseRotation => {
                 "start it with `countersign rotation start --permit`; the rotation reports the outcome"
             }
@@ -156,7 +195,20 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let words = match self {
+            Self::ExceptionNotFound(id) => return write!(f, "there is no such exception: `{id}`"),
+            Self::ExceptionUnused(id) => {
+                return write!(
+                    f,
+                    "the exception `{id}` is from no freeze that holds this action now, or from one that another exception is from"
+                );
+            }
+            Self::ExceptionNotYours(id) => return write!(f, "you may not use the exception `{id}`"),
+            Self::ExceptionMismatch(id) => return write!(f, "the exception `{id}` is for another use"),
+            Self::ExceptionEnded(id, why) => return write!(f, "the exception `{id}` {why}"),
+            Self::Frozen(held) => return frozen(f, held),
+            Self::ExceptionPending(_) => "the quorum of an exception is not met",
+            Self::UseException => "an exception from a freeze is no work of its own",
             Self::NotFound => "there is no such permit",
             Self::NotAPerson => "only people hold permits",
             Self::NoRule => "no rule of the policy in force governs this action",
@@ -183,6 +235,20 @@ impl fmt::Display for Refusal {
             Self::Unknown => "nobody reported in time, so the outcome is unknown",
             Self::NotUnknown => "the outcome of this permit is not unknown",
             Self::AlreadyReconciled => "somebody found out already what became of it",
-        })
+        };
+        f.write_str(words)
     }
+}
+
+/// Which freezes hold, and until when.
+fn frozen(f: &mut fmt::Formatter<'_>, held: &[Held]) -> fmt::Result {
+    f.write_str("this action is frozen")?;
+    for (position, Held { name, until }) in held.iter().enumerate() {
+        write!(f, "{} by `{name}` ", if position == 0 { "" } else { " and" })?;
+        match until {
+            Some(until) => write!(f, "until {until}")?,
+            None => f.write_str("for as long as this node does not know its time zone")?,
+        }
+    }
+    Ok(())
 }

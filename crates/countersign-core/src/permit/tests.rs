@@ -1,5 +1,7 @@
 //! Permits: bound to action and parameters, used once, and never silent.
 
+use alloc::vec::Vec;
+
 use crate::Actor;
 use crate::digest::Digest;
 use crate::domain::Command;
@@ -14,6 +16,7 @@ fn a_reservation_is_refused_in_order_until_nothing_is_wrong() {
         action: action("launch", "payout/limit", "production"),
         parameters_sha256: Digest::of(b"other"),
         approval: None,
+        exceptions: Vec::new(),
     };
     let says = |world: &mut World, reserve: &Reserve, actor: Actor| {
         world.says(actor, &Command::ReservePermit(reserve.clone()))
@@ -54,7 +57,8 @@ fn a_released_permit_gives_its_approval_back() {
     let approval = world.state.permit(id).and_then(|permit| permit.approval);
     assert_eq!(world.says(ANA, &Command::ReleasePermit(id)), "permit.released approval.restored");
     assert_eq!(world.says(ANA, &Command::StartPermit(id)), "permit_released");
-    let again = Reserve { action: payout(), parameters_sha256: parameters(), approval };
+    let again =
+        Reserve { action: payout(), parameters_sha256: parameters(), approval, exceptions: Vec::new() };
     assert_eq!(world.says(ANA, &Command::ReservePermit(again)), "approval.consumed permit.reserved");
     world.assert_replays();
 }

@@ -13,10 +13,11 @@ use crate::text::Name;
 /// Most rules in a policy: all that is decided is decided in memory.
 const MOST_RULES: usize = 16_384;
 
-/// Most rules that could apply to one action, and most consumers of a secret: an entry names those that matter to it, and an entry has a
+/// Most rules that could apply to one action, most consumers of a secret, and most freezes: an entry names those that matter to it, and an entry has a
 /// largest size.
 const MOST_TOGETHER: usize = 256;
 const MOST_CONSUMERS: usize = 64;
+const MOST_FREEZES: usize = 64;
 
 /// Something wrong with a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     }
     found.activation();
     found.secrets();
+    found.freezes();
     found.flaws
 }
 
@@ -231,6 +233,17 @@ impl Found<'_> {
                     self.add(format!("{place}.{field}"), "is not a template of an http or https link".into());
                 }
             }
+        }
+    }
+
+    fn freezes(&mut self) {
+        self.at_most("freezes", self.policy.freezes.len(), MOST_FREEZES);
+        let mut names = BTreeSet::new();
+        for freeze in &self.policy.freezes {
+            if !names.insert(&freeze.name) {
+                self.add(format!("freezes.{}", freeze.name), "a second freeze of this name".into());
+            }
+            self.flaws.extend(super::freeze::flaws(freeze));
         }
     }
 }

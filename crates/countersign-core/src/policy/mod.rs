@@ -1,4 +1,4 @@
-//! The policy: groups, rules and governed secrets, as activated into the ledger.
+//! The policy: groups, rules, governed secrets and freezes, as activated into the ledger.
 //!
 //! Here is what a policy says and what is wrong with it. How several matching rules become one demand is in `requirement`.
 //! Reading the file is the server's business; people are named by id only.
@@ -21,6 +21,7 @@ mod derived;
 mod escalate;
 pub mod explain;
 mod flaw;
+mod freeze;
 pub mod lint;
 mod pattern;
 pub mod replay;
@@ -33,6 +34,7 @@ pub use break_glass::{BreakGlass, Breakable};
 pub use derived::{Derived, Linked, Nested, Source};
 pub use escalate::Escalate;
 pub use flaw::Flaw;
+pub use freeze::{Freeze, Standing, Window};
 pub use pattern::{NamePattern, ResourcePattern};
 pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
@@ -68,6 +70,9 @@ pub struct Policy {
     /// given. It changes no decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reciprocal_window_seconds: Option<NonZeroU32>,
+    /// When some actions are not begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
 }
 
 /// The window in which reciprocal agreements are reported, unless the policy gives another: 30 days, in seconds.

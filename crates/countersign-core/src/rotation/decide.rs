@@ -78,6 +78,7 @@ pub(crate) fn start(state: &State, cx: &Context, command: &Start) -> Result<Vec<
     if rests_ms >= i64::from(permit.work_seconds) * 1000 {
         return Err(Refusal::OverlapTooLong { work_seconds: permit.work_seconds }.into());
     }
+    let freezes = crate::freeze::start(state, cx, permit)?;
     let (rotation, to_version) = (RotationId(cx.first()), secret.highest + 1);
     let started = Started {
         secret: key.clone(),
@@ -92,7 +93,7 @@ pub(crate) fn start(state: &State, cx: &Context, command: &Start) -> Result<Vec<
         attempts: governed.attempts.get(),
     };
     Ok(Vec::from([
-        permit::started(permit, cx, Some(rotation)),
+        permit::started(permit, cx, (Some(rotation), freezes)),
         permit.event(cx, Fact::SecretReserved(key, secret::Reserved { rotation, version: to_version })),
         permit.event(cx, Fact::RotationStarted(rotation, started)),
     ]))

@@ -19,6 +19,7 @@ use crate::context::{Actor, Context};
 use crate::delegation::Delegate;
 use crate::digest::Digest;
 use crate::domain::{self, Command, Event, apply, decide};
+use crate::freeze::Exception;
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::log::{ActivatePolicy, Bootstrap};
 use crate::permit::{Finish, Reserve};
@@ -204,6 +205,7 @@ impl Trial {
                 action: step.action()?,
                 parameters_sha256: step.parameters_sha256(),
                 approval: step.approval.as_ref().map(|label| self.approval(Some(label))).transpose()?,
+                exceptions: self.exceptions(step)?,
             }),
             Verb::Start => Command::StartPermit(permit()?),
             Verb::Release => Command::ReleasePermit(permit()?),
@@ -226,6 +228,13 @@ impl Trial {
         let left_out = || Unplayable("name the `person` who stands in, and `until` when".into());
         let to = self.person(step.person.as_deref().ok_or_else(left_out)?)?;
         Ok(Delegate { to, from: None, until: step.until.ok_or_else(left_out)? })
+    }
+
+    fn exceptions(&self, step: &Step) -> Result<Vec<Exception>, Unplayable> {
+        let parameters_sha256 = step.excepted_sha256();
+        let exception =
+            |label: &String| Ok(Exception { approval: self.approval(Some(label))?, parameters_sha256 });
+        step.exceptions.iter().map(exception).collect()
     }
 
     fn claim(&self, step: &Step) -> Result<ClaimCredential, Unplayable> {

@@ -67,6 +67,9 @@ pub struct Step {
     /// The approval, by the name a step before gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// Exceptions from freezes to use, by the names steps before gave them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<String>,
     /// The permit, by the name a step before gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,
@@ -101,6 +104,15 @@ impl Step {
 
     pub(super) fn parameters_sha256(&self) -> Digest {
         Digest::of(self.parameters.as_deref().unwrap_or_default().as_bytes())
+    }
+
+    /// What exceptions from freezes must have been asked for with: the name of the approval, or what is done without one.
+    pub(super) fn excepted_sha256(&self) -> Digest {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let use_of = self.approval.clone();
+        let parameters =
+            use_of.unwrap_or_else(|| format!("{} {}", text(&self.action), text(&self.parameters)));
+        Digest::of(parameters.as_bytes())
     }
 
     pub(super) fn outcome(&self) -> Result<Outcome, Unplayable> {

@@ -60,7 +60,12 @@ fn over(approval: ApprovalId, text: &str, statement: u8) -> Command {
 
 fn reserve(approval: ApprovalId) -> Command {
     let (action, parameters_sha256) = (payout(), parameters());
-    Command::ReservePermit(permit::Reserve { action, parameters_sha256, approval: Some(approval) })
+    Command::ReservePermit(permit::Reserve {
+        action,
+        parameters_sha256,
+        approval: Some(approval),
+        exceptions: Vec::new(),
+    })
 }
 
 #[test]

@@ -77,12 +77,31 @@ impl Book {
     pub(crate) fn begun_with(genesis: Bootstrap) -> Self {
         let mut book = Self::empty();
         book.blobs.insert(genesis.policy_sha256, genesis.policy.clone());
-        book.must(Actor::Node, &Command::Bootstrap(genesis));
-        for person in [stage::ANA, stage::BEN, stage::CHLOE, stage::AUD, stage::DAN] {
-            book.must(Actor::Node, &stage::claiming(person));
-        }
-        book.commit();
+        book.begin(genesis);
         book
+    }
+
+    fn begin(&mut self, genesis: Bootstrap) {
+        self.must(Actor::Node, &Command::Bootstrap(genesis));
+        for person in [stage::ANA, stage::BEN, stage::CHLOE, stage::AUD, stage::DAN] {
+            self.must(Actor::Node, &stage::claiming(person));
+        }
+        self.commit();
+    }
+
+    /// Genesis is written with another policy, and everybody but Eve has claimed.
+    pub(crate) fn begun_with_policy(policy: Policy) -> Self {
+        let mut book = Self::empty();
+        let policy_sha256 = book.know(&policy);
+        book.begin(Bootstrap { policy, policy_sha256, ..stage::genesis() });
+        book
+    }
+
+    /// A policy that is not of the stage can be put in force too.
+    pub(crate) fn know(&mut self, policy: &Policy) -> Digest {
+        let digest = stage::policy_digest(policy);
+        self.blobs.insert(digest, policy.clone());
+        digest
     }
 
     /// Submits a command that is not refused.

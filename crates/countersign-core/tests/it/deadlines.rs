@@ -58,7 +58,12 @@ fn an_approval_is_used_in_time_or_not() {
     let mut book = Book::begun();
     let id = approved(&mut book, PAYOUT);
     let (action, parameters_sha256) = (stage::action(PAYOUT), stage::parameters());
-    let reserve = Command::ReservePermit(Reserve { action, parameters_sha256, approval: Some(id) });
+    let reserve = Command::ReservePermit(Reserve {
+        action,
+        parameters_sha256,
+        approval: Some(id),
+        exceptions: Vec::new(),
+    });
     let told = around(&book, id, (ANA.into(), &reserve));
     assert_eq!(told, ["approval.consumed permit.reserved", "approval_expired"]);
 }
@@ -70,7 +75,12 @@ fn a_restored_approval_keeps_its_old_deadline() {
     let until = book.deadline(&id.into());
     book.now = until.unwrap().plus_millis(-1);
     let (action, parameters_sha256) = (stage::action(PAYOUT), stage::parameters());
-    let reserve = Command::ReservePermit(Reserve { action, parameters_sha256, approval: Some(id) });
+    let reserve = Command::ReservePermit(Reserve {
+        action,
+        parameters_sha256,
+        approval: Some(id),
+        exceptions: Vec::new(),
+    });
     let reserved = book.must(ANA, &reserve);
     let Some(Subject::Permit(permit)) = reserved.last().map(|event| event.fact.subject()) else {
         panic!("no permit in {reserved:?}");

@@ -47,7 +47,12 @@ fn payout_rule(policy: &mut Value) -> &mut Value {
 
 fn reserve(approval: ApprovalId) -> Command {
     let (action, parameters_sha256) = (stage::action(PAYOUT), stage::parameters());
-    Command::ReservePermit(Reserve { action, parameters_sha256, approval: Some(approval) })
+    Command::ReservePermit(Reserve {
+        action,
+        parameters_sha256,
+        approval: Some(approval),
+        exceptions: Vec::new(),
+    })
 }
 
 #[test]
@@ -100,8 +105,12 @@ fn policy_merge_weakens_gate() {
         open["patterns"] = true.into();
         policy["rules"].as_array_mut().unwrap().insert(0, open);
     });
-    let reserve =
-        Reserve { action: stage::action(PAYOUT), parameters_sha256: stage::parameters(), approval: None };
+    let reserve = Reserve {
+        action: stage::action(PAYOUT),
+        parameters_sha256: stage::parameters(),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     assert_eq!(says(&mut book, ANA, &Command::ReservePermit(reserve)), "approval_required");
 }
 
@@ -146,7 +155,12 @@ fn stale_approval() {
     let mut book = Book::begun();
     let id = approved(&mut book, PAYOUT);
     let action = stage::action(PAYOUT);
-    let other = Reserve { action, parameters_sha256: Digest::of(b"edited"), approval: Some(id) };
+    let other = Reserve {
+        action,
+        parameters_sha256: Digest::of(b"edited"),
+        approval: Some(id),
+        exceptions: Vec::new(),
+    };
     assert_eq!(says(&mut book, ANA, &Command::ReservePermit(other)), "parameters_mismatch");
 }
 

@@ -309,7 +309,7 @@ impl Play {
         let Some(approval) = self.agreed(1) else { return };
         self.submit(Actor::Person(EVE), Some(Command::Approve(approval.into())));
         let (action, parameters_sha256) = (stage::action(ACTIONS[1]), stage::parameters());
-        let reserve = Reserve { action, parameters_sha256, approval: Some(approval) };
+        let reserve = Reserve { action, parameters_sha256, approval: Some(approval), exceptions: Vec::new() };
         self.submit(Actor::Person(ANA), Some(Command::ReservePermit(reserve)));
         let Some(permit) = self.permits.last().copied() else { return };
         self.submit(Actor::Person(ANA), Some(Command::StartPermit(permit)));
@@ -386,6 +386,7 @@ impl Play {
             action: other.map_or(action, |other| stage::action(ACTIONS[other])),
             parameters_sha256: if own { stage::parameters() } else { Digest::of(b"others") },
             approval: approval.map(|(id, _)| id),
+            exceptions: Vec::new(),
         })
     }
 
@@ -453,7 +454,12 @@ impl Play {
     fn prepare(&mut self, action: usize) {
         let Some(id) = self.agreed(action) else { return };
         let action = stage::action(ACTIONS[action]);
-        let reserve = Reserve { action, parameters_sha256: stage::parameters(), approval: Some(id) };
+        let reserve = Reserve {
+            action,
+            parameters_sha256: stage::parameters(),
+            approval: Some(id),
+            exceptions: Vec::new(),
+        };
         self.submit(Actor::Person(ANA), Some(Command::ReservePermit(reserve)));
     }
 

@@ -11,6 +11,8 @@ mod deadlines;
 #[cfg(test)]
 mod flaws;
 #[cfg(test)]
+mod freezes;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod histories;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::break_glass::{self, Open, Reason, Verdict};
 use countersign_core::digest::Digest;
+use countersign_core::freeze::Exception;
 use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::census::TakeCensus;
@@ -17,6 +18,7 @@ use countersign_core::redaction::{Entries, RedactDetails};
 use countersign_core::rotation::{
     Attempt, Due, Failure, FailureCode, Parameters, Report, Stage, Start, Step, TASK_TIMEOUT_MS,
 };
+use countersign_core::time::Time;
 use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 
 pub(crate) mod life;
@@ -24,7 +26,8 @@ pub(crate) mod life;
 use crate::book::Book;
 use crate::signing;
 use crate::stage::{
-    self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, FAILOVER, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY,
+    self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, FAILOVER, PAYOUT, REDACT,
+    ROTATE, ROTATE_LOG_KEY,
 };
 
 /// Everything that can happen.
@@ -46,6 +49,7 @@ pub(crate) fn everything() -> Book {
     life::life(&mut book);
     under_a_wary_policy(&mut book);
     broken_glass(&mut book);
+    freezes(&mut book);
     book.commit();
     book
 }
@@ -304,6 +308,46 @@ pub(crate) fn commented(id: ApprovalId) -> Command {
     Command::Approve(approval::Ballot { commented: true, ..id.into() })
 }
 
+/// Under a policy with freezes: before them, within one, within two at once, and started within one.
+fn freezes(book: &mut Book) {
+    book.commit();
+    let approval = approved(book, ACTIVATE);
+    book.must(ANA, &activation(stage::frozen(), approval));
+    let before = prepared(book, PAYOUT);
+    book.must(ANA, &Command::StartPermit(before));
+    finished(book, (ANA, before), Outcome::Succeeded);
+    for (noon, exceptions) in [
+        ("2026-12-04T20:00:00Z", &[EXCEPT_FRIDAY][..]),
+        ("2026-12-25T20:00:00Z", &[EXCEPT_HOLIDAYS, EXCEPT_FRIDAY]),
+    ] {
+        book.commit();
+        book.now = Time::parse_rfc3339(noon).unwrap();
+        let approval = approved(book, PAYOUT);
+        let exceptions: Vec<ApprovalId> = exceptions.iter().map(|action| excepted(book, action)).collect();
+        let events = book.must(ANA, &reservation(PAYOUT, Some(approval), &exceptions));
+        let Subject::Permit(permit) = made(&events) else { panic!("{events:?}") };
+        book.must(ANA, &Command::StartPermit(permit));
+        finished(book, (ANA, permit), Outcome::Succeeded);
+    }
+    let exception = excepted(book, EXCEPT_HOLIDAYS);
+    let events = book.must(ANA, &reservation("ping probe/any production", None, &[exception]));
+    let Subject::Permit(permit) = made(&events) else { panic!("{events:?}") };
+    book.must(ANA, &Command::StartPermit(permit));
+    finished(book, (ANA, permit), Outcome::Failed);
+    let approval = approved(book, ACTIVATE);
+    let [_, stricter, ..] = stage::policies();
+    book.must(ANA, &activation(stricter, approval));
+    let withdrawn = requested(book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(withdrawn));
+}
+
+/// An approved exception.
+pub(crate) fn excepted(book: &mut Book, action: &str) -> ApprovalId {
+    let id = requested(book, action);
+    book.must(CHLOE, &Command::Approve(id.into()));
+    id
+}
+
 pub(crate) fn redaction(indices: &[u64], approval: ApprovalId) -> Command {
     let (entries, parameters_sha256) = (Entries::try_from(indices.to_vec()).unwrap(), stage::parameters());
     // The book looks up what stands there, as the engine does.
@@ -345,11 +389,19 @@ pub(crate) fn reserved(
     approval: Option<ApprovalId>,
 ) -> PermitId {
     let (action, parameters_sha256) = (stage::action(action), stage::parameters());
-    let reserve = Reserve { action, parameters_sha256, approval };
+    let reserve = Reserve { action, parameters_sha256, approval, exceptions: Vec::new() };
     match made(&book.must(executor, &Command::ReservePermit(reserve))) {
         Subject::Permit(id) => id,
         other => panic!("{other}"),
     }
+}
+
+/// With exceptions from freezes.
+pub(crate) fn reservation(action: &str, approval: Option<ApprovalId>, exceptions: &[ApprovalId]) -> Command {
+    let parameters_sha256 = stage::parameters();
+    let exception = |approval: &ApprovalId| Exception { approval: *approval, parameters_sha256 };
+    let exceptions = exceptions.iter().map(exception).collect();
+    Command::ReservePermit(Reserve { action: stage::action(action), parameters_sha256, approval, exceptions })
 }
 
 pub(crate) fn prepared(book: &mut Book, action: &str) -> PermitId {

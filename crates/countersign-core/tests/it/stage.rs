@@ -119,7 +119,29 @@ pub(crate) fn escalating() -> Policy {
 
 /// Every policy that is ever in force on the stage.
 pub(crate) fn known_policies() -> Vec<Policy> {
-    policies().into_iter().chain([escalating()]).collect()
+    policies().into_iter().chain([escalating(), frozen()]).collect()
+}
+
+/// The policy with freezes, and a rule by which somebody is excepted from them: one that holds production over the end of the year, one
+/// that holds payouts every Friday evening, and one that holds details for good.
+pub(crate) fn frozen() -> Policy {
+    let mut frozen = policy();
+    let except = serde_json::json!({
+        "name": "except", "verb": "except", "resource": "freeze/*", "environment": "*", "patterns": true,
+        "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "security": 1 },
+        "pending_seconds": 3600, "approved_seconds": 600, "start_seconds": 60, "work_seconds": 600,
+    });
+    frozen.rules.push(serde_json::from_value(except).unwrap());
+    let freezes = serde_json::json!([
+        { "name": "holidays", "verb": "*", "resource": "*", "environment": "production", "patterns": true,
+          "from": "2026-12-19T00:00:00+01:00", "until": "2027-01-07T00:00:00+01:00" },
+        { "name": "friday", "verb": "override", "resource": "payout/*", "environment": "production", "patterns": true,
+          "cron": "0 18 * * fri", "duration_seconds": 223_200, "time_zone": "Europe/Berlin" },
+        { "name": "records", "verb": "redact", "resource": "ledger/details", "environment": "control",
+          "from": "2026-01-01T00:00:00Z", "until": "2099-01-01T00:00:00Z" },
+    ]);
+    frozen.freezes = serde_json::from_value(freezes).unwrap();
+    frozen
 }
 
 /// Stands for the SHA-256 of a policy's canonical bytes.
@@ -148,6 +170,10 @@ pub(crate) const ACTIONS: [&str; 8] = [
     "launch payout/limit production",
     "failover region/eu production",
 ];
+
+/// What somebody is excepted from the freeze over the end of the year under, and from that of Fridays.
+pub(crate) const EXCEPT_HOLIDAYS: &str = "except freeze/holidays production";
+pub(crate) const EXCEPT_FRIDAY: &str = "except freeze/friday production";
 
 pub(crate) const ROTATE: &str = ACTIONS[0];
 pub(crate) const PAYOUT: &str = ACTIONS[1];

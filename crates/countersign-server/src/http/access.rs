@@ -203,8 +203,12 @@ async fn decide(
     let parameters = context.parameters.unwrap_or_else(|| json!({}));
     let bound = permits::bind(app, approval, (parameters, None)).await?;
     let rules = rules(app, &action);
-    let command =
-        Command::ReservePermit(permit::Reserve { action, parameters_sha256: bound.digest()?, approval });
+    let command = Command::ReservePermit(permit::Reserve {
+        action,
+        parameters_sha256: bound.digest()?,
+        approval,
+        exceptions: Vec::new(),
+    });
     match app.engine.evaluate(Actor::Person(person), &command).await {
         Ok(()) => Ok(Decision { decision: true, context: Some(Reasons { rules, ..Reasons::default() }) }),
         Err(EngineError::Refused(refusal)) => {

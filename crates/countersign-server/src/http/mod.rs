@@ -10,7 +10,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `policy` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -41,6 +41,7 @@ mod entries;
 mod envelope;
 mod evidence;
 mod explain;
+mod freezes;
 mod gate;
 mod health;
 mod inbox;
@@ -117,6 +118,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(voting_keys::revoke_key))
         .routes(routes!(policy::show, policy::activate))
         .routes(routes!(explain::action))
+        .routes(routes!(freezes::list))
         .routes(routes!(approvals::list, approvals::request))
         .routes(routes!(approvals::show))
         .routes(routes!(reciprocal::report))

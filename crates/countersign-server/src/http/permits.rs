@@ -23,7 +23,7 @@ use super::gate::{Caller, Post, Sender, Viewer};
 use super::names::{Known, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, documents, explain, lists};
+use super::{App, documents, explain, freezes, lists};
 use crate::engine::{Committed, EngineError};
 
 const LISTED: lists::Kind = lists::Kind {
@@ -37,15 +37,18 @@ pub(super) async fn reserve(
     State(app): State<App>,
     post: Post<ReservePermit>,
 ) -> Result<(StatusCode, Json<Permit>), Rejected> {
-    let ReservePermit { action, parameters, approval, reason } = post.body;
+    let ReservePermit { action, parameters, approval, exceptions, reason } = post.body;
     let parsed = parse_action(&action)?;
     let approval: Option<ApprovalId> =
         approval.as_deref().map(str::parse).transpose().map_err(Rejected::malformed)?;
     let bound = bind(&app, approval, (parameters, reason)).await?;
+    let purpose = freezes::purpose(approval, &action, &bound.parameters);
+    let environment = parsed.environment.clone();
     let command = Command::ReservePermit(permit::Reserve {
         action: parsed,
         parameters_sha256: bound.digest()?,
         approval,
+        exceptions: freezes::exceptions(&app, &exceptions, &purpose).await?,
     });
     let topic = Topic::of(&app, &command, post.sender.actor().person());
     let submission = post.sender.submission(command).with_details(bound.details()?);
@@ -60,8 +63,9 @@ pub(super) async fn reserve(
         Err(EngineError::Refused(refusal)) => {
             let rejected = explain::refused(&app, &known, (&refusal, topic)).await;
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
-            let request = || json!({ "action": action, "parameters": bound.parameters });
-            Err(if wanting { rejected.with_request(request()) } else { rejected })
+            let approval = wanting.then(|| json!({ "action": action, "parameters": bound.parameters }));
+            let request = approval.or_else(|| freezes::request(&refusal, &environment, &purpose));
+            Err(request.map_or(rejected.clone(), |request| rejected.with_request(request)))
         }
         Err(error) => Err(error.into()),
     }
@@ -315,6 +319,7 @@ fn show_permit(app: &App, known: &Known, permit: &permit::Permit) -> Permit {
             at: found.at.to_string(),
         }),
         rotation: permit.rotation.map(|id| id.to_string()),
+        freezes: permit.freezes.as_ref().map(freezes::show_verdict),
         correlation: permit.correlation.to_string(),
         document: None,
     }

@@ -24,7 +24,12 @@ fn code(result: &Result<Verified, VerificationError>) -> String {
 }
 
 async fn ping(engine: &Engine) {
-    let ping = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+    let ping = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b""),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     by(engine, ANA, Command::ReservePermit(ping)).await.expect("a permit");
 }
 

@@ -16,6 +16,7 @@ mod delegation;
 pub(crate) mod entry;
 pub(crate) mod evidence;
 pub(crate) mod follow;
+pub(crate) mod freeze;
 pub(crate) mod fsck;
 pub(crate) mod ledger;
 pub(crate) mod log_key;
@@ -77,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Secret(verb) => rotation::secrets(session, verb).await,
         Noun::Incident(verb) => entry::incidents(session, verb).await,
         Noun::Policy(verb) => policy::run(session, verb).await,
+        Noun::Freeze(verb) => freeze::run(session, verb).await,
         Noun::Entry(verb) => entry::run(session, verb).await,
         Noun::Evidence(verb) => evidence::run(session, verb).await,
         Noun::Ledger(verb) => ledger::run(session, verb).await,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 use countersign_api::Page;
+use countersign_api::freeze::Verdict;
 use countersign_api::permit::{
     FinishPermit, Outcome, Permit, ReconcilePermit, Reconciliation, ReservePermit,
 };
@@ -26,6 +27,9 @@ pub(crate) enum Verb {
         /// The approval to use, where the rules demand one.
         #[arg(long, value_name = "ID")]
         approval: Option<String>,
+        /// An exception from a freeze that holds the action; once for each such freeze.
+        #[arg(long = "exception", value_name = "ID")]
+        exceptions: Vec<String>,
         #[command(flatten)]
         why: Why,
     },
@@ -115,9 +119,9 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
 async fn call(session: &Session, verb: Verb) -> anyhow::Result<()> {
     let client = session.client()?;
     let permit = match verb {
-        Verb::Reserve { action, parameters, approval, why } => {
+        Verb::Reserve { action, parameters, approval, exceptions, why } => {
             let (action, parameters, reason) = (action.wire(), parameters.read()?, why.reason);
-            client.reserve_permit(&ReservePermit { action, parameters, approval, reason }).await?
+            client.reserve_permit(&ReservePermit { action, parameters, approval, exceptions, reason }).await?
         }
         Verb::Start { id, why } => client.start_permit(&id, &why.wire()).await?,
         Verb::Release { id, why } => client.release_permit(&id, &why.wire()).await?,
@@ -179,5 +183,10 @@ fn show(permit: &Permit) -> String {
         ("reported late", late.unwrap_or_default()),
         ("reconciled", permit.reconciled.as_ref().map(found).unwrap_or_default()),
         ("rotation", given(&permit.rotation)),
+        ("excepted from", permit.freezes.as_ref().map(excepted).unwrap_or_default()),
     ])
+}
+
+fn excepted(verdict: &Verdict) -> String {
+    verdict.excepted.iter().map(|(freeze, id)| format!("{freeze} by {id}")).collect::<Vec<_>>().join(", ")
 }

@@ -22,6 +22,7 @@ fn past() -> Past {
         action: action("ping", "probe/any", "production"),
         parameters_sha256: parameters(),
         approval: None,
+        exceptions: Vec::new(),
     };
     world.run(Actor::Person(crate::testing::ANA), &Command::ReservePermit(ping)).unwrap();
     let note = person::NoteRefusals {

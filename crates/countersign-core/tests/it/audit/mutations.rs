@@ -60,6 +60,8 @@ const FREE: &[Free] = &[
     ("break_glass.opened", "/data/signed_at", "the statement binds it; within the times that are possible"),
     ("break_glass.reviewed", "/actor", "another reviewer might have said so"),
     ("break_glass.reviewed", "/data/verdict", "of one beside whom somebody else did not find it justified"),
+    ("permit.reserved", "/data/freezes/tzdb", "another release says the same of these freezes; where it does not, that is noticed"),
+    ("permit.started", "/data/freezes/tzdb", "as above"),
     ("permit.reported_late", "/data/outcome", "what somebody says too late is evidence, not fact"),
     ("permit.reconciled", "/actor", "somebody else whom the rules ask might have looked"),
     ("permit.reconciled", "/data/outcome", "what somebody found is on record nowhere else"),

@@ -99,11 +99,12 @@ fn of_delegation(refusal: &delegation::Refusal) -> StatusCode {
 fn of_permit(refusal: &permit::Refusal) -> StatusCode {
     use permit::Refusal as R;
     match refusal {
-        R::NotFound | R::ApprovalNotFound => StatusCode::NOT_FOUND,
+        R::NotFound | R::ApprovalNotFound | R::ExceptionNotFound(_) => StatusCode::NOT_FOUND,
         R::NotAPerson
         | R::NoRule
         | R::NotAnExecutor
         | R::NotTheExecutor
+        | R::ExceptionNotYours(_)
         | R::NotAReconciler
         | R::SelfReconciliation => StatusCode::FORBIDDEN,
         R::ApprovalRequired(_) => StatusCode::PRECONDITION_REQUIRED,
@@ -115,6 +116,12 @@ fn of_permit(refusal: &permit::Refusal) -> StatusCode {
         | R::ApprovalExpired
         | R::PolicyChanged
         | R::ApprovalPending(_)
+        | R::ExceptionUnused(_)
+        | R::ExceptionMismatch(_)
+        | R::ExceptionEnded(..)
+        | R::ExceptionPending(_)
+        | R::Frozen(_)
+        | R::UseException
         | R::UseRotation
         | R::NotStarted
         | R::AlreadyStarted

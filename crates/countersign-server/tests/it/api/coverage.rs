@@ -255,6 +255,7 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
             api.signed().await;
             read("/admin/evidence?kind=log.created")
         }
+        "/admin/freezes" => read("/admin/freezes"),
         "/admin/incidents" => read("/admin/incidents"),
         "/admin/people" => read("/admin/people"),
         "/admin/witnesses" => read("/admin/witnesses"),

@@ -6,6 +6,7 @@ mod contract;
 mod coverage;
 mod documents;
 mod explain;
+mod freezes;
 mod harness;
 mod headers;
 mod hostile;

@@ -116,7 +116,12 @@ impl Served {
 
 fn reserve() -> Command {
     let parameters_sha256 = Digest::of(b"parameters");
-    Command::ReservePermit(permit::Reserve { action: fixture::ping(), parameters_sha256, approval: None })
+    Command::ReservePermit(permit::Reserve {
+        action: fixture::ping(),
+        parameters_sha256,
+        approval: None,
+        exceptions: Vec::new(),
+    })
 }
 
 /// Their reader of tiles, over our HTTP. It insists on the tiles of a tree of one size, as the specification says.

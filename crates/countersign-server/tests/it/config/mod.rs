@@ -165,6 +165,91 @@ fn a_star_must_be_meant() {
     assert!(complaint.contains("write `patterns = true`"), "{complaint}");
 }
 
+const FREEZE: &str = r#"
+[[freezes]]
+name = "weekend"
+verb = "*"
+resource = "*"
+environment = "production"
+patterns = true
+cron = "0 18 * * fri"
+duration_seconds = 223200
+time_zone = "Europe/Berlin"
+"#;
+
+/// A freeze says when in one of two forms; what is wrong is told with its line or its place.
+#[test]
+fn freezes_are_read_strictly() {
+    let complaint = |line: &str, by: &str| {
+        assert!(FREEZE.contains(line), "{line}");
+        let text = format!("{POLICY}{}", FREEZE.replace(line, by));
+        parse_policy(Path::new("policy.toml"), &text)
+            .map_or_else(|error| error.to_string(), |_| "fine".into())
+    };
+    let cron = "cron = \"0 18 * * fri\"";
+    let recurring = "cron = \"0 18 * * fri\"\nduration_seconds = 223200\ntime_zone = \"Europe/Berlin\"";
+    let once = "from = \"2026-12-19T00:00:00+01:00\"\nuntil = \"2027-01-07T00:00:00Z\"";
+    for (line, by, expected) in [
+        (cron, cron, "fine"),
+        (recurring, once, "fine"),
+        (
+            cron,
+            "cron = \"0 18 * * frd\"",
+            ":31: the day of the week of a cron expression: `frd` is not a number from 0 to 7, or a name from `sun` to `sat`",
+        ),
+        ("cron = ", "corn = ", ":31: unknown key `corn`; did you mean `cron`?"),
+        (recurring, "from = \"2026-12-19\"", ":31: `2026-12-19` is not a time like"),
+        (
+            "duration_seconds = 223200",
+            "duration_seconds = 0",
+            ":32: invalid value: integer `0`, expected 1 or more",
+        ),
+        ("patterns = true\n", "", ": freezes.weekend.patterns: the freeze uses `*`: write `patterns = true`"),
+        (
+            cron,
+            "cron = \"0 0 30 2 *\"",
+            ": freezes.weekend.cron: `0 0 30 2 *` never fires: none of its months has such a day",
+        ),
+        (
+            "223200",
+            "2678401",
+            ": freezes.weekend.duration_seconds: 2678401 is more than 31 days, which are 2678400",
+        ),
+        (
+            "Europe/Berlin",
+            "europe/berlin",
+            ": freezes.weekend.time_zone: unknown time zone `europe/berlin`; did you mean `Europe/Berlin`?",
+        ),
+        (
+            recurring,
+            "from = \"2026-12-19T00:00:00Z\"\nuntil = \"2026-12-19T01:00:00+01:00\"",
+            ": freezes.weekend.until: `2026-12-19T00:00:00.000Z` is not after `2026-12-19T00:00:00.000Z`",
+        ),
+        (recurring, "", ": freezes.weekend.from: the freeze does not say when"),
+        (cron, &format!("{cron}\n{once}"), ": freezes.weekend.from: a freeze comes once"),
+        (
+            recurring,
+            "from = \"2026-12-19T00:00:00Z\"",
+            ": freezes.weekend.from: a freeze that comes once has both",
+        ),
+        (
+            "time_zone = \"Europe/Berlin\"\n",
+            "",
+            ": freezes.weekend.from: a freeze that comes again has all of",
+        ),
+        (
+            "\"production\"",
+            "\"*\"",
+            ": freezes.weekend.environment: the freeze holds replacing the policy too, and so ending it early",
+        ),
+    ] {
+        let told = complaint(line, by);
+        let expected =
+            if expected == "fine" { expected.to_owned() } else { format!("policy.toml{expected}") };
+        assert!(told.starts_with(&expected), "{told}\ninstead of\n{expected}");
+    }
+}
+
 #[test]
 fn secrets_do_not_travel_in_clear() {
     let complaint = node_complaint("https://pay.example", "http://pay.example");

@@ -29,7 +29,12 @@ impl Clock for SetClock {
 }
 
 async fn reserve(engine: &Engine) -> Result<Time, String> {
-    let reserve = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b"{}"), approval: None };
+    let reserve = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b"{}"),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     match by(engine, ANA, Command::ReservePermit(reserve)).await {
         Ok(committed) => Ok(committed.events.first().expect("an event").at),
         Err(EngineError::Unavailable(why)) => Err(why),

@@ -202,6 +202,7 @@ pub(crate) fn reserve(approval: ApprovalId) -> Command {
         action: payout(),
         parameters_sha256: Digest::of(b"parameters"),
         approval: Some(approval),
+        exceptions: Vec::new(),
     })
 }
 

@@ -64,6 +64,7 @@ async fn refusals_come_in_the_order_people_expect() {
         action: fixture::payout(),
         parameters_sha256: Digest::of(b"other parameters"),
         approval: Some(id),
+        exceptions: Vec::new(),
     });
     assert_eq!(code(&by(&engine, ANA, other).await), "parameters_mismatch");
     engine.stop().await;
@@ -74,8 +75,12 @@ async fn a_repeated_request_is_answered_from_its_entries_and_another_body_is_ref
     for place in places() {
         let engine = fixture::started((place.open)()).await;
         let send = |body: &'static [u8]| {
-            let ping =
-                Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+            let ping = Reserve {
+                action: fixture::ping(),
+                parameters_sha256: Digest::of(b""),
+                approval: None,
+                exceptions: Vec::new(),
+            };
             let key = IdempotencyKey { key: "once".into(), body_sha256: sha256(body) };
             engine.submit(
                 Submission::new(Actor::Person(ANA), Command::ReservePermit(ping)).with_idempotency(key),

@@ -39,7 +39,12 @@ fn command(signed: &CrossSigned, approval: ApprovalId) -> RotateLogKey {
 }
 
 async fn ping(engine: &Engine) {
-    let ping = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+    let ping = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b""),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     by(engine, ANA, Command::ReservePermit(ping)).await.expect("a permit");
 }
 

@@ -328,7 +328,12 @@ async fn a_log_may_be_redacted_while_it_is_verified() {
     let engine = fixture::started(Box::new(memory.clone())).await;
     let seen = withdrawn(&engine, 1).await[0];
     let ping = || {
-        let ping = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+        let ping = Reserve {
+            action: fixture::ping(),
+            parameters_sha256: Digest::of(b""),
+            approval: None,
+            exceptions: Vec::new(),
+        };
         by(&engine, ANA, Command::ReservePermit(ping))
     };
     while engine.size() < 2_100 {

@@ -79,7 +79,12 @@ async fn started(store: &MemoryStore, mood: &Mood) -> Engine {
 }
 
 async fn ping(engine: &Engine) {
-    let ping = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+    let ping = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b""),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     by(engine, ANA, Command::ReservePermit(ping)).await.expect("a permit");
 }
 

@@ -113,7 +113,12 @@ async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
     for approver in [BEN, CHLOE] {
         by(engine, approver, Command::Approve(approval.into())).await.expect("the vote counts");
     }
-    let reserve = permit::Reserve { action: payout(), parameters_sha256: digest, approval: Some(approval) };
+    let reserve = permit::Reserve {
+        action: payout(),
+        parameters_sha256: digest,
+        approval: Some(approval),
+        exceptions: Vec::new(),
+    };
     let reserved = by(engine, ANA, Command::ReservePermit(reserve)).await.expect("a permit");
     let permit = reserved.events.iter().find_map(|event| match event.fact {
         Fact::PermitReserved(id, _) => Some(id),

@@ -134,7 +134,12 @@ async fn started(engine: &Engine) -> PermitId {
     });
     let permit = made.expect("a permit");
     by(engine, ANA, Command::StartPermit(permit)).await.expect("started");
-    let ping = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b""), approval: None };
+    let ping = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b""),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     by(engine, ANA, Command::ReservePermit(ping)).await.expect("another permit");
     permit
 }

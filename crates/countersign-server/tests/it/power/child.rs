@@ -77,7 +77,12 @@ async fn reserve(engine: Engine, count: usize) {
 }
 
 async fn one(engine: Engine) {
-    let reserve = Reserve { action: fixture::ping(), parameters_sha256: Digest::of(b"{}"), approval: None };
+    let reserve = Reserve {
+        action: fixture::ping(),
+        parameters_sha256: Digest::of(b"{}"),
+        approval: None,
+        exceptions: Vec::new(),
+    };
     let submission = Submission::new(Actor::Person(fixture::ANA), Command::ReservePermit(reserve))
         .with_details(format!("{{\"reason\":\"{}\"}}", "x".repeat(512)).into_bytes());
     match engine.submit(submission).await {

@@ -202,7 +202,7 @@ impl World {
             resource: secret().resource,
             environment: secret().environment,
         };
-        let reserve = permit::Reserve { action, parameters_sha256, approval: None };
+        let reserve = permit::Reserve { action, parameters_sha256, approval: None, exceptions: Vec::new() };
         let events = self.by_ana(Command::ReservePermit(reserve)).await;
         let permit = events.iter().find_map(|event| match event.fact {
             Fact::PermitReserved(id, _) => Some(id),

@@ -112,7 +112,12 @@ impl Stage {
     /// Appends one entry; it must not wait for anybody.
     async fn append(&self) -> u64 {
         let parameters_sha256 = Digest::of(b"parameters");
-        let reserve = permit::Reserve { action: fixture::ping(), parameters_sha256, approval: None };
+        let reserve = permit::Reserve {
+            action: fixture::ping(),
+            parameters_sha256,
+            approval: None,
+            exceptions: Vec::new(),
+        };
         let append = fixture::by(&self.engine, ANA, Command::ReservePermit(reserve));
         let committed =
             tokio::time::timeout(Duration::from_secs(20), append).await.expect("nobody is waited for");

@@ -131,6 +131,7 @@ fn steps(case: &Case, at: Time) -> Result<Vec<Step>, String> {
         action: Some(case.action.clone()),
         parameters: None,
         approval: case.requester.as_ref().map(|_| "request".to_owned()),
+        exceptions: Vec::new(),
         permit: None,
         policy: None,
         person: None,

@@ -55,7 +55,9 @@ pub(super) async fn permit(
 async fn reserve(client: &Client, wanted: &Wanted, approval: Option<String>) -> Result<Permit, ClientError> {
     let Wanted { action, parameters, reason, .. } = wanted;
     let (action, parameters, reason) = (action.clone(), parameters.clone(), reason.clone());
-    client.reserve_permit(&ReservePermit { action, parameters, approval, reason }).await
+    client
+        .reserve_permit(&ReservePermit { action, parameters, approval, exceptions: Vec::new(), reason })
+        .await
 }
 
 async fn request(client: &Client, teller: Teller, wanted: &Wanted) -> anyhow::Result<String> {

@@ -98,6 +98,7 @@ async fn append(client: Client, (count, enough): (Arc<AtomicUsize>, Arc<Notify>)
         action: action("probe", "service/nudgepay", "production"),
         parameters: json!({}),
         approval: None,
+        exceptions: Vec::new(),
         reason: None,
     };
     let mut acknowledged = Vec::new();

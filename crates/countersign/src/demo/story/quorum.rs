@@ -140,6 +140,7 @@ pub(super) fn reserve(approval: &str, overlap_seconds: u32) -> ReservePermit {
         action: rotate(),
         parameters: parameters(overlap_seconds),
         approval: Some(approval.to_owned()),
+        exceptions: Vec::new(),
         reason: None,
     }
 }
