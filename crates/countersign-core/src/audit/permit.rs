@@ -134,7 +134,7 @@ impl Auditor {
         if let Some(break_glass) = reserved.break_glass {
             must(owed.is_some(), Breach::Unprompted)?;
             let seconds = self.reserved_through_glass(event, (reserved, break_glass))?;
-            return self.reserved_for(event, (id, reserved), seconds);
+            return self.reserved_for(event, (id, reserved), (seconds, owed));
         }
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         match reserved.approval {
@@ -147,7 +147,7 @@ impl Auditor {
             None => must(!demand.needs_consent(), Breach::ApprovalRequired)?,
         }
         let seconds = demand.seconds();
-        self.reserved_for(event, (id, reserved), (seconds.start, seconds.work))
+        self.reserved_for(event, (id, reserved), ((seconds.start, seconds.work), owed))
     }
 
     /// The permit names what the rules demand, and lives as long as it should: seconds to start it, and to do the work.
@@ -155,7 +155,7 @@ impl Auditor {
         &mut self,
         event: &Event,
         (id, reserved): (PermitId, &Reserved),
-        (start, work): (u32, u32),
+        ((start, work), owed): ((u32, u32), Option<&Owed>),
     ) -> Verdict {
         let executor = by_person(event)?;
         let demand = self.demand(&reserved.action)?;

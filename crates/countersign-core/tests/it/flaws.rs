@@ -269,6 +269,7 @@ fn duplicate_signer_in_somebodys_place() {
         action: stage::action(stage::ROTATE),
         parameters_sha256: stage::parameters(),
         approval: Some(asked),
+        exceptions: Vec::new(),
     };
     assert_eq!(says(&mut book, ANA, &Command::ReservePermit(reserve)), "approval_pending");
     book.must(BEN, &Command::Approve(later.into()));

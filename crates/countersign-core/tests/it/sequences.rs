@@ -297,7 +297,7 @@ impl World {
         let (action, parameters_sha256) =
             own.unwrap_or_else(|| (action(self.dice.one(&ACTIONS)), self.parameters()));
         let approval = approval.filter(|_| self.dice.chance(92));
-        Command::ReservePermit(Reserve { action, parameters_sha256, approval })
+        Command::ReservePermit(Reserve { action, parameters_sha256, approval, exceptions: Vec::new() })
     }
 
     fn activate(&mut self, approval: ApprovalId) -> Option<Command> {
