@@ -18,15 +18,13 @@ use countersign_core::{Actor, Command, Refusal, Subject, approval};
 use crate::book::Book;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{
-    activation, approved, attempt, commented, elapsed, excepted, finished, handing_over, lively, permit_key,
-    prepared, reconcile, redaction, requested, requested_by, reservation, reserved, rotating, stage_of, task,
-    witness, work,
+    activation, approved, attempt, commented, elapsed, finished, handing_over, lively, permit_key, prepared,
+    reconcile, redaction, requested, requested_by, reserved, rotating, stage_of, task, witness, work,
 };
 use crate::signing;
-use crate::stage::{
-    self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, EXCEPT_HOLIDAYS, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY,
-};
+use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE, ROTATE_LOG_KEY};
 
+mod freeze;
 mod glass;
 mod life;
 
@@ -481,42 +479,8 @@ fn reserve() -> Walk {
     walk.happens(CHLOE, &Command::Approve(id.into()));
     walk.happens(ANA, &using(id));
     walk.refused(DAN, &using(id), "permit/approval_consumed");
-    frozen(&mut walk);
+    freeze::frozen(&mut walk);
     walk
-}
-
-/// Everything is wrong with an exception from a freeze at first.
-fn frozen(walk: &mut Walk) {
-    let mut theirs = stage::frozen();
-    theirs.rules.last_mut().unwrap().executors = ["security".parse().unwrap()].into();
-    walk.book.know(&theirs);
-    walk.activate(theirs);
-    walk.book.commit();
-    walk.book.now = "2026-12-24T12:00:00.000Z".parse().unwrap();
-    let id = approved(&mut walk.book, PAYOUT);
-    let with = |exceptions: &[ApprovalId]| reservation(PAYOUT, Some(id), exceptions);
-    walk.refused(ANA, &with(&[ApprovalId(9)]), "permit/exception_not_found");
-    walk.refused(ANA, &with(&[id]), "permit/exception_unused");
-    let exception = requested(&mut walk.book, EXCEPT_HOLIDAYS);
-    walk.refused(ANA, &with(&[exception]), "permit/exception_not_yours");
-    walk.activate(stage::frozen());
-    let mut others = with(&[exception]);
-    if let Command::ReservePermit(reserve) = &mut others {
-        reserve.exceptions[0].parameters_sha256 = Digest::of(b"others");
-    }
-    walk.refused(ANA, &others, "permit/exception_mismatch");
-    walk.refused(ANA, &with(&[exception]), "permit/exception_ended");
-    let exception = requested(&mut walk.book, EXCEPT_HOLIDAYS);
-    walk.refused(ANA, &with(&[exception]), "permit/exception_pending");
-    walk.refused(ANA, &with(&[]), "permit/frozen");
-    walk.happens(CHLOE, &Command::Approve(exception.into()));
-    let own = reservation(EXCEPT_HOLIDAYS, Some(exception), &[]);
-    walk.refused(ANA, &own, "permit/frozen");
-    walk.happens(ANA, &with(&[exception]));
-    walk.book.commit();
-    walk.book.now = "2027-01-07T12:00:00.000Z".parse().unwrap();
-    let exception = excepted(&mut walk.book, EXCEPT_HOLIDAYS);
-    walk.refused(ANA, &reservation(EXCEPT_HOLIDAYS, Some(exception), &[]), "permit/use_exception");
 }
 
 /// What starting and giving back have in common: the permit exists, is one's own, and still waits.
