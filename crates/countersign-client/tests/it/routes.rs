@@ -69,7 +69,6 @@ fn reconciliation() -> ReconcilePermit {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one line for each route")]
 async fn every_method_asks_its_route() {
     let server = Scripted::start((0..64).map(|_| problem(404, "not_found"))).await;
     let c = &server.client;

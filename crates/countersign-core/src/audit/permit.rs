@@ -171,7 +171,7 @@ impl Auditor {
         // Who breaks the glass passes every freeze; everybody else needs an exception from each.
         match reserved.break_glass {
             None => {
-                self.passes_freezes((&reserved.action, event.at), reserved.freezes.as_ref(), &excepted)?
+                self.passes_freezes((&reserved.action, event.at), reserved.freezes.as_ref(), &excepted)?;
             }
             Some(_) => must(reserved.freezes.is_none(), Breach::OtherFreezes)?,
         }
