@@ -94,6 +94,17 @@ pub struct Action {
     pub environment: Name,
 }
 
+impl Action {
+    /// The action of these three words, unless one of them is none.
+    pub(crate) fn of([verb, resource, environment]: [&str; 3]) -> Option<Self> {
+        Some(Self {
+            verb: verb.parse().ok()?,
+            resource: resource.parse().ok()?,
+            environment: environment.parse().ok()?,
+        })
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.verb, self.resource, self.environment)

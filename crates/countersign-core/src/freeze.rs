@@ -92,8 +92,7 @@ impl Weather {
 /// The action under which somebody is excepted from a freeze: `except freeze/NAME ENVIRONMENT`.
 #[must_use]
 pub fn exception(freeze: &Name, environment: &Name) -> Option<Action> {
-    let (verb, resource) = ("except".parse().ok()?, format!("freeze/{freeze}").parse().ok()?);
-    Some(Action { verb, resource, environment: environment.clone() })
+    Action::of(["except", &format!("freeze/{freeze}"), environment.as_str()])
 }
 
 /// Whether the action is an exception from a freeze: it is used with a permit, never by one of its own.

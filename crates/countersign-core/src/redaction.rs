@@ -11,13 +11,13 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::approval::{self, End};
+use crate::approval::End;
 use crate::catalogue::listed;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PermitId};
-use crate::permit::{self, Status};
+use crate::permit::{self, AtOnce, Status};
 use crate::state::{LogSubject, State, Subject};
 
 /// The most entries of one redaction: their indices must fit into a leaf, and a person must be able to look at them.
@@ -204,8 +204,7 @@ impl fmt::Display for Refusal {
 /// The action under which details are deleted: `redact ledger/details control`.
 #[must_use]
 pub fn action() -> Option<Action> {
-    let (verb, resource, environment) = ("redact".parse(), "ledger/details".parse(), "control".parse());
-    Some(Action { verb: verb.ok()?, resource: resource.ok()?, environment: environment.ok()? })
+    Action::of(["redact", "ledger/details", "control"])
 }
 
 pub(crate) fn redact(
@@ -215,24 +214,13 @@ pub(crate) fn redact(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let RedactDetails { entries, approval, parameters_sha256, found } = command;
     let action = action().ok_or(permit::Refusal::NoRule)?;
-    let demand = permit::Demand {
-        action: &action,
-        parameters_sha256: *parameters_sha256,
-        approval: Some(*approval),
-        exceptions: &[],
-    };
-    let checked = permit::check(state, cx, &demand)?;
+    let used = AtOnce::check(state, cx, action, (*approval, *parameters_sha256))?;
     let obstacles = entries.iter().filter_map(|index| obstacle(state, (index, found.get(&index))));
     if let Some(refusal) = obstacles.min() {
         return Err(refusal.into());
     }
-    let consumed = approval::Consumed { permit: None };
     let redacted = DetailsRedacted { entries: entries.clone(), approval: *approval };
-    let event = |fact| Event::new(cx, checked.correlation, Some(&action.environment), fact);
-    Ok(Vec::from([
-        event(Fact::ApprovalConsumed(*approval, consumed)),
-        event(Fact::LogDetailsRedacted(LogSubject, redacted)),
-    ]))
+    Ok(used.events(cx, Fact::LogDetailsRedacted(LogSubject, redacted)))
 }
 
 /// Why the details of this entry stay, if they do.

@@ -11,13 +11,12 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::approval;
 use crate::catalogue::listed;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
-use crate::id::{ApprovalId, CorrelationId, PersonId};
-use crate::permit;
+use crate::id::{ApprovalId, PersonId};
+use crate::permit::{self, AtOnce};
 use crate::person::Person;
 use crate::signature::Algorithm;
 use crate::state::State;
@@ -163,9 +162,7 @@ impl fmt::Display for Refusal {
 }
 
 fn action(verb: &str, person: PersonId) -> Option<Action> {
-    let resource = alloc::format!("voting-key/{person}");
-    let (verb, resource, environment) = (verb.parse(), resource.parse(), "control".parse());
-    Some(Action { verb: verb.ok()?, resource: resource.ok()?, environment: environment.ok()? })
+    Action::of([verb, &alloc::format!("voting-key/{person}"), "control"])
 }
 
 /// The action under which a person gets a key: `enroll voting-key/per_… control`.
@@ -187,13 +184,7 @@ pub(crate) fn enroll(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let EnrollKey { person, key, approval, parameters_sha256 } = command;
     let action = enrolment(*person).ok_or(permit::Refusal::NoRule)?;
-    let demand = permit::Demand {
-        action: &action,
-        parameters_sha256: *parameters_sha256,
-        approval: Some(*approval),
-        exceptions: &[],
-    };
-    let checked = permit::check(state, cx, &demand)?;
+    let used = AtOnce::check(state, cx, action, (*approval, *parameters_sha256))?;
     state.person(*person).ok_or(Refusal::UnknownPerson)?;
     let is_this = |held: &VotingKey| held.key_sha256 == key.key_sha256;
     if state.people().any(|(_, person)| person.keys.iter().any(is_this)) {
@@ -201,8 +192,7 @@ pub(crate) fn enroll(
     }
     let PublicKey { algorithm, key, key_sha256 } = key.clone();
     let enrolled = KeyEnrolled { algorithm, approval: *approval, key, key_sha256 };
-    let fact = Fact::PersonKeyEnrolled(*person, enrolled);
-    Ok(consuming(cx, (*approval, &action, checked.correlation), fact))
+    Ok(used.events(cx, Fact::PersonKeyEnrolled(*person, enrolled)))
 }
 
 pub(crate) fn revoke(
@@ -212,16 +202,9 @@ pub(crate) fn revoke(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let RevokeKey { person, key_sha256, under } = command;
     let action = revocation(*person).ok_or(permit::Refusal::NoRule)?;
-    let checked = match under {
-        Some((approval, parameters_sha256)) => {
-            let demand = permit::Demand {
-                action: &action,
-                parameters_sha256: *parameters_sha256,
-                approval: Some(*approval),
-                exceptions: &[],
-            };
-            Some((*approval, permit::check(state, cx, &demand)?))
-        }
+    let environment = action.environment.clone();
+    let used = match under {
+        Some(under) => Some(AtOnce::check(state, cx, action, *under)?),
         None if cx.actor == Actor::Person(*person) => None,
         None => return Err(Refusal::NotTheOwner.into()),
     };
@@ -230,23 +213,12 @@ pub(crate) fn revoke(
     if !held.is_in_force() {
         return Err(Refusal::Revoked.into());
     }
-    let approval = checked.as_ref().map(|(approval, _)| *approval);
+    let approval = under.map(|(approval, _)| approval);
     let fact = Fact::PersonKeyRevoked(*person, KeyRevoked { approval, key_sha256: *key_sha256 });
-    Ok(match checked {
-        Some((approval, checked)) => consuming(cx, (approval, &action, checked.correlation), fact),
-        None => Vec::from([Event::new(cx, cx.correlation, Some(&action.environment), fact)]),
+    Ok(match used {
+        Some(used) => used.events(cx, fact),
+        None => Vec::from([Event::new(cx, cx.correlation, Some(&environment), fact)]),
     })
-}
-
-/// The approval is used, and this is what for.
-fn consuming(
-    cx: &Context,
-    (approval, action, correlation): (ApprovalId, &Action, CorrelationId),
-    fact: Fact,
-) -> Vec<Event> {
-    let event = |fact| Event::new(cx, correlation, Some(&action.environment), fact);
-    let consumed = approval::Consumed { permit: None };
-    Vec::from([event(Fact::ApprovalConsumed(approval, consumed)), event(fact)])
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {

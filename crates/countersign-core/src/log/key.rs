@@ -11,14 +11,13 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::approval;
 use crate::catalogue::listed;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::ApprovalId;
 use crate::log;
-use crate::permit;
+use crate::permit::{self, AtOnce};
 use crate::state::{LogSubject, State, Subject};
 use crate::time::Time;
 
@@ -134,8 +133,7 @@ impl fmt::Display for Refusal {
 /// The action under which the log's key is replaced: `rotate log-key/main control`.
 #[must_use]
 pub fn rotation() -> Option<Action> {
-    let (verb, resource, environment) = ("rotate".parse(), "log-key/main".parse(), "control".parse());
-    Some(Action { verb: verb.ok()?, resource: resource.ok()?, environment: environment.ok()? })
+    Action::of(["rotate", "log-key/main", "control"])
 }
 
 pub(crate) fn rotate(
@@ -144,13 +142,7 @@ pub(crate) fn rotate(
     command: &RotateLogKey,
 ) -> Result<Vec<Event>, domain::Refusal> {
     let action = rotation().ok_or(permit::Refusal::NoRule)?;
-    let demand = permit::Demand {
-        action: &action,
-        parameters_sha256: command.parameters_sha256,
-        approval: Some(command.approval),
-        exceptions: &[],
-    };
-    let checked = permit::check(state, cx, &demand)?;
+    let used = AtOnce::check(state, cx, action, (command.approval, command.parameters_sha256))?;
     let log = state.log().ok_or(log::Refusal::NotInitialised)?;
     let Handover { old_key, new_key, size, root, old_signature, new_signature } = command.handover.clone();
     if new_key == log.log_key {
@@ -164,11 +156,7 @@ pub(crate) fn rotate(
     }
     let (origin, approval) = (log.origin.clone(), command.approval);
     let rotated = Rotated { origin, old_key, new_key, size, root, old_signature, new_signature, approval };
-    let event = |fact| Event::new(cx, checked.correlation, Some(&action.environment), fact);
-    Ok(Vec::from([
-        event(Fact::ApprovalConsumed(approval, approval::Consumed { permit: None })),
-        event(Fact::LogKeyRotated(LogSubject, rotated)),
-    ]))
+    Ok(used.events(cx, Fact::LogKeyRotated(LogSubject, rotated)))
 }
 
 /// The first key, named by `log.created`.

@@ -12,13 +12,12 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::approval;
 use crate::catalogue::listed;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PersonId};
-use crate::permit;
+use crate::permit::AtOnce;
 use crate::person::Enrolled;
 use crate::policy::{Missing, Policy, Requirement, Rule};
 use crate::secret::{Adopted, SecretKey};
@@ -222,8 +221,7 @@ impl fmt::Display for Refusal {
 /// The action under which a policy is replaced: `activate policy/main control`.
 #[must_use]
 pub fn activation() -> Option<Action> {
-    let (verb, resource, environment) = ("activate".parse(), "policy/main".parse(), "control".parse());
-    Some(Action { verb: verb.ok()?, resource: resource.ok()?, environment: environment.ok()? })
+    Action::of(["activate", "policy/main", "control"])
 }
 
 pub(crate) fn bootstrap(state: &State, cx: &Context, command: &Bootstrap) -> Result<Vec<Event>, Refusal> {
@@ -259,13 +257,7 @@ pub(crate) fn activate(
     command: &ActivatePolicy,
 ) -> Result<Vec<Event>, domain::Refusal> {
     let action = activation().ok_or(Refusal::NoActivationRule)?;
-    let demand = permit::Demand {
-        action: &action,
-        parameters_sha256: command.parameters_sha256,
-        approval: Some(command.approval),
-        exceptions: &[],
-    };
-    let checked = permit::check(state, cx, &demand)?;
+    let used = AtOnce::check(state, cx, action, (command.approval, command.parameters_sha256))?;
     let requester = state.approval(command.approval).map(|approval| approval.requester);
     check(&command.policy, &state.people().map(|(person, _)| *person).collect())?;
     let activated = PolicyActivated {
@@ -275,21 +267,7 @@ pub(crate) fn activate(
         author: requester.filter(|_| has_author(&command.policy)),
         policy: Some(command.policy.clone()),
     };
-    let consumed = approval::Consumed { permit: None };
-    Ok(Vec::from([
-        Event::new(
-            cx,
-            checked.correlation,
-            Some(&action.environment),
-            Fact::ApprovalConsumed(command.approval, consumed),
-        ),
-        Event::new(
-            cx,
-            checked.correlation,
-            Some(&action.environment),
-            Fact::PolicyActivated(PolicySubject, activated),
-        ),
-    ]))
+    Ok(used.events(cx, Fact::PolicyActivated(PolicySubject, activated)))
 }
 
 /// A policy must be sound by itself, name only enrolled people, and be replaceable by them.

@@ -21,12 +21,14 @@ use crate::sabotage::{self, Sabotage};
 use crate::state::{State, Subject};
 use crate::time::Time;
 
+mod at_once;
 mod heartbeat;
 mod reconcile;
 mod refusal;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use at_once::AtOnce;
 pub use heartbeat::Heartbeat;
 pub(crate) use heartbeat::beat;
 pub(crate) use reconcile::reconcile;

@@ -5,6 +5,7 @@ use alloc::format;
 
 use super::*;
 use crate::Command;
+use crate::approval;
 use crate::approval::Ballot;
 use crate::policy::Policy;
 use crate::signature::{Sha512, Signature, Signing};
