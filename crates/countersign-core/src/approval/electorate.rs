@@ -9,18 +9,17 @@ use crate::log::PolicyInForce;
 use crate::person::Person;
 use crate::policy::{Policy, Requirement};
 use crate::sabotage::{self, Sabotage};
-use crate::signature::Signing;
 use crate::state::State;
 use crate::time::Time;
 
 /// Those whose agreement counts.
 pub(super) struct Electorate<'a> {
     state: &'a State,
-    policy: &'a Policy,
+    pub(super) policy: &'a Policy,
+    pub(super) requirement: &'a Requirement,
     /// The humans behind the requester and behind the authors of rules that are independent of theirs.
     requester: PersonId,
     authors: BTreeSet<PersonId>,
-    signing: Signing,
 }
 
 impl<'a> Electorate<'a> {
@@ -28,12 +27,12 @@ impl<'a> Electorate<'a> {
     pub(super) fn new(
         state: &'a State,
         in_force: &'a PolicyInForce,
-        (requester, requirement): (PersonId, &Requirement),
+        (requester, requirement): (PersonId, &'a Requirement),
     ) -> Self {
         let policy = &in_force.policy;
         let authors =
             in_force.authors_of(requirement).into_iter().map(|author| policy.human(author)).collect();
-        Self { state, policy, requester: policy.human(requester), authors, signing: requirement.signature }
+        Self { state, policy, requirement, requester: policy.human(requester), authors }
     }
 
     /// Whether the person is the author of a rule for which their agreement does not count.
@@ -50,25 +49,21 @@ impl<'a> Electorate<'a> {
 
     /// Whether the person's agreement would count if they gave it: they also have a key to sign with, where that is demanded.
     pub(super) fn could_count(&self, person: PersonId) -> bool {
-        self.counts(person) && self.state.person(person).is_some_and(|person| person.can_sign(self.signing))
+        self.counts(person)
+            && self.state.person(person).is_some_and(|person| person.can_sign(self.requirement.signature))
     }
 
     /// Everybody whose agreement would count if they gave it at `now`, nobody's delegates but their own.
     pub(super) fn everybody(&self, now: Time) -> BTreeSet<PersonId> {
-        let could =
-            |person: &PersonId| self.could_count(*person) && !self.stands_in_for_requester(*person, now);
+        let barred = self.stand_ins(now);
+        let could = |person: &PersonId| self.could_count(*person) && !barred.contains(person);
         self.state.people().map(|(id, _)| *id).filter(could).collect()
     }
 
-    /// Whether the person stands in for the requester at `now`.
-    pub(super) fn stands_in_for_requester(&self, person: PersonId, now: Time) -> bool {
+    /// Whoever stands in for the requester at `now`.
+    pub(super) fn stand_ins(&self, now: Time) -> BTreeSet<PersonId> {
         let accounts = self.policy.accounts(self.requester);
-        accounts.into_iter().any(|account| self.state.is_delegate(person, (account, now)))
-    }
-
-    /// Who may agree in the person's place at `now`.
-    pub(super) fn delegate_of(&self, person: PersonId, now: Time) -> Option<PersonId> {
-        self.state.delegate_of(person, now)
+        accounts.into_iter().filter_map(|account| self.state.delegate_of(account, now)).collect()
     }
 
     /// Whether the vote counts now: whoever gave it, whoever it was given for, and the signature.
@@ -78,7 +73,7 @@ impl<'a> Electorate<'a> {
 
     /// Whether the vote is signed as the rules say, with a key that is in force.
     pub(super) fn is_well_signed(&self, vote: &Vote) -> bool {
-        vote.is_well_signed(self.state, self.signing)
+        vote.is_well_signed(self.state, self.requirement.signature)
     }
 
     /// Whether the human gave the vote, or it was given in their place, by whatever account.

@@ -9,7 +9,6 @@ use super::{Approval, Electorate, Refusal, Status};
 use crate::context::Context;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PersonId};
-use crate::log::PolicyInForce;
 use crate::policy::{Missing, Requirement};
 use crate::state::State;
 use crate::text::Name;
@@ -96,28 +95,24 @@ impl Approval {
         let Some(in_force) = state.policy() else { return Outlook::default() };
         let changed = Outlook { policy_changed: true, ..Outlook::default() };
         let Some(requirement) = in_force.policy.requirement(&self.action) else { return changed };
-        let mut missing = self.missing(state, in_force, &requirement);
         let electorate = Electorate::new(state, in_force, (self.requester, &requirement));
+        let mut missing = self.lacking(&electorate);
+        let barred = electorate.stand_ins(now);
+        let could = |delegate: &PersonId| {
+            electorate.could_count(*delegate)
+                && !barred.contains(delegate)
+                && !self.is_involved(&electorate, *delegate)
+        };
         for place in &mut missing {
-            place.could.retain(|person| !electorate.stands_in_for_requester(*person, now));
-            let delegates: Vec<PersonId> = place
-                .could
-                .iter()
-                .filter_map(|person| self.delegate_for(&electorate, (*person, now)))
-                .collect();
+            place.could.retain(|person| !barred.contains(person));
+            let delegates = place.could.iter().filter_map(|person| state.delegate_of(*person, now));
+            let delegates: Vec<PersonId> = delegates.filter(could).collect();
             place.could.extend(delegates);
             place.could.sort_unstable();
             place.could.dedup();
         }
-        let unfillable = self.unfillable(state, (in_force, &requirement), now);
+        let unfillable = self.unfillable(&electorate, now);
         Outlook { missing, unfillable, policy_changed: requirement.digest() != self.requirement_sha256 }
-    }
-
-    /// Who could agree in this person's place.
-    fn delegate_for(&self, electorate: &Electorate<'_>, (person, now): (PersonId, Time)) -> Option<PersonId> {
-        let delegate = electorate.delegate_of(person, now)?;
-        let could = electorate.could_count(delegate) && !electorate.stands_in_for_requester(delegate, now);
-        (could && !self.is_involved(electorate, delegate)).then_some(delegate)
     }
 
     /// Whether the request waits for this person's vote at `now`, in their own place or in that of somebody who delegated it.
@@ -128,20 +123,14 @@ impl Approval {
     }
 
     /// Places of the quorum that would stay empty if everybody who can agree did.
-    pub(super) fn unfillable(
-        &self,
-        state: &State,
-        (policy, requirement): (&PolicyInForce, &Requirement),
-        now: Time,
-    ) -> Vec<Missing> {
-        if self.missing(state, policy, requirement).is_empty() {
+    pub(super) fn unfillable(&self, electorate: &Electorate<'_>, now: Time) -> Vec<Missing> {
+        if self.unfilled(electorate).is_empty() {
             return Vec::new();
         }
-        let electorate = Electorate::new(state, policy, (self.requester, requirement));
         let mut best = electorate.everybody(now);
-        best.retain(|person| !self.is_involved(&electorate, *person));
-        best.extend(self.seated(&electorate));
-        requirement.unfilled(&policy.policy, &best)
+        best.retain(|person| !self.is_involved(electorate, *person));
+        best.extend(self.seated(electorate));
+        electorate.requirement.unfilled(electorate.policy, &best)
     }
 }
 

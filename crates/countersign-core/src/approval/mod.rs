@@ -310,14 +310,22 @@ impl Approval {
     /// agreed under a delegation stands when that ends.
     #[must_use]
     pub fn missing(&self, state: &State, policy: &PolicyInForce, requirement: &Requirement) -> Vec<Missing> {
-        let electorate = Electorate::new(state, policy, (self.requester, requirement));
-        let mut missing = requirement.unfilled(&policy.policy, &self.seated(&electorate));
+        self.lacking(&Electorate::new(state, policy, (self.requester, requirement)))
+    }
+
+    fn lacking(&self, electorate: &Electorate<'_>) -> Vec<Missing> {
+        let mut missing = self.unfilled(electorate);
         let could =
-            |person: &PersonId| electorate.could_count(*person) && !self.is_involved(&electorate, *person);
+            |person: &PersonId| electorate.could_count(*person) && !self.is_involved(electorate, *person);
         for place in &mut missing {
-            place.could = policy.policy.members(&place.group).into_iter().filter(could).collect();
+            place.could = electorate.policy.members(&place.group).into_iter().filter(could).collect();
         }
         missing
+    }
+
+    /// The places of the quorum that are empty; none if it is met now.
+    fn unfilled(&self, electorate: &Electorate<'_>) -> Vec<Missing> {
+        electorate.requirement.unfilled(electorate.policy, &self.seated(electorate))
     }
 
     /// Everybody who disagrees once `voter` does, each human once.
@@ -498,12 +506,12 @@ fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -
 pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Vec<Event>, Refusal> {
     let Ballot { approval: id, commented, on_behalf, signature } = ballot.clone();
     let Asked { approval, policy, requirement, voter } = asked(state, cx, (id, Voice::Agrees { on_behalf }))?;
-    let stuck = approval.unfillable(state, (policy, &requirement), cx.now);
+    let electorate = Electorate::new(state, policy, (approval.requester, &requirement));
+    let stuck = approval.unfillable(&electorate, cx.now);
     if !stuck.is_empty() {
         return Err(Refusal::Unsatisfiable(stuck));
     }
     let vote = Vote { person: voter, at: cx.now, on_behalf, signature: signature.clone() };
-    let electorate = Electorate::new(state, policy, (approval.requester, &requirement));
     let involved = |person| approval.is_involved(&electorate, person);
     if involved(voter) || involved(vote.seat()) {
         return Err(Refusal::AlreadyVoted);
@@ -511,7 +519,7 @@ pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Ve
     if requirement.comment == Comment::Required && !commented {
         return Err(Refusal::CommentRequired);
     }
-    if approval.missing(state, policy, &requirement).is_empty() {
+    if approval.unfilled(&electorate).is_empty() {
         return Err(Refusal::AlreadyApproved);
     }
     approval.is_signed(state, (&vote, requirement.signature))?;
@@ -519,7 +527,7 @@ pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Ve
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
     after.agree(vote);
-    if after.missing(state, policy, &requirement).is_empty() {
+    if after.unfilled(&electorate).is_empty() {
         let approved_until = cx.now.plus_seconds(requirement.approved_seconds.get());
         events.push(approval.event(cx, Fact::ApprovalCompleted(id, Completed { approved_until })));
     }
