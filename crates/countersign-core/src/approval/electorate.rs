@@ -78,7 +78,6 @@ impl<'a> Electorate<'a> {
 
     /// Whether the human gave the vote, or it was given in their place, by whatever account.
     pub(super) fn is_part_of(&self, person: PersonId, vote: &Vote) -> bool {
-        let human = self.policy.human(person);
-        [vote.person, vote.seat()].into_iter().any(|other| self.policy.human(other) == human)
+        [vote.person, vote.seat()].into_iter().any(|other| self.policy.are_one(other, person))
     }
 }

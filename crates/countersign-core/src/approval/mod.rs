@@ -85,11 +85,6 @@ pub struct Requested {
     pub escalation: Option<Escalation>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
-fn is_not(flag: &bool) -> bool {
-    !flag
-}
-
 /// `approval.granted`, `approval.objected`, `approval.denied`: the actor of the entry voted. An objection is not enough to end the
 /// request; the one that is is the denial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +92,7 @@ pub struct Voted {
     /// The request as the voter saw it: salted SHA-256 of the parameters.
     pub parameters_sha256: Digest,
     /// Whether the voter says why they agree.
-    #[serde(default, skip_serializing_if = "is_not")]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub commented: bool,
     /// In whose place, if not in their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -469,9 +464,9 @@ fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -
         Voice::Disagrees => None,
     };
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
-    let human = |person: PersonId| in_force.policy.human(person);
     let seat = on_behalf.unwrap_or(voter);
-    let self_approved = [voter, seat].map(human).contains(&human(approval.requester));
+    let mut acting = [voter, seat].into_iter();
+    let self_approved = acting.any(|person| in_force.policy.are_one(person, approval.requester));
     let may_self_approve = self_approved && sabotage::is_active(Sabotage::SelfApproval);
     if self_approved && !may_self_approve {
         return Err(Refusal::SelfApproval);

@@ -34,7 +34,7 @@ pub(crate) fn open(state: &State, cx: &Context, command: &Open) -> Result<Vec<Ev
     is_fresh(state, cx, (person, command))?;
     has_no_debt(state, cx, policy)?;
     let everybody_else =
-        state.people().filter(|(id, other)| !is_one(policy, **id, person) && other.is_claimed());
+        state.people().filter(|(id, other)| !policy.are_one(**id, person) && other.is_claimed());
     let lacking = policy::unfilled(policy, &offer.review, &everybody_else.map(|(id, _)| *id).collect());
     if !lacking.is_empty() {
         return Err(Refusal::Unreviewable(lacking));
@@ -118,13 +118,13 @@ fn is_fresh(state: &State, cx: &Context, (person, command): (PersonId, &Open)) -
 pub(crate) fn missing(state: &State, policy: &Policy, it: &BreakGlass) -> Vec<Missing> {
     let opinions: BTreeSet<PersonId> = it.opinions.iter().map(|opinion| opinion.person).collect();
     let counts = |person: &PersonId| {
-        let other = !is_one(policy, *person, it.person) || sabotage::is_active(Sabotage::SelfReview);
+        let other = !policy.are_one(*person, it.person) || sabotage::is_active(Sabotage::SelfReview);
         other && state.person(*person).is_some_and(Person::is_claimed)
     };
     let counted = opinions.iter().copied().filter(counts).collect();
     let mut missing = policy::unfilled(policy, &it.review, &counted);
     for place in &mut missing {
-        let has_spoken = |person: &PersonId| opinions.iter().any(|other| is_one(policy, *other, *person));
+        let has_spoken = |person: &PersonId| opinions.iter().any(|other| policy.are_one(*other, *person));
         let members = policy.members(&place.group).into_iter();
         place.could = members.filter(|person| counts(person) && !has_spoken(person)).collect();
     }
@@ -145,7 +145,7 @@ pub(crate) fn review(state: &State, cx: &Context, command: &Review) -> Result<Ve
     let person = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let policy = &state.policy().ok_or(Refusal::NoRule)?.policy;
     // Whoever stands in for them may not review it in their favour either.
-    let own = is_one(policy, person, it.person) || state.is_delegate(person, (it.person, cx.now));
+    let own = policy.are_one(person, it.person) || state.is_delegate(person, (it.person, cx.now));
     if own && !sabotage::is_active(Sabotage::SelfReview) {
         return Err(Refusal::SelfReview);
     }
@@ -156,7 +156,7 @@ pub(crate) fn review(state: &State, cx: &Context, command: &Review) -> Result<Ve
     if it.settled.is_some() {
         return Err(Refusal::Settled);
     }
-    if it.opinions.iter().any(|opinion| is_one(policy, opinion.person, person)) {
+    if it.opinions.iter().any(|opinion| policy.are_one(opinion.person, person)) {
         return Err(Refusal::AlreadyReviewed);
     }
     if command.reason == Reason::Missing {
@@ -174,11 +174,6 @@ pub(crate) fn review(state: &State, cx: &Context, command: &Review) -> Result<Ve
         events.push(it.event(cx, Fact::BreakGlassSettled(it.id, Settled { verdict, timeliness })));
     }
     Ok(events)
-}
-
-/// Whether the two accounts are one human's.
-fn is_one(policy: &Policy, one: PersonId, other: PersonId) -> bool {
-    policy.human(one) == policy.human(other)
 }
 
 fn is_asked(policy: &Policy, review: &Quorum, person: PersonId) -> bool {

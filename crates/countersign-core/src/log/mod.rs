@@ -283,7 +283,7 @@ fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> 
         activation().and_then(|action| policy.requirement(&action)).ok_or(Refusal::NoActivationRule)?;
     let satisfiable = |requester: &PersonId| {
         let others: BTreeSet<PersonId> =
-            members.clone().filter(|person| policy.human(*person) != policy.human(*requester)).collect();
+            members.clone().filter(|person| !policy.are_one(*person, *requester)).collect();
         requirement.may_request(policy, *requester) && requirement.unfilled(policy, &others).is_empty()
     };
     if members.clone().any(|person| satisfiable(&person)) {

@@ -5,12 +5,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Permit, Refusal, Status};
+use super::{Outcome, Refusal, Status};
 use crate::context::Context;
 use crate::domain::{Event, Fact};
 use crate::id::{PermitId, PersonId};
 use crate::person::Person;
-use crate::policy::Policy;
 use crate::state::State;
 use crate::time::Time;
 
@@ -51,7 +50,7 @@ pub(crate) fn reconcile(state: &State, cx: &Context, command: &Reconcile) -> Res
     if !active || !(requirement.may_execute(policy, person) || requirement.may_approve(policy, person)) {
         return Err(Refusal::NotAReconciler);
     }
-    if is_executor(policy, permit, person) {
+    if policy.are_one(permit.executor, person) {
         return Err(Refusal::SelfReconciliation);
     }
     // Silence counts once the log says so, which the node sees to at once: then there is an incident to answer to.
@@ -63,9 +62,4 @@ pub(crate) fn reconcile(state: &State, cx: &Context, command: &Reconcile) -> Res
     }
     let reconciled = Reconciled { outcome: command.outcome };
     Ok(Vec::from([permit.event(cx, Fact::PermitReconciled(permit.id, reconciled))]))
-}
-
-/// Whether the person is the human who did the work.
-fn is_executor(policy: &Policy, permit: &Permit, person: PersonId) -> bool {
-    policy.are_one(permit.executor, person)
 }

@@ -144,7 +144,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Comment::is_optional")]
     pub comment: Comment,
     /// Whether the agreement of the person does not count who asked for the policy that last changed this rule.
-    #[serde(default, skip_serializing_if = "Rule::is_not")]
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub independent_of_author: bool,
     /// How long a request waits for its quorum, seconds.
     pub pending_seconds: NonZeroU32,
@@ -314,11 +314,6 @@ impl Rule {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
     fn is_one(count: &NonZeroU32) -> bool {
         *count == NonZeroU32::MIN
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
-    fn is_not(flag: &bool) -> bool {
-        !flag
     }
 
     /// Whether the rule applies to the action.

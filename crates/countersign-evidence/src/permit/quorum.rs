@@ -46,8 +46,7 @@ fn signers(
     let mut signed = BTreeSet::new();
     for vote in agreement.votes.iter().filter(|vote| vote.signature.is_some()) {
         // A signature that is there and does not hold is a forgery, not an absence.
-        let policy = &roster.policy;
-        let other = policy.human(vote.person) != policy.human(agreement.requester);
+        let other = !roster.policy.are_one(vote.person, agreement.requester);
         if holds(vote, text, (roster, requirement))? && other {
             signed.insert(vote.person);
         }

@@ -136,7 +136,7 @@ impl Found<'_> {
     }
 
     fn people(&mut self, enrolled: &BTreeSet<PersonId>) {
-        let members: BTreeSet<PersonId> = self.policy.groups.values().flatten().copied().collect();
+        let members = self.policy.everybody();
         for (group, people) in &self.policy.groups {
             let strangers: Vec<PersonId> = people.difference(enrolled).copied().collect();
             if !strangers.is_empty() {
