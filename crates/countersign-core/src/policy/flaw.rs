@@ -67,11 +67,6 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     found.flaws
 }
 
-/// Whether the rule uses a pattern.
-fn is_open(rule: &Rule) -> bool {
-    rule.verb.is_open() || rule.resource.is_open() || rule.environment.is_open()
-}
-
 struct Found<'a> {
     policy: &'a Policy,
     flaws: Vec<Flaw>,
@@ -93,7 +88,7 @@ impl Found<'_> {
         let mut exact = BTreeMap::<_, usize>::new();
         let mut open = 0_usize;
         for rule in &self.policy.rules {
-            if is_open(rule) {
+            if rule.pattern().is_open() {
                 open += 1;
             } else {
                 *exact.entry((&rule.verb, &rule.resource, &rule.environment)).or_default() += 1;
@@ -155,7 +150,7 @@ impl Found<'_> {
         let place = |field: &str| format!("rules.{}.{field}", rule.name);
         self.groups(&place("requesters"), &rule.requesters);
         self.groups(&place("executors"), &rule.executors);
-        if is_open(rule) && !rule.patterns {
+        if rule.pattern().is_open() && !rule.patterns {
             self.add(place("patterns"), "the rule uses `*`: write `patterns = true` if that is meant".into());
         }
         match (rule.approval, rule.quorum.is_empty()) {

@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::flaw::Flaw;
-use super::{NamePattern, ResourcePattern};
+use super::{ActionPattern, NamePattern, ResourcePattern};
 use crate::action::Action;
 use crate::calendar::{self, Cron, MOST_SECONDS, Schedule, Zone};
 use crate::log::activation;
@@ -88,9 +88,11 @@ impl Freeze {
     /// Whether the freeze applies to the action.
     #[must_use]
     pub fn matches(&self, action: &Action) -> bool {
-        self.verb.matches(&action.verb)
-            && self.resource.matches(&action.resource)
-            && self.environment.matches(&action.environment)
+        self.pattern().matches(action)
+    }
+
+    fn pattern(&self) -> ActionPattern<'_> {
+        ActionPattern { verb: &self.verb, resource: &self.resource, environment: &self.environment }
     }
 
     /// Whether it comes again, and so depends on the time zone database.
@@ -158,8 +160,7 @@ pub(super) fn flaws(freeze: &Freeze) -> Vec<Flaw> {
     let mut add = |field: &str, what: String| {
         flaws.push(Flaw { place: format!("freezes.{}.{field}", freeze.name), what });
     };
-    let open = freeze.verb.is_open() || freeze.resource.is_open() || freeze.environment.is_open();
-    if open && !freeze.patterns {
+    if freeze.pattern().is_open() && !freeze.patterns {
         add("patterns", "the freeze uses `*`: write `patterns = true` if that is meant".into());
     }
     match freeze.form() {

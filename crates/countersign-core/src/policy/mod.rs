@@ -35,6 +35,7 @@ pub use derived::{Derived, Linked, Nested, Source};
 pub use escalate::Escalate;
 pub use flaw::Flaw;
 pub use freeze::{Freeze, Standing, Window};
+use pattern::ActionPattern;
 pub use pattern::{NamePattern, ResourcePattern};
 pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
@@ -319,9 +320,11 @@ impl Rule {
     /// Whether the rule applies to the action.
     #[must_use]
     pub fn matches(&self, action: &Action) -> bool {
-        self.verb.matches(&action.verb)
-            && self.resource.matches(&action.resource)
-            && self.environment.matches(&action.environment)
+        self.pattern().matches(action)
+    }
+
+    fn pattern(&self) -> ActionPattern<'_> {
+        ActionPattern { verb: &self.verb, resource: &self.resource, environment: &self.environment }
     }
 }
 

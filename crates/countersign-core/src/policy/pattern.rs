@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::action::{Resource, ResourceError};
+use crate::action::{Action, Resource, ResourceError};
 use crate::text::{FromStrVisitor, Name, NameError};
 
 /// One name, or any.
@@ -92,6 +92,28 @@ impl fmt::Display for ResourcePattern {
             Self::OfType(kind) => write!(f, "{kind}/*"),
             Self::Exactly(resource) => fmt::Display::fmt(resource, f),
         }
+    }
+}
+
+/// What a rule or a freeze is about.
+#[derive(Clone, Copy)]
+pub(super) struct ActionPattern<'a> {
+    pub verb: &'a NamePattern,
+    pub resource: &'a ResourcePattern,
+    pub environment: &'a NamePattern,
+}
+
+impl ActionPattern<'_> {
+    /// Whether the action is meant.
+    pub(super) fn matches(self, action: &Action) -> bool {
+        self.verb.matches(&action.verb)
+            && self.resource.matches(&action.resource)
+            && self.environment.matches(&action.environment)
+    }
+
+    /// Whether it means more than one action.
+    pub(super) fn is_open(self) -> bool {
+        self.verb.is_open() || self.resource.is_open() || self.environment.is_open()
     }
 }
 
