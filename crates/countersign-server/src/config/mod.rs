@@ -12,7 +12,7 @@ mod policy;
 mod witness;
 mod witnesses;
 
-pub use node::{Endpoint, NodeConfig, is_loopback};
+pub use node::{Endpoint, NodeConfig, is_loopback, is_loopback_host};
 pub use policy::{Draft, canonical_policy, draft_policy, load_policy, parse_policy};
 pub use witness::WitnessConfig;
 pub use witnesses::{WitnessEndpoint, Witnesses};

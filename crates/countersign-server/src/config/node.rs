@@ -142,7 +142,12 @@ pub(super) fn url(file: &Path, (place, text): (&str, &str)) -> Result<Url, Confi
 /// Whether the link leads to this machine, so that what is sent to it in clear does not travel.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
+    is_loopback_host(url.host_str().unwrap_or_default())
+}
+
+/// Whether the host is this machine, by its name or address.
+#[must_use]
+pub fn is_loopback_host(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -25,6 +25,7 @@ use super::gate::{Caller, Open};
 use super::permits;
 use super::problem::Rejected;
 use super::{App, explain};
+use crate::config::is_loopback_host;
 use crate::engine::EngineError;
 
 /// Most questions at once.
@@ -109,18 +110,13 @@ pub(super) async fn metadata(headers: HeaderMap) -> Result<Json<Metadata>, Rejec
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let host = host.ok_or_else(|| Rejected::malformed("the request has no `Host`"))?;
     // Credentials travel in clear on this machine only; wherever else the node is reached, something in front of it speaks TLS.
-    let scheme = if is_loopback(host.host()) { "http" } else { "https" };
+    let scheme = if is_loopback_host(host.host()) { "http" } else { "https" };
     let node = format!("{scheme}://{}", host.as_str());
     Ok(Json(Metadata {
         access_evaluation_endpoint: format!("{node}/access/v1/evaluation"),
         access_evaluations_endpoint: format!("{node}/access/v1/evaluations"),
         policy_decision_point: node,
     }))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// One question that makes no sense, among others.

@@ -137,7 +137,7 @@ async fn decide(app: &App, command: Command, post: Post<Reason>) -> Result<Json<
 }
 
 /// Nobody should have to agree to, or to execute, what they may not read.
-pub(super) fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) -> bool {
+fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) -> bool {
     let requirement = policy.requirement(&approval.action);
     let acts = |requirement: Requirement| {
         requirement.may_approve(policy, person) || requirement.may_execute(policy, person)
@@ -152,7 +152,7 @@ pub(super) fn sees(app: &App, caller: &Caller, approval: &approval::Approval) ->
 }
 
 /// Whoever may agree in somebody's place may see to what.
-pub(super) fn stands_in(
+fn stands_in(
     state: &countersign_core::State,
     approval: &approval::Approval,
     (me, now): (PersonId, Time),

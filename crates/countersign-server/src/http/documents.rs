@@ -72,7 +72,9 @@ async fn document(engine: &Engine, id: PermitId) -> Result<Envelope, Rejected> {
     if !matches!(tokio::time::timeout(PATIENCE, waiting).await, Ok(Ok(_))) {
         return Err(Rejected::unavailable("the permit's entry is not signed yet".to_owned()));
     }
-    let leave = engine.read(move |reader| found.leave(reader)).await?;
+    let no_log = || Rejected::unavailable("there is no genesis".to_owned());
+    let log = engine.state().log().map(|log| log.origin.clone()).ok_or_else(no_log)?;
+    let leave = engine.read(move |reader| found.leave(reader, log)).await?;
     let made = move || -> Result<dsse::Envelope, String> {
         let payload = Statement::of(leave).to_payload().map_err(|error| error.to_string())?;
         let signers: [&dyn countersign_ledger::note::NoteSigner; 1] = [signer.as_ref()];
@@ -135,7 +137,8 @@ impl Found {
         Ok(bound.map(found))
     }
 
-    fn leave(self, reader: &mut dyn Reader) -> Result<Leave, StoreError> {
+    /// What the document says, for the log of this origin.
+    fn leave(self, reader: &mut dyn Reader, log: String) -> Result<Leave, StoreError> {
         let index = self.entry.index;
         let corrupt = |what: &str| StoreError::Corrupt(format!("entry {index}: {what}"));
         let executor = self.event.actor.person().ok_or_else(|| corrupt("a permit of nobody"))?;
@@ -143,7 +146,6 @@ impl Found {
             Some(approval) => vec![agreement(reader, approval, index)?],
             None => Vec::new(),
         };
-        let log = log(reader)?;
         let proof = proof(reader, index, &log)?;
         Ok(Leave {
             permit: self.id,
@@ -163,16 +165,6 @@ impl Found {
                 proof,
             },
         })
-    }
-}
-
-/// The log's origin, as its first entry says.
-fn log(reader: &mut dyn Reader) -> Result<String, StoreError> {
-    let first = reader.entries(0, 1)?.into_iter().next();
-    let first = first.ok_or_else(|| StoreError::Corrupt("the log is empty".to_owned()))?;
-    match codec::decode(0, &first.leaf, reader)?.event.fact {
-        Fact::LogCreated(_, created) => Ok(created.origin),
-        _ => Err(StoreError::Corrupt("entry 0 does not create the log".to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::problem::Rejected;
 use crate::engine::Engine;
-use crate::store::Reader;
+use crate::store::{Reader, StoreError};
 
 /// The details beside a request or a permit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ impl Bound {
 
     /// What was bound when the subject began; none if there is no such subject or its details were redacted.
     pub(super) async fn of(engine: &Engine, subject: String) -> Result<Option<Self>, Rejected> {
-        let details = engine.read(move |reader| first_details(reader, &subject)).await?;
-        Ok(details.and_then(|body| serde_json::from_slice(&body).ok()))
+        let first = engine.read(move |reader| first_detailed(reader, &subject)).await?;
+        Ok(first.and_then(|(_, details)| serde_json::from_slice(&details).ok()))
     }
 
     /// What a permit is for. Where the glass was broken for it, that stands beside the breaking, which bears the same number.
@@ -66,13 +66,13 @@ impl Bound {
     }
 }
 
-fn first_details(
-    reader: &mut dyn Reader,
-    subject: &str,
-) -> Result<Option<Vec<u8>>, crate::store::StoreError> {
-    let entries = reader.entries_of(subject, 0, 1)?;
-    let Some(first) = entries.first() else { return Ok(None) };
-    Ok(reader.details(first.index)?.map(|details| details.body))
+/// The leaf of an entry and the details beside it.
+type Detailed = (Vec<u8>, Vec<u8>);
+
+/// The entry that begins the subject, with its details; none if there is no such subject or they were redacted.
+pub(super) fn first_detailed(reader: &mut dyn Reader, subject: &str) -> Result<Option<Detailed>, StoreError> {
+    let Some(first) = reader.entries_of(subject, 0, 1)?.into_iter().next() else { return Ok(None) };
+    Ok(reader.details(first.index)?.map(|details| (first.leaf, details.body)))
 }
 
 /// The details of a reason, if one was given.

@@ -10,12 +10,12 @@ use countersign_evidence::votes;
 use countersign_ledger::statement::{self, NAMESPACE};
 
 use super::address::Named;
-use super::approvals::{concerns, parse, stands_in};
+use super::approvals::{parse, sees};
 use super::gate::Caller;
+use super::parameters::first_detailed;
 use super::problem::{Rejected, Words};
 use super::{App, lists};
 use crate::engine::Engine;
-use crate::store::{Reader, StoreError};
 
 /// The statement of a request: what its voters sign, byte by byte. For whoever may see the request.
 #[utoipa::path(get, path = "/admin/approvals/{id}/statement", tag = "approvals", params(("id" = String, Path)), responses((status = 200, body = serde_json::Value)))]
@@ -28,25 +28,15 @@ pub(super) async fn statement(
     let Some(Item::Approval(item)) = lists::one(&app, Subject::Approval(approval)).await? else {
         return Err(caller.misses(&app, ("approval", &id)));
     };
-    let (state, now) = (app.engine.state(), app.engine.now());
-    caller.sees(&app, |policy, me| concerns(policy, &item, me) || stands_in(&state, &item, (me, now)))?;
+    sees(&app, &caller, &item)?;
     let bytes = of(&app.engine, approval).await?.ok_or_else(redacted)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes))
 }
 
 /// The statement of a request; none if there is no such request or its details were redacted.
 async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Rejected> {
-    let found = engine.read(move |reader| first(reader, &approval.to_string())).await?;
+    let found = engine.read(move |reader| first_detailed(reader, &approval.to_string())).await?;
     Ok(found.and_then(|(leaf, details)| statement::of_request(&leaf, &details).ok()))
-}
-
-/// The leaf of an entry and the details beside it.
-type Detailed = (Vec<u8>, Vec<u8>);
-
-/// The entry that begins the subject, with its details.
-fn first(reader: &mut dyn Reader, subject: &str) -> Result<Option<Detailed>, StoreError> {
-    let Some(first) = reader.entries_of(subject, 0, 1)?.into_iter().next() else { return Ok(None) };
-    Ok(reader.details(first.index)?.map(|details| (first.leaf, details.body)))
 }
 
 /// What the log keeps of a signature under the request's statement. It is verified here, before anything is decided; whose key it may
