@@ -14,11 +14,13 @@
 //! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
 //! - `keys`: a checkpoint, believed because of a pinned key, across rotations
 //! - `credential`: the secret its holder draws
+//! - `durable`: what survives a power cut
 //! - `error`: what can go wrong, by what the caller would do about it
 #![deny(missing_docs)]
 
 mod client;
 mod credential;
+mod durable;
 mod error;
 pub mod follow;
 #[cfg(feature = "guard")]

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Fork;
+use crate::durable::sync_folder;
 
 /// The file that remembers the last checkpoint: the signed note itself, so that it can be read, compared and shown around.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ impl Memory {
         let next = self.beside("next");
         write(&mut File::create(&next)?, note)?;
         fs::rename(&next, &self.path)?;
-        self.sync_folder()
+        sync_folder(&self.path)
     }
 
     /// Keeps the proof of a fork in a file of its own, and says which: both notes, word by word. What was remembered stays, so that
@@ -62,7 +63,7 @@ impl Memory {
             match File::create_new(&path) {
                 Ok(mut file) => {
                     write(&mut file, &text)?;
-                    self.sync_folder()?;
+                    sync_folder(&self.path)?;
                     return Ok(path);
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -81,11 +82,6 @@ impl Memory {
         name.push(".");
         name.push(ending);
         name.into()
-    }
-
-    fn sync_folder(&self) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 

@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::durable::sync_folder;
+
 /// The memory of a guard.
 #[derive(Debug)]
 pub struct Spent {
@@ -49,9 +51,7 @@ impl Spent {
     pub fn open(path: &Path) -> Result<Self, SpentError> {
         let failed = |cause| SpentError::File { path: path.to_owned(), cause };
         let file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(failed)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The file itself must survive a power cut, not only what is in it.
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        sync_folder(path).map_err(failed)?;
         let memory = Memory { file, read: 0, known: HashSet::new() };
         Ok(Self { path: path.to_owned(), memory: Mutex::new(memory) })
     }
