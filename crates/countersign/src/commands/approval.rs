@@ -10,7 +10,7 @@ use countersign_api::delegation::Delegate;
 use countersign_api::{Page, Reason};
 use countersign_client::ApprovalListing;
 
-use super::{Session, more, name, signing, spoken};
+use super::{Session, more, name, places, signing, spoken};
 use super::{delegation, wait};
 use crate::cli::{Action, Listed, Why};
 use crate::output::{Table, fields};
@@ -208,10 +208,6 @@ fn note(approval: &Approval) -> &'static str {
 
 fn show(approval: &Approval) -> String {
     let votes = approval.votes.iter().map(vote);
-    let missing = approval.missing.iter().map(|missing| {
-        let could: Vec<&str> = missing.could.iter().map(name).collect();
-        format!("{} of {}: {}", missing.needed, missing.group, could.join(", "))
-    });
     fields(&[
         ("id", approval.id.clone()),
         ("status", approval.status.clone()),
@@ -224,7 +220,7 @@ fn show(approval: &Approval) -> String {
         ("signature", approval.signature.clone().unwrap_or_default()),
         ("expires", approval.expires_at.clone().unwrap_or_default()),
         ("approved by", votes.collect::<Vec<_>>().join("; ")),
-        ("still needs", missing.collect::<Vec<_>>().join("; ")),
+        ("still needs", places(&approval.missing)),
         ("stuck", approval.stuck.as_ref().map(stuck).unwrap_or_default()),
         ("escalates", approval.escalation.as_ref().map(escalation).unwrap_or_default()),
         ("permit", approval.permit.clone().unwrap_or_default()),

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use countersign_api::Page;
 use countersign_api::break_glass::{BreakGlass, OpenBreakGlass, Opinion, ReviewBreakGlass, Verdict};
-use countersign_api::problem::Missing;
 use countersign_client::{Client, Listing};
 use countersign_core::time::Time;
 use countersign_ledger::break_glass::{NAMESPACE, Statement};
@@ -17,9 +16,8 @@ use countersign_ledger::json;
 use serde_json::Value;
 
 use super::node::draw_key;
-use super::{Session, more, name, signing, spoken};
+use super::{Session, more, name, places, signing, spoken};
 use crate::cli::{Action, Listed};
-use crate::failure::{Failure, Kind};
 use crate::output::{Table, fields};
 use crate::parameters::Parameters;
 
@@ -83,9 +81,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             session
                 .output
                 .say(&format!("You are about to break the glass and sign:\n\n{}", display::text(&bytes)?))?;
-            if !yes && !signing::is_confirmed()? {
-                return Err(Failure::new(Kind::Refused, "nothing was signed").into());
-            }
+            signing::confirm(yes)?;
             let signature = signing::sign(&key, NAMESPACE, &bytes)?;
             client.break_glass(&wanted.signed(statement, signature)).await?
         }
@@ -179,10 +175,6 @@ fn table(page: &Page<BreakGlass>) -> String {
 fn show(it: &BreakGlass) -> String {
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let opinion = |it: &Opinion| format!("{} by {} at {}", it.verdict.as_str(), name(&it.person), it.at);
-    let missing = |missing: &Missing| {
-        let could: Vec<&str> = missing.could.iter().map(name).collect();
-        format!("{} of {}: {}", missing.needed, missing.group, could.join(", "))
-    };
     fields(&[
         ("id", it.id.clone()),
         ("status", it.status.clone()),
@@ -195,7 +187,7 @@ fn show(it: &BreakGlass) -> String {
         ("permit", it.permit.clone()),
         ("review until", it.review_until.clone()),
         ("reviewed", it.opinions.iter().map(opinion).collect::<Vec<_>>().join("; ")),
-        ("still needs", it.missing.iter().map(missing).collect::<Vec<_>>().join("; ")),
+        ("still needs", places(&it.missing)),
         ("settled at", given(&it.settled_at)),
         ("verdict", it.verdict.map_or("", Verdict::as_str).to_owned()),
         ("review came", given(&it.timeliness)),

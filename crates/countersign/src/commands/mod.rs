@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use countersign_api::problem::Missing;
 use countersign_client::Client;
 
 use crate::cli::{Cli, Noun, Options};
@@ -103,6 +104,22 @@ pub(crate) fn name(person: &countersign_api::PersonRef) -> &str {
 /// An action in its three words.
 pub(crate) fn spoken(action: &countersign_api::Action) -> String {
     format!("{} {} {}", action.verb, action.resource, action.environment)
+}
+
+/// Places of a quorum that are empty, for a field: how many of which group, and who could fill them.
+pub(crate) fn places(missing: &[Missing]) -> String {
+    let place = |place: &Missing| format!("{} of {}: {}", place.needed, place.group, could(place));
+    missing.iter().map(place).collect::<Vec<_>>().join("; ")
+}
+
+/// The same as part of a sentence, after "for".
+pub(crate) fn awaited(missing: &[Missing]) -> String {
+    let place = |place: &Missing| format!("{} more of {} ({})", place.needed, place.group, could(place));
+    missing.iter().map(place).collect::<Vec<_>>().join(" and ")
+}
+
+fn could(place: &Missing) -> String {
+    place.could.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// What a list says about its next page.

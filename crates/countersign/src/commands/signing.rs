@@ -58,9 +58,7 @@ async fn signed(
     if !session.output.is_json() || !yes {
         session.output.say(&format!("You are about to sign:\n\n{}", display::text(&bytes)?))?;
     }
-    if !yes && !is_confirmed()? {
-        return Err(Failure::new(Kind::Refused, "nothing was signed").into());
-    }
+    confirm(yes)?;
     let armor = if key.as_os_str() == "agent" {
         let public = in_agent(client).await?;
         let folder = tempfile::tempdir().context("making a temporary folder")?;
@@ -103,8 +101,16 @@ async fn fetched(client: &Client, id: &str) -> anyhow::Result<Vec<u8>> {
     }
 }
 
+/// Asks whether to sign, unless that was said beforehand; anything but `yes` ends it.
+pub(super) fn confirm(yes: bool) -> anyhow::Result<()> {
+    if yes || is_confirmed()? {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Refused, "nothing was signed").into())
+}
+
 /// Asks on the terminal.
-pub(super) fn is_confirmed() -> anyhow::Result<bool> {
+fn is_confirmed() -> anyhow::Result<bool> {
     let (mut ask, input) = (std::io::stderr(), std::io::stdin());
     if !input.is_terminal() {
         let what = "there is nobody to ask whether to sign";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_api::approval::{Approval, Watched};
 use countersign_client::Client;
 
-use super::name;
+use super::awaited;
 use crate::failure::{Failure, Kind};
 use crate::output::visible;
 
@@ -61,10 +61,8 @@ fn standing(approval: &Approval) -> String {
     if approval.stuck.is_some() {
         return "nothing can come of it as things are".to_owned();
     }
-    let missing = approval.missing.iter().map(|missing| {
-        let could: Vec<&str> = missing.could.iter().map(name).collect();
-        format!("{} more of {} ({})", missing.needed, missing.group, could.join(", "))
-    });
-    let missing: Vec<String> = missing.collect();
-    if missing.is_empty() { approval.status.clone() } else { format!("waits for {}", missing.join(" and ")) }
+    match approval.missing.as_slice() {
+        [] => approval.status.clone(),
+        missing => format!("waits for {}", awaited(missing)),
+    }
 }

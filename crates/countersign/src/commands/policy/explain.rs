@@ -3,7 +3,7 @@
 use countersign_api::explain::{Explanation, Obstacle};
 
 use crate::cli::Action;
-use crate::commands::{Session, name, spoken};
+use crate::commands::{Session, name, places, spoken};
 use crate::output::fields;
 
 #[derive(Debug, clap::Args)]
@@ -23,10 +23,6 @@ pub(crate) async fn run(session: &Session, explain: &Explain) -> anyhow::Result<
 fn show(explanation: &Explanation) -> String {
     let names =
         |people: &[countersign_api::PersonRef]| people.iter().map(name).collect::<Vec<_>>().join(", ");
-    let quorum = explanation
-        .quorum
-        .iter()
-        .map(|place| format!("{} of {}: {}", place.needed, place.group, names(&place.could)));
     let lifetimes = explanation.lifetimes.map(|it| {
         let (pending, approved) = (it.pending_seconds, it.approved_seconds);
         let (start, work) = (it.start_seconds, it.work_seconds);
@@ -47,7 +43,7 @@ fn show(explanation: &Explanation) -> String {
         ("rules", rules),
         ("approval", explanation.approval.clone().unwrap_or_default()),
         ("may request", names(&explanation.requesters)),
-        ("must agree", quorum.collect::<Vec<_>>().join("; ")),
+        ("must agree", places(&explanation.quorum)),
         ("may execute", names(&explanation.executors)),
         ("lifetimes", lifetimes.unwrap_or_default()),
         (&format!("{whom} requests"), possible(&standing.request)),

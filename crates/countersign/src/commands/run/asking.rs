@@ -8,7 +8,7 @@ use countersign_client::{Client, ClientError};
 use tokio::time::Instant;
 
 use super::Teller;
-use crate::commands::{name, spoken};
+use crate::commands::{awaited, name, spoken};
 use crate::failure::{Failure, Kind, kind};
 
 /// The first wait between two looks at a request; each further one is longer, up to the longest.
@@ -104,16 +104,11 @@ async fn approved(client: &Client, teller: Teller, (id, until): (&str, Instant))
 }
 
 fn waiting(approval: &Approval) -> String {
-    let missing = approval.missing.iter().map(|missing| {
-        let could: Vec<&str> = missing.could.iter().map(name).collect();
-        format!("{} more of {} ({})", missing.needed, missing.group, could.join(", "))
-    });
-    let missing: Vec<String> = missing.collect();
     let so_far =
         if approval.votes.is_empty() { String::new() } else { format!("; {} agreed", voters(approval)) };
     let until =
         approval.expires_at.as_deref().map(|until| format!("; open until {until}")).unwrap_or_default();
-    format!("waiting for {}{so_far}{until}", missing.join(" and "))
+    format!("waiting for {}{so_far}{until}", awaited(&approval.missing))
 }
 
 fn voters(approval: &Approval) -> String {
