@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::deed::kind_of;
 use super::demand::Demand;
 use super::freeze::excepted_from;
 use super::genesis::is_activation;
@@ -10,7 +11,6 @@ use super::key::is_handing_over;
 use super::log::is_redaction;
 use super::owed::Owed;
 use super::violation::Breach;
-use super::voting_key::deed;
 use super::{Auditor, Verdict, by_node, by_person, is_of, is_part_of, must, roster};
 use crate::action::Action;
 use crate::approval::{Consumed, Escalated, Escalation, Requested, VoteRevoked, Voted};
@@ -404,8 +404,8 @@ impl Auditor {
                     action if is_handing_over(action) => Owed::KeyRotated(id),
                     action if is_redaction(action) => Owed::Redacted(id),
                     action => {
-                        let (deed, owner) = deed(action).ok_or(Breach::OtherAction)?;
-                        Owed::VotingKey { approval: id, deed, owner }
+                        must(kind_of(action).is_some(), Breach::OtherAction)?;
+                        Owed::Deed { approval: id, action: action.clone() }
                     }
                 };
                 self.owed.push(owed);

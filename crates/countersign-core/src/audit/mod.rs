@@ -16,7 +16,7 @@
 //!
 //! # Layout
 //! - `violation`: everything that can be wrong
-//! - `owed`: which event must follow which at once
+//! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `freeze`: what must not begin while it holds
 //! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
@@ -39,6 +39,7 @@ use crate::time::Time;
 
 mod approval;
 mod break_glass;
+mod deed;
 mod demand;
 mod freeze;
 mod genesis;

@@ -3,9 +3,10 @@
 //! The auditor cannot see where a decision ends. It need not: what an event obliges to is the very next event, at the same time, by
 //! the same actor, in the same correlation.
 
+use super::deed::{Deed, kind_of};
 use super::freeze::Excepted;
 use super::violation::{Breach, Violation};
-use super::voting_key::Deed;
+use crate::action::Action;
 use crate::domain::Fact;
 use crate::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use crate::incident::Cause;
@@ -32,8 +33,8 @@ pub(super) enum Owed {
     KeyRotated(ApprovalId),
     /// The approval was consumed by a redaction.
     Redacted(ApprovalId),
-    /// The approval was consumed by a voting key, which is enrolled or revoked.
-    VotingKey { approval: ApprovalId, deed: Deed, owner: PersonId },
+    /// The approval was consumed by something that is done at once.
+    Deed { approval: ApprovalId, action: Action },
     /// The glass was broken, and gives a permit.
     GlassPermit { break_glass: BreakGlassId, permit: PermitId },
     /// Somebody notes that a review is overdue, because they do it now.
@@ -92,14 +93,9 @@ impl Owed {
             (Self::Excepted(excepted), Fact::PermitReserved(of, _)) => excepted.permit == *of,
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
-            (
-                Self::VotingKey { approval, deed: Deed::Enroll, owner },
-                Fact::PersonKeyEnrolled(of, enrolled),
-            ) => owner == of && enrolled.approval == *approval,
-            (
-                Self::VotingKey { approval, deed: Deed::Revoke, owner },
-                Fact::PersonKeyRevoked(of, revoked),
-            ) => owner == of && revoked.approval == Some(*approval),
+            (Self::Deed { approval, action }, fact) => {
+                Deed::of(fact).is_some_and(|it| it.approval == Some(*approval) && it.action == *action)
+            }
             (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
                 approval == of && restored.permit == *permit
             }
@@ -132,8 +128,10 @@ impl Owed {
             Self::FirstPolicy | Self::Activated { .. } => (Subject::Policy, "policy.activated"),
             Self::KeyRotated(_) => (Subject::Log, "log.key_rotated"),
             Self::Redacted(_) => (Subject::Log, "log.details_redacted"),
-            Self::VotingKey { owner, deed: Deed::Enroll, .. } => ((*owner).into(), "person.key_enrolled"),
-            Self::VotingKey { owner, deed: Deed::Revoke, .. } => ((*owner).into(), "person.key_revoked"),
+            // What it would have been about is named in the approval's action.
+            Self::Deed { approval, action } => {
+                ((*approval).into(), kind_of(action).unwrap_or("approval.consumed"))
+            }
             Self::Completed(id) => ((*id).into(), "approval.completed"),
             Self::Reserved { permit, .. }
             | Self::GlassPermit { permit, .. }

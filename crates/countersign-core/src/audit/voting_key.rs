@@ -2,37 +2,14 @@
 //!
 //! Whether the text is a public key, and whether signatures by it hold, is for the ledger to say.
 
+use super::deed::Deed;
 use super::owed::Owed;
 use super::violation::Breach;
-use super::{Auditor, Verdict, by_person, must};
-use crate::action::Action;
+use super::{Auditor, Verdict, by_person, is_of, must};
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
 use crate::signature::{Algorithm, Signature, Signing};
-use crate::text::Name;
-
-/// What the keys of a person are governed as.
-const RESOURCE: &str = "voting-key/";
-const ENVIRONMENT: &str = "control";
-
-/// What is done to a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    Enroll,
-    Revoke,
-}
-
-/// What the action does to whose key, if that is what it is about.
-pub(super) fn deed(action: &Action) -> Option<(Deed, PersonId)> {
-    let deed = match action.verb.as_str() {
-        "enroll" => Deed::Enroll,
-        "revoke" => Deed::Revoke,
-        _ => return None,
-    };
-    let person = action.resource.as_str().strip_prefix(RESOURCE)?.parse().ok()?;
-    (action.environment.as_str() == ENVIRONMENT).then_some((deed, person))
-}
 
 /// A key that is or was in force.
 #[derive(Clone, Copy, Debug)]
@@ -44,19 +21,20 @@ pub(super) struct Key {
 
 impl Auditor {
     pub(super) fn voting_key(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
-        let named = event.environment.as_ref().map(Name::as_str);
-        must(named == Some(ENVIRONMENT), Breach::WrongEnvironment)?;
         match &event.fact {
             Fact::PersonKeyEnrolled(owner, enrolled) => {
-                must(owed.is_some(), Breach::Unprompted)?;
+                self.is_consented(event, owed)?;
                 must(self.people.contains_key(owner), Breach::UnknownPerson)?;
                 let key = Key { owner: *owner, algorithm: enrolled.algorithm, revoked: false };
                 must(self.voting_keys.insert(enrolled.key_sha256, key).is_none(), Breach::KeyInUse)
             }
             Fact::PersonKeyRevoked(owner, revoked) => {
-                match revoked.approval {
-                    Some(_) => must(owed.is_some(), Breach::Unprompted)?,
-                    None => must(by_person(event)? == *owner, Breach::NotTheOwner)?,
+                // Whoever lost a key revokes it alone.
+                if revoked.approval.is_some() {
+                    self.is_consented(event, owed)?;
+                } else {
+                    is_of(event, &Deed::of(&event.fact).ok_or(Breach::OtherAction)?.action.environment)?;
+                    must(by_person(event)? == *owner, Breach::NotTheOwner)?;
                 }
                 let key = self.voting_keys.get_mut(&revoked.key_sha256);
                 let key = key.filter(|key| key.owner == *owner && !key.revoked);
