@@ -128,13 +128,13 @@ impl fmt::Display for Refusal {
 
 fn delegator<'a>(state: &'a State, cx: &Context) -> Result<&'a Person, Refusal> {
     let id = cx.actor.person().ok_or(Refusal::NotAPerson)?;
-    state.person(id).filter(|person| person.is_claimed()).ok_or(Refusal::Unclaimed)
+    state.person(id).filter(|person| person.is_active()).ok_or(Refusal::Unclaimed)
 }
 
 pub(crate) fn delegate(state: &State, cx: &Context, command: &Delegate) -> Result<Vec<Event>, Refusal> {
     let person = delegator(state, cx)?;
     let Delegate { to, from, until } = *command;
-    if !state.person(to).is_some_and(Person::is_claimed) {
+    if !state.person(to).is_some_and(Person::is_active) {
         return Err(Refusal::UnknownDelegate);
     }
     if to == person.id {

@@ -37,6 +37,10 @@ pub enum Command {
     RedactDetails(redaction::RedactDetails),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
+    /// Invite somebody.
+    InvitePerson(person::Invite),
+    /// End that somebody belongs.
+    DeactivatePerson(person::Deactivate),
     /// Give a person a voting key.
     EnrollKey(voting_key::EnrollKey),
     /// Take a voting key out of force.
@@ -102,6 +106,9 @@ impl Command {
                     | Fact::PolicyActivated(..)
                     | Fact::LogKeyRotated(..)
                     | Fact::LogDetailsRedacted(..)
+                    | Fact::PersonEnrolled(_, person::Enrolled { bootstrap: false, .. })
+                    | Fact::PersonClaimRenewed(..)
+                    | Fact::PersonDeactivated(..)
                     | Fact::PersonKeyEnrolled(..)
                     | Fact::PersonKeyRevoked(..)
             )
@@ -181,7 +188,9 @@ facts! {
     "log.details_redacted" => LogDetailsRedacted(LogSubject, redaction::DetailsRedacted),
     "policy.activated" => PolicyActivated(PolicySubject, log::PolicyActivated),
     "person.enrolled" => PersonEnrolled(PersonId, person::Enrolled),
+    "person.claim_renewed" => PersonClaimRenewed(PersonId, person::ClaimRenewed),
     "person.claimed" => PersonClaimed(PersonId, person::Claimed),
+    "person.deactivated" => PersonDeactivated(PersonId, person::Deactivated),
     "person.key_enrolled" => PersonKeyEnrolled(PersonId, voting_key::KeyEnrolled),
     "person.key_revoked" => PersonKeyRevoked(PersonId, voting_key::KeyRevoked),
     "person.refused" => PersonRefused(PersonId, person::Refused),
@@ -402,6 +411,7 @@ impl Refusal {
 /// # Errors
 /// The first refusal in the capability's order of precedence.
 pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Event>, Refusal> {
+    person::is_there(state, cx)?;
     match command {
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
@@ -410,6 +420,8 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::NamePermitKey(name) => permit_key::name(state, cx, name),
         Command::RedactDetails(redact) => redaction::redact(state, cx, redact),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
+        Command::InvitePerson(invite) => person::invite(state, cx, invite),
+        Command::DeactivatePerson(deactivate) => person::deactivate(state, cx, deactivate),
         Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
         Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
         Command::Delegate(delegate) => delegation::delegate(state, cx, delegate).map_err(Into::into),
@@ -463,9 +475,11 @@ pub fn apply(state: &mut State, event: &Event) {
         // Details are never in the state, so deleting them leaves it as it is.
         Fact::LogDetailsRedacted(..) => {}
         Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => voting_key::apply(state, event),
-        Fact::PersonEnrolled(..) | Fact::PersonClaimed(..) | Fact::PersonRefused(..) => {
-            person::apply(state, event);
-        }
+        Fact::PersonEnrolled(..)
+        | Fact::PersonClaimRenewed(..)
+        | Fact::PersonClaimed(..)
+        | Fact::PersonDeactivated(..)
+        | Fact::PersonRefused(..) => person::apply(state, event),
         Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)
@@ -536,6 +550,8 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         }
         Command::ActivatePolicy(_) => log::activation(),
         Command::RotateLogKey(_) => key::rotation(),
+        Command::InvitePerson(invite) => person::invitation(invite.person),
+        Command::DeactivatePerson(deactivate) => person::deactivation(deactivate.person),
         Command::EnrollKey(enroll) => voting_key::enrolment(enroll.person),
         Command::RevokeKey(revoke) => voting_key::revocation(revoke.person),
         Command::RedactDetails(_) => redaction::action(),
@@ -581,7 +597,9 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::RedactDetails(redaction::RedactDetails { approval, .. }) => {
             Some(Subject::Approval(*approval))
         }
-        Command::RevokeKey(voting_key::RevokeKey { under, .. }) => {
+        Command::InvitePerson(person::Invite { under, .. })
+        | Command::DeactivatePerson(person::Deactivate { under, .. })
+        | Command::RevokeKey(voting_key::RevokeKey { under, .. }) => {
             under.map(|(approval, _)| Subject::Approval(approval))
         }
         Command::StartPermit(id)

@@ -147,6 +147,9 @@ fn usable(state: &State, cx: &Context, used: &Exception) -> Result<(), Refusal> 
         Refusal::ApprovalDenied => Refusal::ExceptionEnded(id, "was denied"),
         Refusal::ApprovalWithdrawn => Refusal::ExceptionEnded(id, "was withdrawn"),
         Refusal::ApprovalExpired => Refusal::ExceptionEnded(id, "has expired"),
+        Refusal::RequesterGone => {
+            Refusal::ExceptionEnded(id, "was asked for by somebody who was deactivated")
+        }
         Refusal::PolicyChanged => Refusal::ExceptionEnded(id, "was asked for under other rules"),
         other => other,
     })

@@ -519,6 +519,10 @@ impl State {
         self.credentials.insert_mut(credential_sha256, person);
     }
 
+    pub(crate) fn remove_holder(&mut self, credential_sha256: &Digest) {
+        self.credentials.remove_mut(credential_sha256);
+    }
+
     /// Inserts or replaces an item and keeps the deadline index true.
     pub(crate) fn put<T: Kept>(&mut self, id: T::Id, item: T) {
         let before = T::of(self).get(&id).and_then(Kept::deadline);

@@ -27,6 +27,9 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
             members.map(Subject::Person).chain(activated.approval.map(Subject::Approval)).collect()
         }
         Fact::LogDetailsRedacted(_, redacted) => BTreeSet::from([Subject::Approval(redacted.approval)]),
+        Fact::PersonEnrolled(_, enrolled) => enrolled.approval.map(Subject::Approval).into_iter().collect(),
+        Fact::PersonClaimRenewed(_, renewed) => renewed.approval.map(Subject::Approval).into_iter().collect(),
+        Fact::PersonDeactivated(_, gone) => gone.approval.map(Subject::Approval).into_iter().collect(),
         Fact::PersonKeyEnrolled(_, enrolled) => BTreeSet::from([Subject::Approval(enrolled.approval)]),
         Fact::PersonKeyRevoked(_, revoked) => revoked.approval.map(Subject::Approval).into_iter().collect(),
         Fact::LogKeyRotated(_, rotated) => BTreeSet::from([Subject::Approval(rotated.approval)]),
@@ -56,7 +59,6 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::LogWitnessLost(..)
         | Fact::LogWitnessRegained(..)
         | Fact::LogPermitKeyNamed(..)
-        | Fact::PersonEnrolled(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)
         | Fact::ApprovalRequested(..)

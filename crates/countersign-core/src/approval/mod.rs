@@ -339,6 +339,11 @@ impl Approval {
         }
     }
 
+    /// Whether who asked for it was not deactivated since.
+    pub(crate) fn has_requester(&self, state: &State) -> bool {
+        state.person(self.requester).is_some_and(Person::is_active)
+    }
+
     /// Whether the vote's signature may stand: by a key of the voter that is in force, as strong as demanded, and over the same statement
     /// as those before it. There is one statement for all voters.
     fn is_signed(&self, state: &State, (vote, signing): (&Vote, Signing)) -> Result<(), Refusal> {
@@ -414,7 +419,8 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
     let requester = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&command.action).ok_or(Refusal::NoRule)?;
-    if !requirement.may_request(&in_force.policy, requester) {
+    let active = state.person(requester).is_some_and(Person::is_active);
+    if !(active && requirement.may_request(&in_force.policy, requester)) {
         return Err(Refusal::NotARequester);
     }
     if requirement.approval == Consent::NotRequired {
@@ -485,12 +491,15 @@ fn asked<'a>(state: &'a State, cx: &Context, (id, voice): (ApprovalId, Voice)) -
         return Err(Refusal::NotADelegate);
     }
     // A vote of somebody who has not claimed would count from the moment they do.
-    let active = [voter, seat].iter().all(|person| state.person(*person).is_some_and(Person::is_claimed));
+    let active = [voter, seat].iter().all(|person| state.person(*person).is_some_and(Person::is_active));
     if !(may_self_approve || active && requirement.may_approve(&in_force.policy, seat)) {
         return Err(Refusal::NotAnApprover);
     }
     if let Some(refusal) = approval.ended_refusal(cx.now) {
         return Err(refusal);
+    }
+    if !approval.has_requester(state) {
+        return Err(Refusal::RequesterGone);
     }
     if requirement.digest() != approval.requirement_sha256 {
         return Err(Refusal::PolicyChanged);

@@ -42,6 +42,8 @@ pub enum Refusal {
     Withdrawn,
     /// Its deadline has passed.
     Expired,
+    /// Who asked for it was deactivated.
+    RequesterGone,
     /// The rules that govern it demand something else now.
     PolicyChanged,
     /// The people there are could never meet the quorum.
@@ -62,7 +64,7 @@ pub enum Refusal {
 
 listed! { Refusal:
     NotFound, NotAPerson, SelfApproval, DelegateOfRequester, NotTheRequester, NoRule, RuleAuthor, NotARequester, NotADelegate,
-    NotAnApprover, NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, PolicyChanged, Unsatisfiable(Vec::new()),
+    NotAnApprover, NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, RequesterGone, PolicyChanged, Unsatisfiable(Vec::new()),
     AlreadyVoted, CommentRequired, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
 }
 
@@ -88,6 +90,7 @@ impl Refusal {
             Self::Denied => "approval_denied",
             Self::Withdrawn => "approval_withdrawn",
             Self::Expired => "approval_expired",
+            Self::RequesterGone => "requester_gone",
             Self::PolicyChanged => "policy_changed",
             Self::AlreadyVoted => "already_voted",
             Self::CommentRequired => "comment_required",
@@ -122,9 +125,12 @@ impl Refusal {
             Self::Unsatisfiable(_) => {
                 "enlarge the quorum's groups, or have their members claim their credentials and enroll the voting keys that the rules ask for"
             }
-            Self::Consumed | Self::Denied | Self::Withdrawn | Self::Expired | Self::PolicyChanged => {
-                "make a new request"
-            }
+            Self::Consumed
+            | Self::Denied
+            | Self::Withdrawn
+            | Self::Expired
+            | Self::RequesterGone
+            | Self::PolicyChanged => "make a new request",
             Self::AlreadyVoted => "a person counts once",
             Self::AlreadyApproved => "reserve the permit",
             Self::KeyNotInForce => "sign with a key that `countersign person key list` shows for you",
@@ -164,6 +170,7 @@ impl fmt::Display for Refusal {
             Self::Denied => "the request was denied",
             Self::Withdrawn => "the request was withdrawn",
             Self::Expired => "the request has expired",
+            Self::RequesterGone => "who asked for it was deactivated",
             Self::PolicyChanged => "the rules for this action have changed since it was requested",
             Self::AlreadyVoted => "you have voted on this request already, or somebody did in your place",
             Self::AlreadyApproved => "the quorum is met already",

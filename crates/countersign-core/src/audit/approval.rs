@@ -251,6 +251,7 @@ impl Auditor {
     fn voter(&self, event: &Event, (id, voted): (ApprovalId, &Voted)) -> Verdict<PersonId> {
         let voter = by_person(event)?;
         let approval = self.open(event, id)?;
+        must(self.is_active(approval.requester), Breach::RequesterGone)?;
         let seat = voted.on_behalf.unwrap_or(voter);
         let policy = &self.in_force()?.policy;
         let is_either = |it: PersonId| [voter, seat].iter().any(|other| roster::are_one(policy, *other, it));
@@ -374,6 +375,7 @@ impl Auditor {
     ) -> Verdict {
         let executor = by_person(event)?;
         let approval = self.open(event, id)?;
+        must(self.is_active(approval.requester), Breach::RequesterGone)?;
         let demand = self.unchanged(approval)?;
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         approval.is_in_time(event)?;

@@ -20,8 +20,12 @@ pub(super) struct Deed {
 const CONTROL: &str = "control";
 
 /// The verbs that are deeds, with the type of what they are done to, and the kind of event that says they were done.
-const DEEDS: [(&str, &str, &str); 2] =
-    [("enroll", "voting-key", "person.key_enrolled"), ("revoke", "voting-key", "person.key_revoked")];
+const DEEDS: [(&str, &str, &str); 4] = [
+    ("invite", "person", "person.enrolled"),
+    ("deactivate", "person", "person.deactivated"),
+    ("enroll", "voting-key", "person.key_enrolled"),
+    ("revoke", "voting-key", "person.key_revoked"),
+];
 
 /// The kind of event that says the action was done, if it is such a deed.
 pub(super) fn kind_of(action: &Action) -> Option<&'static str> {
@@ -37,6 +41,15 @@ impl Deed {
     /// What the event did, if it is a deed of this kind.
     pub(super) fn of(fact: &Fact) -> Option<Self> {
         let (action, approval) = match fact {
+            Fact::PersonEnrolled(person, enrolled) => {
+                (to_person("invite", "person", *person), enrolled.approval)
+            }
+            Fact::PersonClaimRenewed(person, renewed) => {
+                (to_person("invite", "person", *person), renewed.approval)
+            }
+            Fact::PersonDeactivated(person, deactivated) => {
+                (to_person("deactivate", "person", *person), deactivated.approval)
+            }
             Fact::PersonKeyEnrolled(person, enrolled) => {
                 (to_person("enroll", "voting-key", *person), Some(enrolled.approval))
             }

@@ -1,10 +1,11 @@
 //! Genesis is written once and first; every later policy rests on an approval of exactly that, under the policy it replaces.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::demand::Demand;
 use super::key::Keys;
 use super::owed::Owed;
+use super::person::Standing;
 use super::violation::Breach;
 use super::{Auditor, InForce, Verdict, by_node, is_of_none, must, roster};
 use crate::action::Action;
@@ -57,7 +58,9 @@ impl Auditor {
         if let Some(stranger) = members.into_iter().find(|person| !self.people.contains_key(person)) {
             return Err(Breach::PolicyUnknownMember(stranger));
         }
-        must(is_replaceable(policy), Breach::PolicyIrreplaceable)?;
+        let there = self.people.iter().filter(|(_, standing)| **standing != Standing::Deactivated);
+        let there = there.map(|(person, _)| *person).collect();
+        must(is_replaceable(policy, &there), Breach::PolicyIrreplaceable)?;
         let matters = policy.rules.iter().any(|rule| rule.independent_of_author);
         must(activated.author == requester.filter(|_| matters), Breach::WrongAuthor)?;
         let mut authors = BTreeMap::new();
@@ -74,17 +77,16 @@ impl Auditor {
     }
 }
 
-/// Whether its members could replace the policy, with the consent of others than who asks.
-fn is_replaceable(policy: &Policy) -> bool {
-    let members = roster::everybody(policy);
+/// Whether these people could replace the policy, with the consent of others than who asks.
+pub(super) fn is_replaceable(policy: &Policy, people: &BTreeSet<PersonId>) -> bool {
     let [Ok(verb), Ok(environment)] = [ACTIVATE[0].parse(), ACTIVATE[2].parse()] else { return false };
     let Ok(resource) = ACTIVATE[1].parse() else { return false };
     let Ok(demand) = Demand::new(policy, &Action { verb, resource, environment }) else { return false };
     let others = |requester: &PersonId| {
-        members.iter().copied().filter(|it| !roster::are_one(policy, *it, *requester)).collect()
+        people.iter().copied().filter(|it| !roster::are_one(policy, *it, *requester)).collect()
     };
     let could_ask = |it: &PersonId| demand.may_request(*it) && demand.is_met(&others(it));
     demand.needs_consent()
-        && members.iter().any(|person| demand.may_execute(*person))
-        && members.iter().any(could_ask)
+        && people.iter().any(|person| demand.may_execute(*person))
+        && people.iter().any(could_ask)
 }

@@ -87,8 +87,8 @@ pub struct Auditor {
     counted: u64,
     /// Entries whose details were deleted.
     redacted: BTreeSet<u64>,
-    /// Everybody who was enrolled, with the digest of their credential once they have one.
-    people: BTreeMap<PersonId, Option<Digest>>,
+    /// Everybody who was enrolled.
+    people: BTreeMap<PersonId, person::Standing>,
     /// Every voting key there ever was, by its digest: none comes back.
     voting_keys: BTreeMap<Digest, voting_key::Key>,
     /// Who may agree in whose place, and when, by who is away.
@@ -203,7 +203,9 @@ impl Auditor {
             | Fact::LogWitnessLost(..)
             | Fact::LogWitnessRegained(..) => self.log(event, owed),
             Fact::PersonEnrolled(..)
+            | Fact::PersonClaimRenewed(..)
             | Fact::PersonClaimed(..)
+            | Fact::PersonDeactivated(..)
             | Fact::PersonRefused(..)
             | Fact::PersonDelegated(..)
             | Fact::PersonDelegationEnded(..) => self.person(event, owed),
@@ -263,9 +265,9 @@ impl Auditor {
         Demand::new(&self.in_force()?.policy, action)
     }
 
-    /// Whether the person can act: only who has a credential can.
+    /// Whether the person can act: only who has a credential can, until they are deactivated.
     fn is_active(&self, person: PersonId) -> bool {
-        self.people.get(&person).is_some_and(Option::is_some)
+        matches!(self.people.get(&person), Some(person::Standing::Active(_)))
     }
 }
 

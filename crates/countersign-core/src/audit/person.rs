@@ -1,14 +1,19 @@
-//! People: enrolled by genesis, active from the moment they replaced their claim, refused only by the node's word, and in whose place
-//! somebody else may agree for a while only by their own.
+//! People: enrolled by genesis or with consent, active from the moment they replaced their claim until they are deactivated, refused only
+//! by the node's word, and in whose place somebody else may agree for a while only by their own.
 
+use alloc::collections::BTreeSet;
+
+use super::genesis::is_replaceable;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, is_of, is_of_none, must};
 use crate::context::Actor;
 use crate::delegation::{Delegated, Ended};
+use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::PersonId;
-use crate::person::Refused;
+use crate::person::{Claimed, Enrolled, Refused};
+use crate::time::Time;
 
 /// Longest code of a refusal.
 const LONGEST_CODE: usize = 64;
@@ -16,32 +21,101 @@ const LONGEST_CODE: usize = 64;
 /// 90 days.
 const LONGEST_DELEGATION_MILLIS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
+/// 14 days.
+const LONGEST_CLAIM_MILLIS: i64 = 14 * 24 * 60 * 60 * 1_000;
+
+/// What somebody who was enrolled is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Has not replaced this claim yet, and may until then, or for good.
+    Invited {
+        claim: Digest,
+        until: Option<Time>,
+    },
+    /// Has this credential.
+    Active(Digest),
+    Deactivated,
+}
+
 impl Auditor {
     pub(super) fn person(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match &event.fact {
-            Fact::PersonEnrolled(id, enrolled) => {
-                must(matches!(owed, Some(Owed::FirstPolicy)), Breach::Unprompted)?;
-                self.owed.push(Owed::FirstPolicy);
-                by_node(event)?;
-                is_of_none(event)?;
-                must(enrolled.bootstrap, Breach::NotBootstrap)?;
-                must(self.people.insert(*id, None).is_none(), Breach::EnrolledTwice)
+            Fact::PersonEnrolled(id, enrolled) => self.enrolled(event, owed, (*id, enrolled)),
+            Fact::PersonClaimRenewed(id, renewed) => {
+                self.is_consented(event, owed)?;
+                let before = self.people.get(id).ok_or(Breach::UnknownPerson)?;
+                must(matches!(before, Standing::Invited { .. }), Breach::EnrolledTwice)?;
+                self.invited(event, *id, (renewed.claim_sha256, Some(renewed.claim_until)))
             }
-            Fact::PersonClaimed(id, claimed) => {
-                must(event.actor == Actor::Person(*id), Breach::ClaimedByAnother)?;
-                is_of_none(event)?;
-                let credential = Some(claimed.credential_sha256);
-                must(self.people.values().all(|held| *held != credential), Breach::CredentialInUse)?;
-                let held = self.people.get_mut(id).ok_or(Breach::UnknownPerson)?;
-                must(held.is_none(), Breach::ClaimedTwice)?;
-                *held = credential;
-                Ok(())
-            }
+            Fact::PersonClaimed(id, claimed) => self.claimed(event, (*id, claimed)),
+            Fact::PersonDeactivated(id, _) => self.deactivated(event, owed, *id),
             Fact::PersonDelegated(id, delegated) => self.delegated(event, (*id, delegated)),
             Fact::PersonDelegationEnded(id, ended) => self.delegation_ended(event, (*id, ended)),
             Fact::PersonRefused(id, refused) => self.refused(event, (*id, refused)),
             _ => Err(Breach::Unprompted),
         }
+    }
+
+    /// By genesis, before there is a policy; afterwards with consent.
+    fn enrolled(
+        &mut self,
+        event: &Event,
+        owed: Option<&Owed>,
+        (id, enrolled): (PersonId, &Enrolled),
+    ) -> Verdict {
+        let is_new = !self.people.contains_key(&id);
+        if matches!(owed, Some(Owed::FirstPolicy)) {
+            self.owed.push(Owed::FirstPolicy);
+            by_node(event)?;
+            is_of_none(event)?;
+            must(enrolled.bootstrap, Breach::NotBootstrap)?;
+            must(enrolled.approval.is_none() && enrolled.claim_until.is_none(), Breach::NotBootstrap)?;
+        } else {
+            must(self.policy.is_some(), Breach::Unprompted)?;
+            must(!enrolled.bootstrap, Breach::NotBootstrap)?;
+            self.is_consented(event, owed)?;
+            must(enrolled.claim_until.is_some(), Breach::WrongPeriod)?;
+        }
+        must(is_new, Breach::EnrolledTwice)?;
+        self.invited(event, id, (enrolled.claim_sha256, enrolled.claim_until))
+    }
+
+    /// Somebody has this claim, until then or for good; no two have the same, and the one before is worth nothing.
+    fn invited(&mut self, event: &Event, id: PersonId, (claim, until): (Digest, Option<Time>)) -> Verdict {
+        let open = until.map(|until| until.as_millis() - event.at.as_millis());
+        must(open.is_none_or(|open| (1..=LONGEST_CLAIM_MILLIS).contains(&open)), Breach::WrongPeriod)?;
+        let has_it = |it: &Standing| matches!(it, Standing::Invited { claim: held, .. } if *held == claim);
+        must(!self.people.values().any(has_it), Breach::ClaimInUse)?;
+        self.people.insert(id, Standing::Invited { claim, until });
+        Ok(())
+    }
+
+    fn claimed(&mut self, event: &Event, (id, claimed): (PersonId, &Claimed)) -> Verdict {
+        must(event.actor == Actor::Person(id), Breach::ClaimedByAnother)?;
+        is_of_none(event)?;
+        let holds = Standing::Active(claimed.credential_sha256);
+        must(self.people.values().all(|standing| *standing != holds), Breach::CredentialInUse)?;
+        let standing = self.people.get_mut(&id).ok_or(Breach::UnknownPerson)?;
+        let Standing::Invited { until, .. } = standing else { return Err(Breach::ClaimedTwice) };
+        must(until.is_none_or(|until| event.at < until), Breach::TooLate)?;
+        *standing = holds;
+        Ok(())
+    }
+
+    /// Nobody without whom the policy could never be replaced.
+    fn deactivated(&mut self, event: &Event, owed: Option<&Owed>, id: PersonId) -> Verdict {
+        self.is_consented(event, owed)?;
+        let standing = *self.people.get(&id).ok_or(Breach::UnknownPerson)?;
+        must(standing != Standing::Deactivated, Breach::DeactivatedTwice)?;
+        let active = |without: Option<PersonId>| -> BTreeSet<PersonId> {
+            self.people.keys().copied().filter(|it| Some(*it) != without && self.is_active(*it)).collect()
+        };
+        let policy = &self.in_force()?.policy;
+        let needed = is_replaceable(policy, &active(None)) && !is_replaceable(policy, &active(Some(id)));
+        must(!needed, Breach::StillNeeded)?;
+        self.people.insert(id, Standing::Deactivated);
+        self.delegations.remove(&id);
+        Ok(())
     }
 
     fn delegated(&mut self, event: &Event, (id, delegated): (PersonId, &Delegated)) -> Verdict {

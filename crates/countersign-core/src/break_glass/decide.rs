@@ -34,7 +34,7 @@ pub(crate) fn open(state: &State, cx: &Context, command: &Open) -> Result<Vec<Ev
     is_fresh(state, cx, (person, command))?;
     has_no_debt(state, cx, policy)?;
     let everybody_else =
-        state.people().filter(|(id, other)| !policy.are_one(**id, person) && other.is_claimed());
+        state.people().filter(|(id, other)| !policy.are_one(**id, person) && other.is_active());
     let lacking = policy::unfilled(policy, &offer.review, &everybody_else.map(|(id, _)| *id).collect());
     if !lacking.is_empty() {
         return Err(Refusal::Unreviewable(lacking));
@@ -119,7 +119,7 @@ pub(crate) fn missing(state: &State, policy: &Policy, it: &BreakGlass) -> Vec<Mi
     let opinions: BTreeSet<PersonId> = it.opinions.iter().map(|opinion| opinion.person).collect();
     let counts = |person: &PersonId| {
         let other = !policy.are_one(*person, it.person) || sabotage::is_active(Sabotage::SelfReview);
-        other && state.person(*person).is_some_and(Person::is_claimed)
+        other && state.person(*person).is_some_and(Person::is_active)
     };
     let counted = opinions.iter().copied().filter(counts).collect();
     let mut missing = policy::unfilled(policy, &it.review, &counted);
@@ -149,7 +149,7 @@ pub(crate) fn review(state: &State, cx: &Context, command: &Review) -> Result<Ve
     if own && !sabotage::is_active(Sabotage::SelfReview) {
         return Err(Refusal::SelfReview);
     }
-    let active = state.person(person).is_some_and(Person::is_claimed);
+    let active = state.person(person).is_some_and(Person::is_active);
     if !(active && is_asked(policy, &it.review, person)) {
         return Err(Refusal::NotAReviewer);
     }

@@ -228,12 +228,15 @@ pub(crate) fn bootstrap(state: &State, cx: &Context, command: &Bootstrap) -> Res
     if state.log().is_some() {
         return Err(Refusal::AlreadyInitialised);
     }
-    check(&command.policy, &command.people.iter().map(|(person, _)| *person).collect())?;
+    let people = command.people.iter().map(|(person, _)| *person).collect();
+    check(&command.policy, (&people, &people))?;
     let event = |environment: Option<&Name>, fact| Event::new(cx, cx.correlation, environment, fact);
     let created = Created { origin: command.origin.clone(), log_key: command.log_key.clone() };
     let mut events = Vec::from([event(None, Fact::LogCreated(LogSubject, created))]);
     events.extend(command.people.iter().map(|(person, claim)| {
-        event(None, Fact::PersonEnrolled(*person, Enrolled { claim_sha256: *claim, bootstrap: true }))
+        let (approval, claim_until) = (None, None);
+        let enrolled = Enrolled { claim_sha256: *claim, bootstrap: true, approval, claim_until };
+        event(None, Fact::PersonEnrolled(*person, enrolled))
     }));
     let activated = PolicyActivated {
         policy_sha256: command.policy_sha256,
@@ -259,7 +262,9 @@ pub(crate) fn activate(
     let action = activation().ok_or(Refusal::NoActivationRule)?;
     let used = AtOnce::check(state, cx, action, (command.approval, command.parameters_sha256))?;
     let requester = state.approval(command.approval).map(|approval| approval.requester);
-    check(&command.policy, &state.people().map(|(person, _)| *person).collect())?;
+    let enrolled = state.people().map(|(person, _)| *person).collect();
+    let there = state.people().filter(|(_, person)| person.deactivated_at.is_none());
+    check(&command.policy, (&enrolled, &there.map(|(person, _)| *person).collect()))?;
     let activated = PolicyActivated {
         policy_sha256: command.policy_sha256,
         approval: Some(command.approval),
@@ -270,28 +275,34 @@ pub(crate) fn activate(
     Ok(used.events(cx, Fact::PolicyActivated(PolicySubject, activated)))
 }
 
-/// A policy must be sound by itself, name only enrolled people, and be replaceable by them.
-fn check(policy: &Policy, enrolled: &BTreeSet<PersonId>) -> Result<(), Refusal> {
+/// A policy must be sound by itself, name only people who are or were enrolled, and be replaceable by those who are still there.
+fn check(
+    policy: &Policy,
+    (enrolled, there): (&BTreeSet<PersonId>, &BTreeSet<PersonId>),
+) -> Result<(), Refusal> {
     if let Some(flaw) = policy.flaws().first() {
         return Err(Refusal::Flawed(alloc::format!("{flaw}")));
     }
-    let members = policy.named();
-    if let Some(stranger) = members.clone().find(|person| !enrolled.contains(person)) {
+    if let Some(stranger) = policy.named().find(|person| !enrolled.contains(person)) {
         return Err(Refusal::UnknownMember(stranger));
     }
     let requirement =
         activation().and_then(|action| policy.requirement(&action)).ok_or(Refusal::NoActivationRule)?;
-    let satisfiable = |requester: &PersonId| {
+    if is_replaceable(policy, there) {
+        return Ok(());
+    }
+    Err(Refusal::ActivationUnsatisfiable(requirement.unfilled(policy, there)))
+}
+
+/// Whether these people could replace the policy: one asks, others agree, somebody executes.
+pub(crate) fn is_replaceable(policy: &Policy, people: &BTreeSet<PersonId>) -> bool {
+    let Some(requirement) = activation().and_then(|action| policy.requirement(&action)) else { return false };
+    let could_ask = |requester: &PersonId| {
         let others: BTreeSet<PersonId> =
-            members.clone().filter(|person| !policy.are_one(*person, *requester)).collect();
+            people.iter().copied().filter(|person| !policy.are_one(*person, *requester)).collect();
         requirement.may_request(policy, *requester) && requirement.unfilled(policy, &others).is_empty()
     };
-    if members.clone().any(|person| satisfiable(&person)) {
-        Ok(())
-    } else {
-        let everybody = members.collect();
-        Err(Refusal::ActivationUnsatisfiable(requirement.unfilled(policy, &everybody)))
-    }
+    people.iter().any(could_ask) && people.iter().any(|person| requirement.may_execute(policy, *person))
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {

@@ -1,4 +1,4 @@
-//! Approvals that are used without a permit: what was agreed to is done in the same decision.
+//! What is done without a permit, in the same decision as it is checked, and uses its approval if the rules demand one.
 
 use alloc::vec::Vec;
 
@@ -11,10 +11,10 @@ use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId};
 use crate::state::State;
 
-/// An approval that may be used now, and for what.
+/// Something that may be done now, and the approval that it uses.
 pub(crate) struct AtOnce {
     action: Action,
-    approval: ApprovalId,
+    approval: Option<ApprovalId>,
     correlation: CorrelationId,
 }
 
@@ -24,16 +24,20 @@ impl AtOnce {
         state: &State,
         cx: &Context,
         action: Action,
-        (approval, parameters_sha256): (ApprovalId, Digest),
+        under: impl Into<Option<(ApprovalId, Digest)>>,
     ) -> Result<Self, Refusal> {
-        let demand = Demand { action: &action, parameters_sha256, approval: Some(approval), exceptions: &[] };
+        let (approval, parameters_sha256) = under.into().unzip();
+        // Without an approval nothing is bound to parameters.
+        let parameters_sha256 = parameters_sha256.unwrap_or(Digest([0; 32]));
+        let demand = Demand { action: &action, parameters_sha256, approval, exceptions: &[] };
         let correlation = check(state, cx, &demand)?.correlation;
         Ok(Self { action, approval, correlation })
     }
 
-    /// That the approval is used, and this is what for.
+    /// That the approval is used, if there is one, and this is what for.
     pub(crate) fn events(&self, cx: &Context, fact: Fact) -> Vec<Event> {
+        let consumed = self.approval.map(|id| Fact::ApprovalConsumed(id, Consumed { permit: None }));
         let event = |fact| Event::new(cx, self.correlation, Some(&self.action.environment), fact);
-        Vec::from([event(Fact::ApprovalConsumed(self.approval, Consumed { permit: None })), event(fact)])
+        consumed.into_iter().chain([fact]).map(event).collect()
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::{self, Event, Fact};
 use crate::freeze::{self, Verdict};
 use crate::id::{ApprovalId, BreakGlassId, CorrelationId, PermitId, PersonId, RotationId};
 use crate::incident::{self, Cause, Setting};
+use crate::person::Person;
 use crate::policy::{Consent, Requirement};
 use crate::sabotage::{self, Sabotage};
 use crate::state::{State, Subject};
@@ -276,7 +277,8 @@ pub(crate) fn agreed(
     let executor = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(demand.action).ok_or(Refusal::NoRule)?;
-    if !requirement.may_execute(&in_force.policy, executor) {
+    let active = state.person(executor).is_some_and(Person::is_active);
+    if !(active && requirement.may_execute(&in_force.policy, executor)) {
         return Err(Refusal::NotAnExecutor);
     }
     let correlation = match (demand.approval, requirement.approval) {
@@ -315,6 +317,9 @@ fn check_approval(state: &State, cx: &Context, used: &Use<'_>) -> Result<(), Ref
         ApprovalStatus::Withdrawn => return Err(Refusal::ApprovalWithdrawn),
         ApprovalStatus::Expired => return Err(Refusal::ApprovalExpired),
         ApprovalStatus::Pending | ApprovalStatus::Approved => {}
+    }
+    if !approval.has_requester(state) {
+        return Err(Refusal::RequesterGone);
     }
     if requirement.digest() != approval.requirement_sha256 {
         return Err(Refusal::PolicyChanged);

@@ -46,7 +46,7 @@ pub(crate) fn reconcile(state: &State, cx: &Context, command: &Reconcile) -> Res
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&permit.action).ok_or(Refusal::NoRule)?;
     let policy = &in_force.policy;
-    let active = state.person(person).is_some_and(Person::is_claimed);
+    let active = state.person(person).is_some_and(Person::is_active);
     if !active || !(requirement.may_execute(policy, person) || requirement.may_approve(policy, person)) {
         return Err(Refusal::NotAReconciler);
     }

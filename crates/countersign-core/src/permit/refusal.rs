@@ -42,6 +42,8 @@ pub enum Refusal {
     ApprovalWithdrawn,
     /// The approval has expired.
     ApprovalExpired,
+    /// Who asked for it was deactivated.
+    RequesterGone,
     /// The rules that govern it demand something else now.
     PolicyChanged,
     /// The quorum is not met as of now.
@@ -85,7 +87,7 @@ pub enum Refusal {
 listed! { Refusal:
     NotFound, NotAPerson, NoRule, NotAnExecutor, NotTheExecutor, NotAReconciler, SelfReconciliation, ApprovalRequired(Vec::new()),
     ApprovalNotFound, ActionMismatch, ParametersMismatch, ApprovalConsumed, ApprovalDenied,
-    ApprovalWithdrawn, ApprovalExpired, PolicyChanged, ApprovalPending(Vec::new()), ExceptionNotFound(ApprovalId(0)), ExceptionUnused(ApprovalId(0)),
+    ApprovalWithdrawn, ApprovalExpired, RequesterGone, PolicyChanged, ApprovalPending(Vec::new()), ExceptionNotFound(ApprovalId(0)), ExceptionUnused(ApprovalId(0)),
     ExceptionNotYours(ApprovalId(0)), ExceptionMismatch(ApprovalId(0)), ExceptionEnded(ApprovalId(0), "has expired"),
     ExceptionPending(Vec::new()), Frozen(Vec::new()), UseException, UseRotation,
     NotStarted, AlreadyStarted, Released, Lapsed, Closed, Unknown, NotUnknown, AlreadyReconciled,
@@ -120,6 +122,7 @@ impl Refusal {
             Self::ApprovalDenied => "approval_denied",
             Self::ApprovalWithdrawn => "approval_withdrawn",
             Self::ApprovalExpired => "approval_expired",
+            Self::RequesterGone => "requester_gone",
             Self::PolicyChanged => "policy_changed",
             Self::ApprovalPending(_) => "approval_pending",
             Self::ExceptionNotFound(_) => "exception_not_found",
@@ -162,6 +165,7 @@ impl Refusal {
             | Self::ApprovalDenied
             | Self::ApprovalWithdrawn
             | Self::ApprovalExpired
+            | Self::RequesterGone
             | Self::PolicyChanged => "make a new request",
             Self::ApprovalPending(_) => "wait for the people named under `missing`",
             Self::ExceptionNotFound(_) => "list requests with `countersign approval list`",
@@ -222,6 +226,7 @@ impl fmt::Display for Refusal {
             Self::ApprovalDenied => "the request was denied",
             Self::ApprovalWithdrawn => "the request was withdrawn",
             Self::ApprovalExpired => "the approval has expired",
+            Self::RequesterGone => "who asked for it was deactivated",
             Self::PolicyChanged => "the rules for this action have changed since it was requested",
             Self::ApprovalPending(_) => "the quorum is not met",
             Self::UseRotation => "the rotation of a governed secret reports its own start and outcome",

@@ -23,7 +23,7 @@ use crate::freeze::Exception;
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::log::{ActivatePolicy, Bootstrap};
 use crate::permit::{Finish, Reserve};
-use crate::person::ClaimCredential;
+use crate::person::{ClaimCredential, Deactivate};
 use crate::policy::{Missing, Policy};
 use crate::state::{State, Subject};
 use crate::time::Time;
@@ -215,6 +215,7 @@ impl Trial {
                 None => Subject::Approval(approval()?),
             }),
             Verb::Activate => Command::ActivatePolicy(self.activation(step)?),
+            Verb::Deactivate => Command::DeactivatePerson(self.deactivation(step)?),
         })
     }
 
@@ -244,6 +245,14 @@ impl Trial {
             Command::ClaimCredential(claim) => Ok(claim),
             _ => Err(Unplayable("a claim is no claim".into())),
         }
+    }
+
+    fn deactivation(&self, step: &Step) -> Result<Deactivate, Unplayable> {
+        let person =
+            step.person.as_deref().ok_or_else(|| Unplayable("name the `person` who has to go".into()))?;
+        let approval = step.approval.as_ref().map(|label| self.approval(Some(label))).transpose()?;
+        let under = approval.map(|approval| (approval, step.parameters_sha256()));
+        Ok(Deactivate { person: self.person(person)?, under })
     }
 
     fn activation(&self, step: &Step) -> Result<ActivatePolicy, Unplayable> {

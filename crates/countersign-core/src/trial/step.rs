@@ -46,6 +46,8 @@ pub enum Verb {
     Elapse,
     /// Puts `policy` in force on `approval`.
     Activate,
+    /// Ends that `person` belongs, on `approval` where one is named.
+    Deactivate,
 }
 
 /// What somebody does, and when. Which of the fields count depends on the command.

@@ -24,6 +24,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::book::Book;
+use crate::membership;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{self, handing_over, witness};
 use crate::signing;
@@ -121,6 +122,9 @@ enum Move {
     RedactProperly(Vec<Index>),
     /// The policy that takes signed votes, then a voting key, whose and by its number, all with everybody's agreement.
     EnrollKey(PersonId, u8),
+    /// The policy under which people come and go, and an invitation, all with everybody's agreement; whether it is claimed.
+    Invite(PersonId, u8, bool),
+    Deactivate(Actor, PersonId),
     /// A vote signed with a key.
     Sign(Actor, Index, (PersonId, u8)),
     /// The request under which others revoke it, if any, is any of those there are.
@@ -195,6 +199,10 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
         2 => entries().prop_map(Move::RedactProperly),
         1 => key().prop_map(|(person, number)| Move::EnrollKey(person, number)),
+        1 => (7..=8_u128, 0..3_u8, any::<bool>())
+            .prop_map(|(person, number, claimed)| Move::Invite(PersonId(person), number, claimed)),
+        1 => (1..=8_u128).prop_map(|number| Move::Deactivate(Actor::Person(CHLOE), PersonId(number))),
+        1 => (who(), 1..=8_u128).prop_map(|(who, number)| Move::Deactivate(who, PersonId(number))),
         4 => (who(), index(), key()).prop_map(|(who, nth, key)| Move::Sign(who, nth, key)),
         2 => (key(), index()).prop_map(|(key, nth)| Move::Sign(Actor::Person(key.0), nth, key)),
         1 => (who(), key(), prop::option::of(index())).prop_map(|(who, key, nth)| Move::RevokeKey(who, key, nth)),
@@ -275,6 +283,7 @@ impl Play {
                 let open = self.break_glass(*person, 0);
                 self.submit(Actor::Person(*person), Some(open));
             }
+            Move::Invite(person, number, claimed) => self.invite((*person, *number), *claimed),
             Move::NobodyVotes => self.nobody_votes(),
             Move::TakeBack => {
                 let revoke = self.agreed(numbered(PAYOUT)).map(Command::RevokeVote);
@@ -301,6 +310,15 @@ impl Play {
         }
     }
 
+    /// Under the policy that says how people come and go.
+    fn invite(&mut self, (person, number): (PersonId, u8), claimed: bool) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(ANA.into(), approval.map(|id| script::activation(membership::policy(), id)));
+        let approval = self.agreed_on(stage::action(&membership::invitation_of(person)));
+        self.submit(ANA.into(), approval.map(|id| membership::inviting((person, number), id)));
+        self.submit(Actor::Node, claimed.then(|| membership::claiming(person, number)));
+    }
+
     /// Under the policy whose rules ask for signs of life.
     fn drum(&mut self) {
         let approval = self.agreed(2);
@@ -323,6 +341,7 @@ impl Play {
         let permit = |index: &Index| nth(&self.permits, *index);
         match it {
             Move::Claim(person) => (Actor::Node, Some(stage::claiming(*person))),
+            Move::Deactivate(who, person) => (*who, Some(membership::deactivating(*person, None))),
             Move::Request(who, action) => (*who, Some(request(*action))),
             Move::Approve(who, index, commented) => {
                 let ballot = |id: ApprovalId| approval::Ballot { commented: *commented, ..id.into() };

@@ -19,6 +19,8 @@ mod histories;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod merging;
 #[cfg(test)]
 mod model;

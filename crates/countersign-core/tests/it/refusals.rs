@@ -16,6 +16,7 @@ use countersign_core::rotation::{Attempt, Parameters, Report, Stage, Start, Step
 use countersign_core::{Actor, Command, Refusal, Subject, approval};
 
 use crate::book::Book;
+use crate::membership as people;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{
     activation, approved, attempt, commented, elapsed, finished, handing_over, lively, permit_key, prepared,
@@ -27,9 +28,11 @@ use crate::stage::{self, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDAC
 mod freeze;
 mod glass;
 mod life;
+mod membership;
 
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
+use membership::{deactivate, invite};
 
 const PING: &str = "ping probe/any production";
 const NOBODY: PersonId = PersonId(99);
@@ -229,6 +232,11 @@ fn claim() -> Walk {
     let fresh = stage::credential_of(EVE);
     walk.happens(Actor::Node, &claim(eve.as_bytes(), fresh));
     walk.refused(Actor::Node, &claim(eve.as_bytes(), fresh), "person/unknown_claim");
+    people::governed(&mut walk.book);
+    people::invited(&mut walk.book, (people::FAY, 0));
+    walk.book.commit();
+    walk.book.now = walk.book.now.plus_seconds(3_600);
+    walk.refused(Actor::Node, &people::claiming(people::FAY, 0), "person/claim_expired");
     walk
 }
 
@@ -735,6 +743,8 @@ walks! {
     rotate_log_key = a_log_key_is_refused_in_order,
     redact = a_redaction_is_refused_in_order,
     claim = a_claim_is_refused_in_order,
+    invite = an_invitation_is_refused_in_order,
+    deactivate = a_deactivation_is_refused_in_order,
     note = a_note_is_refused_in_order,
     enroll_key = a_voting_key_is_refused_in_order,
     revoke_key = a_revocation_is_refused_in_order,

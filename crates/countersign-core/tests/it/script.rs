@@ -24,6 +24,7 @@ use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 pub(crate) mod life;
 
 use crate::book::Book;
+use crate::membership;
 use crate::signing;
 use crate::stage::{
     self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, FAILOVER, PAYOUT, REDACT,
@@ -50,6 +51,7 @@ pub(crate) fn everything() -> Book {
     under_a_wary_policy(&mut book);
     broken_glass(&mut book);
     freezes(&mut book);
+    membership::people(&mut book);
     book.commit();
     book
 }

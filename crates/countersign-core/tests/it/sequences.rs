@@ -213,7 +213,7 @@ impl World {
     }
 
     fn has_credential(&self, actor: Actor) -> bool {
-        actor.person().is_none_or(|id| self.trial.state().person(id).is_some_and(Person::is_claimed))
+        actor.person().is_none_or(|id| self.trial.state().person(id).is_some_and(Person::is_active))
     }
 
     fn wait(&mut self) {

@@ -119,7 +119,10 @@ pub(crate) fn escalating() -> Policy {
 
 /// Every policy that is ever in force on the stage.
 pub(crate) fn known_policies() -> Vec<Policy> {
-    policies().into_iter().chain([escalating(), frozen()]).collect()
+    policies()
+        .into_iter()
+        .chain([escalating(), frozen(), crate::membership::policy(), crate::membership::strict()])
+        .collect()
 }
 
 /// The policy with freezes, and a rule by which somebody is excepted from them: one that holds production over the end of the year, one

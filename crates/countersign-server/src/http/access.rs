@@ -184,7 +184,7 @@ fn ungoverned(rejected: &Rejected) -> Decision {
 
 /// Whether the person holds a credential: who does not cannot act at all.
 fn is_known(app: &App, person: PersonId) -> bool {
-    app.engine.state().person(person).is_some_and(Person::is_claimed)
+    app.engine.state().person(person).is_some_and(Person::is_active)
 }
 
 async fn decide(

@@ -100,7 +100,7 @@ fn able(state: &State, (policy, requirement): (&Policy, &Requirement), refusal: 
         }
         _ => false,
     };
-    let claimed = state.people().filter(|(_, person)| person.is_claimed());
+    let claimed = state.people().filter(|(_, person)| person.is_active());
     claimed.map(|(id, _)| *id).filter(|id| may(*id)).collect()
 }
 
@@ -153,7 +153,7 @@ pub(super) async fn action(
     caller.sees(&app, concerned)?;
     let state = app.engine.state();
     let Some(in_force) = state.policy() else { return Err(Rejected::not_found("policy", "main")) };
-    let claimed = state.people().filter(|(_, person)| person.is_claimed()).map(|(id, _)| *id).collect();
+    let claimed = state.people().filter(|(_, person)| person.is_active()).map(|(id, _)| *id).collect();
     let known = app.known().await;
     Ok(Json(answer(&asked, &known, explain(&in_force.policy, (&asked, &claimed), whom))))
 }

@@ -98,7 +98,7 @@ const FORGERIES: &[Forgery] = &[
     ("person.enrolled", 0, &[(0, Set("/data/bootstrap", "false"))], "not_bootstrap"),
     ("person.enrolled", 0, &[(0, Set("/environment", "production"))], "wrong_environment"),
     ("person.enrolled", 0, &[(0, Set("/actor", AUD))], "missing"),
-    ("person.enrolled", 5, &[(8, Repeat(-8)), (8, Set("/subject", NOBODY))], "unprompted"),
+    ("person.enrolled", 5, &[(8, Repeat(-8)), (8, Set("/subject", NOBODY))], "not_bootstrap"),
     ("person.claimed", 0, &[(0, Set("/actor", BEN))], "claimed_by_another"),
     ("person.claimed", 0, &[(0, Set("/actor", "node"))], "claimed_by_another"),
     ("person.claimed", 0, &[(0, Double)], "credential_in_use"),
@@ -447,7 +447,7 @@ const FORGERIES: &[Forgery] = &[
 
 /// The forgeries of every file.
 fn all() -> impl Iterator<Item = &'static Forgery> {
-    FORGERIES.iter().chain(super::life::FORGERIES)
+    FORGERIES.iter().chain(super::life::FORGERIES).chain(super::membership::FORGERIES)
 }
 
 fn policy(event: &mut Event, change: impl FnOnce(&mut countersign_core::policy::Policy)) {

@@ -16,6 +16,7 @@ mod forgery;
 mod freezes;
 mod kinds;
 mod life;
+mod membership;
 mod mutations;
 
 /// An auditor that also knows which number each event has among those of its subject: a forger counts anew.

@@ -22,9 +22,17 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             permit_key::Refusal::OnRecord => StatusCode::CONFLICT,
         },
         Refusal::Person(refusal) => match refusal {
-            person::Refusal::NotTheNode | person::Refusal::UnknownClaim => StatusCode::FORBIDDEN,
+            person::Refusal::Gone
+            | person::Refusal::NotTheNode
+            | person::Refusal::UnknownClaim
+            | person::Refusal::ClaimExpired => StatusCode::FORBIDDEN,
             person::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
-            person::Refusal::CredentialInUse => StatusCode::CONFLICT,
+            person::Refusal::OpenTooLong => StatusCode::UNPROCESSABLE_ENTITY,
+            person::Refusal::AlreadyEnrolled
+            | person::Refusal::ClaimInUse
+            | person::Refusal::Deactivated
+            | person::Refusal::StillNeeded
+            | person::Refusal::CredentialInUse => StatusCode::CONFLICT,
         },
         Refusal::VotingKey(refusal) => match refusal {
             voting_key::Refusal::NotTheOwner => StatusCode::FORBIDDEN,
@@ -78,6 +86,7 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::Denied
         | R::Withdrawn
         | R::Expired
+        | R::RequesterGone
         | R::PolicyChanged
         | R::AlreadyVoted
         | R::CommentRequired
@@ -114,6 +123,7 @@ fn of_permit(refusal: &permit::Refusal) -> StatusCode {
         | R::ApprovalDenied
         | R::ApprovalWithdrawn
         | R::ApprovalExpired
+        | R::RequesterGone
         | R::PolicyChanged
         | R::ApprovalPending(_)
         | R::ExceptionUnused(_)

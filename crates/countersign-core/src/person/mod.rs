@@ -1,4 +1,4 @@
-//! People and their credentials, first part: genesis enrols them with a one-time claim, which each replaces by a credential of
+//! People and their credentials: genesis, later an invitation, enrols them with a one-time claim, which each replaces by a credential of
 //! their own. The credential is drawn by the client and never leaves it except to authenticate; here is only its SHA-256.
 //! What people were refused is on record too, counted by window, and changes nothing.
 
@@ -16,11 +16,20 @@ use crate::context::{Actor, Context};
 use crate::delegation::Delegated;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
-use crate::id::PersonId;
+use crate::id::{ApprovalId, PersonId};
 use crate::signature::Signing;
 use crate::state::State;
 use crate::time::Time;
 use crate::voting_key::VotingKey;
+
+mod membership;
+#[cfg(test)]
+mod tests;
+
+pub use membership::{
+    ClaimRenewed, Deactivate, Deactivated, Invite, LONGEST_CLAIM_SECONDS, deactivation, invitation,
+};
+pub(crate) use membership::{deactivate, invite};
 
 /// Replaces a claim by a credential.
 #[derive(Clone, Debug)]
@@ -38,6 +47,12 @@ pub struct Enrolled {
     pub claim_sha256: Digest,
     /// Whether genesis did it.
     pub bootstrap: bool,
+    /// The approval it rests on; none where genesis did it or the rules demand none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// Until when the claim is open; for good where genesis did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<Time>,
 }
 
 /// `person.claimed`
@@ -84,8 +99,11 @@ pub struct Refused {
 pub struct Person {
     /// The id.
     pub id: PersonId,
-    /// SHA-256 of the one-time claim, as long as it is open.
+    /// SHA-256 of the one-time claim, as long as it was not used.
     pub claim_sha256: Option<Digest>,
+    /// Until when it can be, if not for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<Time>,
     /// SHA-256 of the credential, once there is one.
     pub credential_sha256: Option<Digest>,
     /// When they were enrolled.
@@ -98,6 +116,9 @@ pub struct Person {
     /// Who may agree in their place, and when, if they delegated that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated: Option<Delegated>,
+    /// When they were deactivated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deactivated_at: Option<Time>,
 }
 
 impl Person {
@@ -114,16 +135,25 @@ impl Person {
         signing.is_met_by(None) || keys.any(|key| signing.is_met_by(Some(key.algorithm)))
     }
 
-    /// Whether the person can act: only a claimed credential can.
+    /// Whether the person can act: who has replaced their claim by a credential, and was not deactivated.
     #[must_use]
-    pub fn is_claimed(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.credential_sha256.is_some()
+    }
+
+    /// Whether they have not claimed a credential yet.
+    pub(crate) fn is_invited(&self) -> bool {
+        self.claim_sha256.is_some()
     }
 
     /// The state in one word.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        if self.is_claimed() { "active" } else { "invited" }
+        match (self.is_active(), self.is_invited()) {
+            (true, _) => "active",
+            (false, true) => "invited",
+            (false, false) => "deactivated",
+        }
     }
 
     /// When their delegation ends by itself.
@@ -140,18 +170,33 @@ impl Person {
 /// Why a claim or a note is refused, in order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Who acts was deactivated.
+    Gone,
     /// Only the node notes refusals.
     NotTheNode,
     /// There is nobody of this id.
     UnknownPerson,
+    /// The person is enrolled under this id, or was.
+    AlreadyEnrolled,
+    /// Another invitation has this very claim.
+    ClaimInUse,
+    /// The invitation would be open for too long.
+    OpenTooLong,
+    /// The person was deactivated before.
+    Deactivated,
+    /// Without the person the policy could never be replaced.
+    StillNeeded,
     /// Nobody has this claim open: it never existed, or it was replaced already.
     UnknownClaim,
+    /// The claim was not used in time.
+    ClaimExpired,
     /// Somebody holds this very credential.
     CredentialInUse,
 }
 
 listed! { Refusal:
-    NotTheNode, UnknownPerson, UnknownClaim, CredentialInUse,
+    Gone, NotTheNode, UnknownPerson, AlreadyEnrolled, ClaimInUse, OpenTooLong, Deactivated, StillNeeded, UnknownClaim, ClaimExpired,
+    CredentialInUse,
 }
 
 impl Refusal {
@@ -159,9 +204,16 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Gone => "deactivated",
             Self::NotTheNode => "not_the_node",
             Self::UnknownPerson => "unknown_person",
+            Self::AlreadyEnrolled => "already_enrolled",
+            Self::ClaimInUse => "claim_in_use",
+            Self::OpenTooLong => "invitation_open_too_long",
+            Self::Deactivated => "person_deactivated",
+            Self::StillNeeded => "person_still_needed",
             Self::UnknownClaim => "unknown_claim",
+            Self::ClaimExpired => "claim_expired",
             Self::CredentialInUse => "credential_in_use",
         }
     }
@@ -170,11 +222,22 @@ impl Refusal {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Gone => "who deactivated you can tell why; the entry names them",
             Self::NotTheNode => "the node does it by itself",
             Self::UnknownPerson => "name enrolled people by their ids, as `GET /admin/people` lists them",
             Self::UnknownClaim => {
                 "a claim works once; if you did not use it yourself, tell the security engineers now"
             }
+            Self::AlreadyEnrolled => "draw a fresh id; nobody gets one that somebody has or had",
+            Self::ClaimInUse => "draw a fresh claim",
+            Self::OpenTooLong => {
+                "at most 14 days are possible; another invitation replaces one that was not claimed"
+            }
+            Self::Deactivated => "nothing: they can do nothing any more",
+            Self::StillNeeded => {
+                "first invite somebody else, and activate a policy whose own replacement does not need this person"
+            }
+            Self::ClaimExpired => "ask whoever invited you for another invitation",
             Self::CredentialInUse => "draw a fresh credential",
         }
     }
@@ -183,17 +246,33 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Gone => "you were deactivated",
             Self::NotTheNode => "only the node notes refusals",
             Self::UnknownPerson => "there is nobody of this id",
+            Self::AlreadyEnrolled => "somebody is or was enrolled under this id",
+            Self::ClaimInUse => "another invitation has this claim",
+            Self::OpenTooLong => "an invitation is not open for so long",
+            Self::Deactivated => "the person was deactivated before",
+            Self::StillNeeded => "without this person nobody could ever replace the policy in force",
             Self::UnknownClaim => "no open claim matches",
+            Self::ClaimExpired => "the invitation has expired",
             Self::CredentialInUse => "this credential is in use",
         })
     }
 }
 
+/// Who was deactivated does nothing any more, not even with what was under way.
+pub(crate) fn is_there(state: &State, cx: &Context) -> Result<(), Refusal> {
+    let person = cx.actor.person().and_then(|person| state.person(person));
+    if person.is_some_and(|person| person.deactivated_at.is_some()) { Err(Refusal::Gone) } else { Ok(()) }
+}
+
 pub(crate) fn claim(state: &State, cx: &Context, command: &ClaimCredential) -> Result<Vec<Event>, Refusal> {
     let holder = state.people().find(|(_, person)| person.claim_sha256 == Some(command.claim_sha256));
-    let (&person, _) = holder.ok_or(Refusal::UnknownClaim)?;
+    let (&person, invited) = holder.ok_or(Refusal::UnknownClaim)?;
+    if invited.claim_until.is_some_and(|until| cx.now >= until) {
+        return Err(Refusal::ClaimExpired);
+    }
     if state.holder(&command.credential_sha256).is_some() {
         return Err(Refusal::CredentialInUse);
     }
@@ -221,55 +300,28 @@ pub(crate) fn note_refusals(state: &State, cx: &Context, note: &NoteRefusals) ->
 
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
-        Fact::PersonEnrolled(id, Enrolled { claim_sha256, bootstrap }) => state.put(
+        Fact::PersonEnrolled(id, Enrolled { claim_sha256, bootstrap, claim_until, .. }) => state.put(
             *id,
             Person {
                 id: *id,
                 claim_sha256: Some(*claim_sha256),
+                claim_until: *claim_until,
                 credential_sha256: None,
                 enrolled_at: event.at,
                 bootstrap: *bootstrap,
                 keys: Vec::new(),
                 delegated: None,
+                deactivated_at: None,
             },
         ),
+        Fact::PersonClaimRenewed(..) | Fact::PersonDeactivated(..) => membership::apply(state, event),
         Fact::PersonClaimed(id, Claimed { credential_sha256 }) => {
             state.change::<Person>(id, |person| {
-                person.claim_sha256 = None;
+                (person.claim_sha256, person.claim_until) = (None, None);
                 person.credential_sha256 = Some(*credential_sha256);
             });
             state.set_holder(*credential_sha256, *id);
         }
         _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Command;
-    use crate::testing::{ANA, BEN, World, payout};
-
-    #[test]
-    fn refusals_are_noted_by_the_node_and_change_nothing_else() {
-        let mut world = World::new();
-        let note = |person| {
-            let count = NonZeroU32::MIN.saturating_add(2);
-            let (from, until) = (Time::from_millis(1), Time::from_millis(2));
-            Command::NoteRefusals(NoteRefusals {
-                person,
-                action: Some(payout()),
-                code: "self_approval",
-                count,
-                from,
-                until,
-            })
-        };
-        let before = world.state.person(ANA).cloned();
-        assert_eq!(world.says(BEN, &note(ANA)), "not_the_node");
-        assert_eq!(world.says(Actor::Node, &note(PersonId(99))), "unknown_person");
-        assert_eq!(world.says(Actor::Node, &note(ANA)), "person.refused");
-        assert_eq!(world.state.person(ANA).cloned(), before);
-        world.assert_replays();
     }
 }
