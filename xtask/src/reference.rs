@@ -36,7 +36,18 @@ const MEANINGS: &[(&str, &str)] = &[
         "The details of the entries it names, and their salts, were deleted with the commit that wrote it. Their leaves stay.",
     ),
     ("policy.activated", "A policy is in force from here on. The policy itself is a blob of this digest."),
-    ("person.enrolled", "Somebody belongs to the people of this log, with a one-time claim."),
+    (
+        "person.enrolled",
+        "Somebody belongs to the people of this log, with a one-time claim: by genesis, or invited with the consent of those who are asked for that.",
+    ),
+    (
+        "person.claim_renewed",
+        "Somebody who has not claimed was invited again: the claim before is worth nothing, this one is open until then.",
+    ),
+    (
+        "person.deactivated",
+        "Somebody can do nothing any more, and what they agreed to or asked for counts no more. They never come back under this id.",
+    ),
     (
         "person.claimed",
         "Somebody replaced their claim by a credential of their own. From here on they can act.",
