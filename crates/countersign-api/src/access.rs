@@ -72,6 +72,9 @@ pub struct Circumstances {
     /// The approval that would be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// The exceptions that would be used, from the freezes that hold the action.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<String>,
 }
 
 /// Several questions. Without `evaluations`, or with none in it, this is one [`Evaluation`].
@@ -149,7 +152,7 @@ pub struct Reasons {
     /// Who could do it instead, where it is for other people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub could: Vec<PersonRef>,
-    /// A ready-made body for `POST /admin/approvals`, where an approval is what is needed.
+    /// A ready-made body for `POST /admin/approvals`, where an approval or an exception is what is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
     /// The question itself is at fault.

@@ -56,6 +56,16 @@ pub(super) fn ambiguous_approval() -> Response {
     problem(StatusCode::BAD_REQUEST, words)
 }
 
+/// A header with exceptions cannot be understood.
+pub(super) fn ambiguous_exception() -> Response {
+    let words = Words {
+        code: "malformed",
+        detail: "`Countersign-Exception` names nothing, or is not plain text".to_owned(),
+        hint: "name the approvals of exceptions from the freezes that hold this, with commas between them",
+    };
+    problem(StatusCode::BAD_REQUEST, words)
+}
+
 /// Who could say whether it is allowed was not reached, or does not know the application. The caller learns no more than that.
 fn unavailable() -> Response {
     let words = Words {

@@ -1,7 +1,7 @@
 //! A tower layer that lets a request reach an application only under a permit for exactly what the request would do.
 //!
 //! The application says which action and which parameters a request stands for; the caller names the approval in the header
-//! [`APPROVAL`]. The layer reserves and starts a permit with the application's own credential, runs the handler and reports by the
+//! [`APPROVAL`] and, during a freeze, the exceptions from it in [`EXCEPTION`]. The layer reserves and starts a permit with the application's own credential, runs the handler and reports by the
 //! status of its answer. Whatever prevents that keeps the handler from running: without the node nothing passes.
 //!
 //! While the handler runs the layer gives the signs of life that the rules ask for. It never reports a success that it did not see. Where the handler panics, or its answer is dropped because the caller went away,
@@ -32,6 +32,10 @@ mod answer;
 
 /// The header in which the caller names the approval that the request is to use: `apr_…`.
 pub const APPROVAL: HeaderName = HeaderName::from_static("countersign-approval");
+
+/// The header in which the caller names exceptions from the freezes that hold what the request would do: `apr_…`, each in a header of its own
+/// or several with commas between them.
+pub const EXCEPTION: HeaderName = HeaderName::from_static("countersign-exception");
 
 /// The header of an answer that names the permit under which the handler ran: `prm_…`.
 pub const PERMIT: HeaderName = HeaderName::from_static("countersign-permit");
@@ -109,10 +113,11 @@ impl GuardLayer {
     async fn admit(&self, request: Request) -> Result<(Request, Permit), Response> {
         let (mut parts, body) = request.into_parts();
         let approval = approval(&parts.headers).map_err(|Ambiguous| answer::ambiguous_approval())?;
+        let exceptions = exceptions(&parts.headers).map_err(|Ambiguous| answer::ambiguous_exception())?;
         let body =
             to_bytes(body, self.max_body).await.map_err(|error| answer::unreadable(&error, self.max_body))?;
         let Deed { action, parameters, reason } = (self.reading)(&parts, &body).map_err(|answer| *answer)?;
-        let reserve = ReservePermit { action, parameters, approval, exceptions: Vec::new(), reason };
+        let reserve = ReservePermit { action, parameters, approval, exceptions, reason };
         let reserved = Reserved::by(&self.client, &reserve).await.map_err(answer::not_permitted)?;
         let permit = reserved.start().await.map_err(answer::not_permitted)?;
         parts.extensions.insert(Permitted(permit.clone()));
@@ -179,7 +184,7 @@ fn outcome(status: StatusCode) -> Option<Outcome> {
     }
 }
 
-/// It cannot be said which approval the caller means.
+/// It cannot be said what the caller means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ambiguous;
 
@@ -191,6 +196,20 @@ fn approval(headers: &HeaderMap) -> Result<Option<String>, Ambiguous> {
         (Ok(id), None) => Ok(Some(id.to_owned())),
         _ => Err(Ambiguous),
     }
+}
+
+/// The exceptions the caller names, in order. Whether all of them are needed is for the node to say.
+fn exceptions(headers: &HeaderMap) -> Result<Vec<String>, Ambiguous> {
+    let mut exceptions = Vec::new();
+    for value in headers.get_all(EXCEPTION) {
+        for id in value.to_str().map_err(|_| Ambiguous)?.split(',').map(str::trim) {
+            if id.is_empty() {
+                return Err(Ambiguous);
+            }
+            exceptions.push(id.to_owned());
+        }
+    }
+    Ok(exceptions)
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -278,5 +297,18 @@ mod tests {
         headers.clear();
         headers.append(APPROVAL, HeaderValue::from_bytes(b"apr_\xff").unwrap());
         assert_eq!(approval(&headers), Err(Ambiguous));
+    }
+
+    #[test]
+    fn exceptions_are_as_many_as_are_named() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(exceptions(&headers), Ok(Vec::new()));
+        headers.append(EXCEPTION, HeaderValue::from_static("apr_1, apr_2"));
+        headers.append(EXCEPTION, HeaderValue::from_static("apr_3"));
+        assert_eq!(exceptions(&headers), Ok(["apr_1", "apr_2", "apr_3"].map(String::from).to_vec()));
+        for odd in [&b"apr_1,,apr_2"[..], b"", b"apr_\xff"] {
+            headers.insert(EXCEPTION, HeaderValue::from_bytes(odd).unwrap());
+            assert_eq!(exceptions(&headers), Err(Ambiguous), "{odd:?}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::explain::Topic;
 use super::gate::{Caller, Open};
 use super::permits;
 use super::problem::Rejected;
-use super::{App, explain};
+use super::{App, explain, freezes};
 use crate::config::is_loopback_host;
 use crate::engine::EngineError;
 
@@ -198,12 +198,13 @@ async fn decide(
     };
     let parameters = context.parameters.unwrap_or_else(|| json!({}));
     let bound = permits::bind(app, approval, (parameters, None)).await?;
-    let rules = rules(app, &action);
+    let purpose = freezes::purpose(approval, asked, &bound.parameters);
+    let (rules, environment) = (rules(app, &action), action.environment.clone());
     let command = Command::ReservePermit(permit::Reserve {
         action,
         parameters_sha256: bound.digest()?,
         approval,
-        exceptions: Vec::new(),
+        exceptions: freezes::exceptions(app, &context.exceptions, &purpose).await?,
     });
     match app.engine.evaluate(Actor::Person(person), &command).await {
         Ok(()) => Ok(Decision { decision: true, context: Some(Reasons { rules, ..Reasons::default() }) }),
@@ -211,7 +212,8 @@ async fn decide(
             let (topic, known) = (Topic::of(app, &command, Some(person)), app.known().await);
             let problem = explain::refused(app, &known, (&refusal, topic)).await.into_problem();
             let wanting = matches!(refusal, Refusal::Permit(permit::Refusal::ApprovalRequired(_)));
-            let request = wanting.then(|| json!({ "action": asked, "parameters": bound.parameters }));
+            let approval = wanting.then(|| json!({ "action": asked, "parameters": bound.parameters }));
+            let request = approval.or_else(|| freezes::request(&refusal, &environment, &purpose));
             Ok(no(Reasons {
                 rules,
                 code: Some(problem.code),

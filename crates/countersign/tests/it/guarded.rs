@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
+use crate::between::{Between, Passage};
 use crate::stage::{Served, Stage, json};
 
 /// An application whose one route is guarded; its handler does what the body says.
@@ -26,9 +27,13 @@ struct Application {
     begun: mpsc::UnboundedReceiver<String>,
 }
 
-/// One rule for work under approval, one for work without; what is begun must be reported within a second or two.
-fn rules() -> [Value; 3] {
+/// One rule for work under approval, some for work without; what is begun must be reported within a second or two.
+fn rules() -> [Value; 5] {
     [
+        json!({ "name": "refund", "verb": "refund", "resource": "card/*", "environment": "production", "patterns": true,
+                "approval": "not-required" }),
+        json!({ "name": "except", "verb": "except", "resource": "freeze/*", "environment": "production", "patterns": true,
+                "quorum": { "operators": 1 } }),
         json!({ "name": "watch", "verb": "watch", "resource": "card/*", "environment": "production", "patterns": true,
                 "approval": "not-required", "work_seconds": 600, "heartbeat_seconds": 1 }),
         json!({ "name": "charge", "verb": "charge", "resource": "card/*", "environment": "production", "patterns": true, "work_seconds": 2 }),
@@ -39,10 +44,11 @@ fn rules() -> [Value; 3] {
 
 fn deed(body: &Bytes) -> Result<Deed, StatusCode> {
     let asked: Value = serde_json::from_slice(body).map_err(|_| StatusCode::IM_A_TEAPOT)?;
-    let verb = match asked["free"].as_bool() {
-        Some(true) => "probe",
-        Some(false) => "watch",
-        None => "charge",
+    let verb = match (asked["free"].as_bool(), asked["back"].as_bool()) {
+        (_, Some(_)) => "refund",
+        (Some(true), None) => "probe",
+        (Some(false), None) => "watch",
+        (None, None) => "charge",
     };
     let action = Action { verb: verb.into(), resource: "card/4242".into(), environment: "production".into() };
     Ok(Deed { action, parameters: json!({ "cents": asked["cents"] }), reason: None })
@@ -155,6 +161,40 @@ async fn exactly_what_was_approved_passes_and_only_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_freeze_holds_passes_with_the_exceptions_that_the_caller_names() {
+    let stage =
+        Stage::frozen_by(&rules(), &["winter", "launch"].map(|name| (name, "refund card/4242 production")));
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let application = Application::new(&served.url, &credential(&stage, "Ana"));
+    let refund = json!({ "back": true, "cents": 5 });
+    let send = async |exceptions: &[&str]| {
+        let mut asked = request(&refund, &[]);
+        for exception in exceptions {
+            asked.headers_mut().append("countersign-exception", exception.parse().unwrap());
+        }
+        application.send(asked).await
+    };
+    let held = send(&[]).await;
+    assert_eq!(code(&held), (403, "frozen"));
+    let purpose = held.1["request"]["parameters"].to_string();
+    let except = |freeze: &str| {
+        let resource = format!("freeze/{freeze}");
+        let ask = ["approval", "request", "except", &resource, "production", "--params", &purpose];
+        let id = json(&stage.by("Ana", &ask))["id"].as_str().unwrap().to_owned();
+        json(&stage.by("Ben", &["approval", "approve", &id]));
+        id
+    };
+    let (winter, launch) = (except("winter"), except("launch"));
+    assert_eq!(code(&send(&[&winter]).await), (403, "frozen"), "one of two is not enough");
+    assert_eq!(code(&send(&[&format!("{winter},")]).await), (400, "malformed"));
+    assert_eq!(application.handled.load(Ordering::SeqCst), 0, "nothing ran so far");
+    assert_eq!(send(&[&format!("{winter}, {launch}")]).await.0, 200);
+    assert_eq!(code(&send(&[&winter, &launch]).await), (403, "exception_ended"));
+    served.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_success_is_reported_that_nobody_saw() {
     let (stage, served) = governed();
     let mut application = Application::new(&served.url, &credential(&stage, "Ana"));
@@ -234,42 +274,17 @@ async fn signs_of_life_are_given_while_the_handler_runs_and_no_longer() {
     served.stop();
 }
 
-/// Passes everything on to the node, but keeps whoever wants to start a permit waiting for ever, and says so.
-async fn hindered(node: String) -> (String, mpsc::UnboundedReceiver<()>) {
-    let (hear, heard) = mpsc::unbounded_channel();
-    // Another test may have chosen it already; then that one is as good.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let pass_on = async move |request: Request| {
-        let (parts, body) = request.into_parts();
-        if parts.uri.path().ends_with("/start") {
-            hear.send(()).unwrap();
-            std::future::pending::<()>().await;
-        }
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let url = format!("{node}{}", parts.uri.path());
-        let mut headers = parts.headers;
-        headers.remove(header::HOST);
-        let answer = http.request(parts.method, url).headers(headers).body(body).send().await.unwrap();
-        (answer.status(), answer.bytes().await.unwrap())
-    };
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(pass_on);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, heard)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_leaves_before_the_start_has_used_nothing_up() {
     let (stage, served) = governed();
     let ana = credential(&stage, "Ana");
-    let (between, mut starting) = hindered(served.url.clone()).await;
-    let hindered = Application::new(&between, &ana);
+    let keep = |asked: &str| if asked.ends_with("/start") { Passage::Never } else { Passage::Through };
+    let mut between = Between::of(&served.url, keep);
+    let hindered = Application::new(&between.url, &ana);
     let asked = hindered.post(&json!({ "cents": 1 }), &[]).await;
     let id = approve(&stage, &asked.1);
     let leaving = tokio::spawn(hindered.router.clone().oneshot(request(&json!({ "cents": 1 }), &[&id])));
-    starting.recv().await.unwrap();
+    while !between.asked.recv().await.unwrap().ends_with("/start") {}
     let application = Application::new(&served.url, &ana);
     assert_eq!(application.client.approval(&id).await.unwrap().status, "consumed");
     leaving.abort();

@@ -3,6 +3,8 @@
 //! `cfg(test)` always holds here; it tells the lints that a failed expectation is how a test speaks.
 
 #[cfg(test)]
+mod between;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod evidence;

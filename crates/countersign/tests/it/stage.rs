@@ -71,6 +71,11 @@ impl Stage {
 
     /// `new` and `init`, with these rules added to the policy that `new` wrote.
     pub(crate) fn governed_by(rules: &[Value]) -> Self {
+        Self::frozen_by(rules, &[])
+    }
+
+    /// The same, with freezes of these names that hold an action for this century.
+    pub(crate) fn frozen_by(rules: &[Value], freezes: &[(&str, &str)]) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
         let node = stage.text("node");
         let mut arguments =
@@ -80,6 +85,7 @@ impl Stage {
         let policy = stage.path("node/policy.toml");
         let mut text = std::fs::read_to_string(&policy).unwrap();
         text.extend(rules.iter().map(rule));
+        text.extend(freezes.iter().map(freeze));
         std::fs::write(&policy, text).unwrap();
         let (config, claims) = (stage.text("node/countersign.toml"), stage.text("claims"));
         json(&run(&["--json", "init", "--config", &config, "--claims", &claims]));
@@ -140,6 +146,16 @@ fn rule(rule: &Value) -> String {
         _ => format!("{key} = {value}\n"),
     });
     format!("\n[[rules]]\n{}", lines.collect::<String>())
+}
+
+/// A freeze as a policy file has it: its name, and what it holds.
+fn freeze((name, action): &(&str, &str)) -> String {
+    let words: Vec<&str> = action.split(' ').collect();
+    let [verb, resource, environment] = words[..] else { panic!("`{action}` is no action") };
+    format!(
+        "\n[[freezes]]\nname = \"{name}\"\nverb = \"{verb}\"\nresource = \"{resource}\"\nenvironment = \"{environment}\"\n\
+         from = \"2001-01-01T00:00:00Z\"\nuntil = \"2101-01-01T00:00:00Z\"\n"
+    )
 }
 
 impl Served {

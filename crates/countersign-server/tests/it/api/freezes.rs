@@ -3,6 +3,8 @@
 use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
+use crate::engine::fixture::ANA;
+
 use super::harness::{Api, Call, payout, ping, policy};
 
 /// An API whose policy freezes production for the hour in which its clock begins, and every Friday evening.
@@ -90,6 +92,38 @@ async fn what_needs_no_approval_is_excepted_with_its_parameters() {
     let mut same = ping();
     same["exceptions"] = json!([exception]);
     api.ok(Call::post("/admin/permits", &same).by("Ana")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_access_question_takes_exceptions_as_a_reservation_does() {
+    let api = frozen().await;
+    let approval = api.approved(&payout()).await;
+    let mut question = json!({
+        "subject": { "type": "person", "id": ANA.to_string() }, "action": { "name": "override" },
+        "resource": { "type": "payout", "id": "limit" },
+        "context": { "environment": "production", "parameters": payout()["parameters"], "approval": approval },
+    });
+    let ask = async |question: &Value| {
+        let call = Call::post("/access/v1/evaluation", question).by("Aud").keyless();
+        api.ok(call).await.json
+    };
+    let held = ask(&question).await;
+    assert_eq!((&held["decision"], &held["context"]["code"]), (&json!(false), &json!("frozen")));
+    let exception = excepted(&api, &held["context"]).await;
+    question["context"]["exceptions"] = json!([exception]);
+    assert_eq!(ask(&question).await["decision"], json!(true));
+    assert_eq!(ask(&question).await["decision"], json!(true), "a question uses nothing up");
+    // Good for this one use only, and not beside what is not needed.
+    question["context"]["exceptions"] = json!([exception, exception]);
+    assert_eq!(ask(&question).await["context"]["code"], "exception_unused");
+    question["context"]["exceptions"] = json!([exception]);
+    question["context"]["approval"] = json!(api.approved(&payout()).await);
+    assert_eq!(ask(&question).await["context"]["code"], "exception_mismatch");
+    for odd in [json!(["launch"]), json!(exception)] {
+        question["context"]["exceptions"] = odd;
+        let call = Call::post("/access/v1/evaluation", &question).by("Aud").keyless();
+        assert_eq!(api.refusal(call).await, (400, "malformed".to_owned()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
