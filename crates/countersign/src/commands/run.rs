@@ -21,6 +21,7 @@ use crate::parameters::Parameters;
 
 mod asking;
 mod child;
+mod news;
 
 /// Run a command under a permit: asks for approval where one is needed, waits, runs, and reports the outcome.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub(crate) struct Run {
     /// Use this approval, and wait for it, instead of asking for one.
     #[arg(long, value_name = "ID")]
     approval: Option<String>,
+    /// Use this exception from a freeze that holds the action, and wait for it; once for each such freeze.
+    #[arg(long = "exception", value_name = "ID")]
+    exceptions: Vec<String>,
     /// How long to wait for approval, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
     timeout: u64,
@@ -89,6 +93,7 @@ pub(crate) async fn run(session: &Session, run: &Run) -> anyhow::Result<ExitCode
         action: run.action.clone(),
         parameters: run.parameters.read()?,
         reason: run.why.reason.clone(),
+        exceptions: run.exceptions.clone(),
         timeout: Duration::from_secs(run.timeout),
     };
     let permit = asking::permit(&client, teller, &wanted, run.approval.clone()).await?;

@@ -6,18 +6,22 @@ use std::process::{Child, Command, Output, Stdio};
 use countersign_ledger::hash::sha256;
 use serde_json::{Value, json as object};
 
+use crate::between::{Between, Passage};
 use crate::stage::{Served, Stage, command, json, said};
 
 const DEPLOY: &str = "deploy app/web production";
 const PROBE: &str = "probe app/web production";
 
 /// One rule for work that others agree to, one for work that nobody needs to, with three seconds to report it.
-fn governed() -> (Stage, Served) {
+fn rules() -> Vec<Value> {
     let rule = |name: &str, approval: &str, work: u32| object!({ "name": name, "verb": name, "resource": "app/web", "environment": "production", "approval": approval, "work_seconds": work });
     let mut watched = rule("watched", "not-required", 600);
     watched["heartbeat_seconds"] = object!(1);
-    let rules = [rule("deploy", "required", 60), rule("probe", "not-required", 3), watched];
-    let stage = Stage::governed_by(&rules);
+    vec![rule("deploy", "required", 60), rule("probe", "not-required", 3), watched]
+}
+
+fn governed() -> (Stage, Served) {
+    let stage = Stage::governed_by(&rules());
     let served = stage.serve();
     stage.claim_all(&served.url);
     (stage, served)
@@ -28,6 +32,23 @@ fn start(stage: &Stage, arguments: &[&str]) -> Child {
     let credential = stage.text("Ana.json");
     let mut command = command(&[&["--credential", &credential, "run"], arguments].concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The same, by way of something in between.
+fn start_by(between: &Between, stage: &Stage, arguments: &[&str]) -> Child {
+    let credential = stage.text("Ana.json");
+    let whole = [&["--server", &between.url, "--credential", &credential, "run"], arguments].concat();
+    let mut command = command(&whole);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The id of the first request there is, once there is one.
+fn requested(stage: &Stage) -> String {
+    loop {
+        if let Some(approval) = newest(stage, "approval") {
+            break approval["id"].as_str().unwrap().to_owned();
+        }
+    }
 }
 
 fn run(stage: &Stage, arguments: &[&str]) -> Output {
@@ -77,11 +98,7 @@ fn it_asks_waits_for_others_runs_and_passes_everything_on() {
         &["--action", DEPLOY, "--param", "image=sha256:abc", "--reason", "release", "--", "sh", "-c", shell],
     );
     child.stdin.take().unwrap().write_all(b"piped through\n").unwrap();
-    let id = loop {
-        if let Some(approval) = newest(&stage, "approval") {
-            break approval["id"].as_str().unwrap().to_owned();
-        }
-    };
+    let id = requested(&stage);
     let shown = json(&stage.by("Ben", &["approval", "show", &id]));
     assert_eq!(
         (&shown["parameters"], &shown["reason"]),
@@ -112,6 +129,79 @@ fn it_asks_waits_for_others_runs_and_passes_everything_on() {
         &["--action", DEPLOY, "--param", "image=sha256:abc", "--approval", &id, "--", "true"],
     ));
     assert!(again.0 == 3 && again.1.contains("consumed"), "{again:?}");
+    served.stop();
+}
+
+/// Agrees as Ben, and as Chloe once the command said that Ben has; what it said until it ended, and every request that it made.
+fn agreed(stage: &Stage, between: &mut Between) -> (String, Vec<String>) {
+    let mut child = start_by(between, stage, &["--action", DEPLOY, "--", "true"]);
+    let id = requested(stage);
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    for (agrees, told) in [("Ben", "waiting for 2 more"), ("Chloe", "waiting for 1 more")] {
+        while !said.contains(told) {
+            assert_ne!(errors.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        json(&stage.by(agrees, &["approval", "approve", &id]));
+    }
+    errors.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    (said, std::iter::from_fn(|| between.asked.try_recv().ok()).collect())
+}
+
+fn count(asked: &[String], what: impl Fn(&str) -> bool) -> usize {
+    asked.iter().filter(|asked| what(asked)).count()
+}
+
+fn is_a_look(asked: &str) -> bool {
+    asked.starts_with("GET /admin/approvals/apr_") && !asked.ends_with("/watch")
+}
+
+#[test]
+fn it_follows_the_request_and_looks_only_when_something_happened() {
+    let (stage, served) = governed();
+    let mut between = Between::of(&served.url, |_| Passage::Through);
+    let (_, asked) = agreed(&stage, &mut between);
+    assert_eq!(count(&asked, |asked| asked.ends_with("/watch")), 1, "{asked:?}");
+    // One look before it listens, and one for each event: requested, granted, granted, completed.
+    assert!(count(&asked, is_a_look) <= 5, "{asked:?}");
+    served.stop();
+}
+
+#[test]
+fn where_there_are_no_events_it_asks_again() {
+    let (stage, served) = governed();
+    let refuse = |asked: &str| if asked.ends_with("/watch") { Passage::Refused } else { Passage::Through };
+    let mut between = Between::of(&served.url, refuse);
+    let (_, asked) = agreed(&stage, &mut between);
+    assert!(count(&asked, |asked| asked.ends_with("/watch")) >= 2, "{asked:?}");
+    assert!(count(&asked, is_a_look) >= 3, "{asked:?}");
+    served.stop();
+}
+
+#[test]
+fn what_a_freeze_holds_runs_with_an_exception_and_waits_for_it() {
+    let mut rules = rules();
+    rules.push(object!({ "name": "except", "verb": "except", "resource": "freeze/launch", "environment": "production" }));
+    let stage = Stage::frozen_by(&rules, &[("launch", PROBE)]);
+    let served = stage.serve();
+    stage.claim_all(&served.url);
+    let held = said(&run(&stage, &["--action", PROBE, "--", "true"]));
+    assert!(held.0 == 3 && held.1.contains("frozen by `launch`"), "{held:?}");
+
+    let purpose = object!({ "action": { "verb": "probe", "resource": "app/web", "environment": "production" }, "parameters": {} });
+    let ask =
+        ["approval", "request", "except", "freeze/launch", "production", "--params", &purpose.to_string()];
+    let id = json(&stage.by("Ana", &ask))["id"].as_str().unwrap().to_owned();
+    let excepted = ["--action", PROBE, "--exception", &id, "--timeout", "0", "--", "true"];
+    let late = said(&run(&stage, &excepted));
+    assert!(late.0 == 5 && late.1.contains(&format!("--exception {id}")), "{late:?}");
+    json(&stage.by("Ben", &["approval", "approve", &id]));
+    let child = start(&stage, &["--action", PROBE, "--exception", &id, "--", "true"]);
+    json(&stage.by("Chloe", &["approval", "approve", &id]));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:?}", said(&output));
+    assert_eq!(newest(&stage, "permit").unwrap()["freezes"]["excepted"], object!({ "launch": id }));
     served.stop();
 }
 

@@ -8,12 +8,9 @@ use countersign_client::{Client, ClientError};
 use tokio::time::Instant;
 
 use super::Teller;
+use super::news::News;
 use crate::commands::{awaited, name, spoken};
 use crate::failure::{Failure, Kind, kind};
-
-/// The first wait between two looks at a request; each further one is longer, up to the longest.
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// What is to be run under a permit.
 #[derive(Debug)]
@@ -21,8 +18,17 @@ pub(super) struct Wanted {
     pub(super) action: countersign_api::Action,
     pub(super) parameters: serde_json::Value,
     pub(super) reason: Option<String>,
+    /// Exceptions from the freezes that hold it.
+    pub(super) exceptions: Vec<String>,
     /// How long to wait for others.
     pub(super) timeout: Duration,
+}
+
+/// A request that others have to agree to first, and the option that names it.
+#[derive(Clone, Copy, Debug)]
+struct Open<'a> {
+    id: &'a str,
+    option: &'static str,
 }
 
 /// A permit, as soon as the rules give one.
@@ -30,34 +36,41 @@ pub(super) async fn permit(
     client: &Client,
     teller: Teller,
     wanted: &Wanted,
-    approval: Option<String>,
+    mut approval: Option<String>,
 ) -> anyhow::Result<Permit> {
     let until = Instant::now() + wanted.timeout;
-    let id = match approval {
-        Some(id) => id,
-        None => match reserve(client, wanted, None).await {
-            Err(ClientError::Problem(problem)) if problem.code == "approval_required" => {
-                request(client, teller, wanted).await?
-            }
-            reserved => return Ok(reserved?),
-        },
-    };
     loop {
-        approved(client, teller, (&id, until)).await?;
-        match reserve(client, wanted, Some(id.clone())).await {
+        if let Some(id) = &approval {
+            approved(client, teller, (Open { id, option: "--approval" }, until)).await?;
+        }
+        let refused = match reserve(client, wanted, approval.clone()).await {
+            Ok(permit) => return Ok(permit),
+            Err(ClientError::Problem(problem)) => problem,
+            Err(error) => return Err(error.into()),
+        };
+        match (refused.code.as_str(), &approval) {
+            ("approval_required", None) => approval = Some(request(client, teller, wanted).await?),
             // A vote was lost again between the two.
-            Err(ClientError::Problem(problem)) if problem.code == "approval_pending" => {}
-            reserved => return Ok(reserved?),
+            ("approval_pending", Some(_)) => {}
+            ("exception_pending", _) => {
+                for id in &wanted.exceptions {
+                    approved(client, teller, (Open { id, option: "--exception" }, until)).await?;
+                }
+            }
+            ("frozen", Some(id)) => {
+                teller.say(&format!("to go on once it is excepted: the same command with --approval {id} and --exception for each freeze"));
+                return Err(ClientError::Problem(refused).into());
+            }
+            _ => return Err(ClientError::Problem(refused).into()),
         }
     }
 }
 
 async fn reserve(client: &Client, wanted: &Wanted, approval: Option<String>) -> Result<Permit, ClientError> {
-    let Wanted { action, parameters, reason, .. } = wanted;
+    let Wanted { action, parameters, reason, exceptions, .. } = wanted;
     let (action, parameters, reason) = (action.clone(), parameters.clone(), reason.clone());
-    client
-        .reserve_permit(&ReservePermit { action, parameters, approval, exceptions: Vec::new(), reason })
-        .await
+    let exceptions = exceptions.clone();
+    client.reserve_permit(&ReservePermit { action, parameters, approval, exceptions, reason }).await
 }
 
 async fn request(client: &Client, teller: Teller, wanted: &Wanted) -> anyhow::Result<String> {
@@ -73,8 +86,9 @@ async fn request(client: &Client, teller: Teller, wanted: &Wanted) -> anyhow::Re
 }
 
 /// Returns once the request is approved; an error once it never will be, or when time is up.
-async fn approved(client: &Client, teller: Teller, (id, until): (&str, Instant)) -> anyhow::Result<()> {
-    let (mut told, mut wait) = (String::new(), FIRST);
+async fn approved(client: &Client, teller: Teller, (open, until): (Open<'_>, Instant)) -> anyhow::Result<()> {
+    let Open { id, option } = open;
+    let (mut told, mut news) = (String::new(), News::of(client, id));
     loop {
         let now = match client.approval(id).await.map_err(anyhow::Error::from) {
             Ok(approval) if approval.status == "approved" => {
@@ -94,12 +108,10 @@ async fn approved(client: &Client, teller: Teller, (id, until): (&str, Instant))
             teller.say(&now);
             told = now;
         }
-        if Instant::now() >= until {
+        if tokio::time::timeout_at(until, news.next()).await.is_err() {
             let late = Failure::new(Kind::Unavailable, format!("`{id}` was not approved in time"));
-            return Err(late.hint(format!("it stays open: go on with `--approval {id}`")).into());
+            return Err(late.hint(format!("it stays open: go on with `{option} {id}`")).into());
         }
-        tokio::time::sleep_until(until.min(Instant::now() + wait)).await;
-        wait = wait.saturating_mul(2).min(LONGEST);
     }
 }
 
