@@ -26,6 +26,7 @@ pub mod json;
 pub mod keys;
 mod line;
 pub mod note;
+mod point;
 pub mod proof;
 pub mod sshsig;
 pub mod statement;

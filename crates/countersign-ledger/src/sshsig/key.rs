@@ -6,12 +6,12 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use ed25519_dalek::VerifyingKey;
 
 use super::SshError;
 use super::wire::Reader;
 use crate::hash::{Hash, sha256};
 use crate::line::{base64, to_base64};
+use crate::point::Point;
 
 /// What stands before every fingerprint here.
 const FINGERPRINT: &str = "SHA256:";
@@ -72,12 +72,6 @@ pub struct PublicKey {
     blob: Vec<u8>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Point {
-    Ed25519(VerifyingKey),
-    P256(p256::ecdsa::VerifyingKey),
-}
-
 impl PublicKey {
     /// Reads a line as in a `.pub` file: algorithm, key in base64, and a comment that is let go of.
     ///
@@ -114,9 +108,9 @@ impl PublicKey {
         let algorithm = KeyAlgorithm::named(reader.text("the algorithm of the key")?)?;
         let point = match algorithm {
             KeyAlgorithm::Ed25519 | KeyAlgorithm::SkEd25519 => {
-                Point::Ed25519(edwards(&reader.array("the Ed25519 key")?)?)
+                Point::ed25519(&reader.array("the Ed25519 key")?).ok_or(SshError::WeakKey)?
             }
-            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::SkEcdsaP256 => Point::P256(nist(&mut reader)?),
+            KeyAlgorithm::EcdsaP256 | KeyAlgorithm::SkEcdsaP256 => nist(&mut reader)?,
         };
         let application = if algorithm.is_hardware() { reader.text("the application")? } else { "" };
         reader.end()?;
@@ -180,14 +174,7 @@ impl fmt::Display for PublicKey {
     }
 }
 
-fn edwards(bytes: &[u8; 32]) -> Result<VerifyingKey, SshError> {
-    let key = VerifyingKey::from_bytes(bytes).map_err(|_| SshError::WeakKey)?;
-    // A key of small order accepts signatures that nobody made; one with a second encoding would have two fingerprints.
-    let one_form = key.to_edwards().compress().as_bytes() == bytes;
-    if key.is_weak() || !one_form { Err(SshError::WeakKey) } else { Ok(key) }
-}
-
-fn nist(reader: &mut Reader<'_>) -> Result<p256::ecdsa::VerifyingKey, SshError> {
+fn nist(reader: &mut Reader<'_>) -> Result<Point, SshError> {
     if reader.string("the curve")? != b"nistp256" {
         return Err(SshError::Malformed("the curve"));
     }
@@ -196,5 +183,5 @@ fn nist(reader: &mut Reader<'_>) -> Result<p256::ecdsa::VerifyingKey, SshError> 
     if point.first() != Some(&0x04) {
         return Err(SshError::Malformed("the point on the curve"));
     }
-    p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).map_err(|_| SshError::WeakKey)
+    Point::p256(&point).ok_or(SshError::WeakKey)
 }

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::key::Point;
 use super::wire::{MAX_BLOB, Reader, push_string};
 use super::{KeyAlgorithm, PublicKey, SshError};
 use crate::line::{base64, to_base64};
+use crate::point::Point;
 
 const MAGIC: &[u8; 6] = b"SSHSIG";
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";
