@@ -100,3 +100,8 @@ pub(crate) fn text(input: &[u8]) -> Option<&str> {
 pub(crate) fn bytes<const N: usize>(documents: [String; N]) -> Vec<Vec<u8>> {
     documents.map(String::into_bytes).to_vec()
 }
+
+/// Bytes of hexadecimal digits.
+pub(crate) fn unhex(digits: &str) -> Vec<u8> {
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}

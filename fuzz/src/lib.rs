@@ -10,6 +10,7 @@ mod ground;
 mod json;
 mod leaves;
 mod notes;
+mod passkeys;
 mod proofs;
 mod signatures;
 mod tiles;
@@ -27,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them. A new parser adds a line.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "json", seeds: json::seeds, check: json::check },
     Target { name: "leaf", seeds: leaves::seeds, check: leaves::check },
     Target { name: "census_row", seeds: leaves::row_seeds, check: leaves::check_row },
@@ -42,6 +43,9 @@ pub const TARGETS: [Target; 17] = [
     Target { name: "policy", seeds: witnesses::policy_seeds, check: witnesses::check_policy },
     Target { name: "ssh_key", seeds: signatures::key_seeds, check: signatures::check_key },
     Target { name: "sshsig", seeds: signatures::seeds, check: signatures::check },
+    Target { name: "cbor", seeds: passkeys::cbor_seeds, check: passkeys::check_cbor },
+    Target { name: "attestation", seeds: passkeys::attestation_seeds, check: passkeys::check_attestation },
+    Target { name: "client_data", seeds: passkeys::client_data_seeds, check: passkeys::check_client_data },
     Target { name: "bundle", seeds: bundles::seeds, check: bundles::check },
     Target { name: "signed_bundle", seeds: bundles::seeds, check: bundles::check_signed },
     Target { name: "envelope", seeds: envelopes::seeds, check: envelopes::check },

@@ -6,7 +6,7 @@
 //! same crate, so that nothing is verified by other code than wrote it.
 //!
 //! Reading order: [`json`], [`hash`], [`tree`], [`proof`], [`tile`], [`details`], [`entry`], [`note`], [`checkpoint`], [`keys`], [`witness`], [`census`],
-//! [`verify`], [`sshsig`], [`statement`], [`break_glass`], [`display`].
+//! [`verify`], [`sshsig`], [`webauthn`], [`statement`], [`break_glass`], [`display`].
 #![no_std]
 #![deny(missing_docs)]
 
@@ -33,4 +33,5 @@ pub mod statement;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod webauthn;
 pub mod witness;

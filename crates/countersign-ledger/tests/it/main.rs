@@ -41,4 +41,6 @@ mod tiles;
 #[cfg(test)]
 mod trees;
 #[cfg(test)]
+mod webauthn;
+#[cfg(test)]
 mod witnesses;
