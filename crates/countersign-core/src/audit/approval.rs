@@ -179,7 +179,11 @@ impl Auditor {
     }
 
     /// Whether the person stands in for the human at this moment, by whatever account that is away.
-    fn stands_in_for_human(&self, event: &Event, (delegate, person): (PersonId, PersonId)) -> bool {
+    pub(super) fn stands_in_for_human(
+        &self,
+        event: &Event,
+        (delegate, person): (PersonId, PersonId),
+    ) -> bool {
         let policy = self.policy.as_ref().map(|in_force| &in_force.policy);
         let theirs = |account: &&PersonId| policy.is_some_and(|it| roster::are_one(it, **account, person));
         self.people.keys().filter(theirs).any(|account| self.stands_in(event, (delegate, *account)))

@@ -129,9 +129,12 @@ impl Auditor {
 
     fn glass_reviewed(&mut self, event: &Event, (id, reviewed): (BreakGlassId, &Reviewed)) -> Judged {
         let person = by_person(event)?;
+        let opener = self.glasses.open.get(&id).ok_or(Breach::Unknown)?.person;
+        let barred = self.stands_in_for_human(event, (person, opener));
         let policy = &self.policy.as_ref().ok_or(Breach::NoGenesis)?.policy;
         let glass = self.glasses.open.get_mut(&id).ok_or(Breach::Unknown)?;
         must(!roster::are_one(policy, glass.person, person), Breach::SelfReview)?;
+        must(!barred, Breach::DelegateReviews)?;
         let theirs = roster::groups_of(policy, person);
         must(glass.review.keys().any(|group| theirs.contains(group)), Breach::NotAReviewer)?;
         let has_spoken = glass.words.keys().any(|other| roster::are_one(policy, *other, person));

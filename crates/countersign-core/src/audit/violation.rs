@@ -156,6 +156,7 @@ breaches! {
     ReviewOverdue "review_overdue": "the glass is broken while the review of another time is overdue",
     OtherReview "other_review": "it names other reviewers than the rules",
     SelfReview "self_review": "a person reviews what they did themselves",
+    DelegateReviews "delegate_reviews": "a person reviews what somebody did in whose place they may agree",
     NotAReviewer "not_a_reviewer": "a person reviews whose review is not asked for",
     AlreadyReviewed "already_reviewed": "a person reviews twice",
     WrongVerdict "wrong_verdict": "it names another verdict than the reviews come to, or is wrong about whether they came in time",

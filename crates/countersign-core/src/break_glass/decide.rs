@@ -144,8 +144,9 @@ pub(crate) fn review(state: &State, cx: &Context, command: &Review) -> Result<Ve
     let it = state.break_glass(command.break_glass).ok_or(Refusal::NotFound)?;
     let person = cx.actor.person().ok_or(Refusal::NotAPerson)?;
     let policy = &state.policy().ok_or(Refusal::NoRule)?.policy;
-    // Whoever stands in for them may not review it in their favour either.
-    let own = policy.are_one(person, it.person) || state.is_delegate(person, (it.person, cx.now));
+    // Whoever stands in for them, by whatever account they are away, may not review it in their favour either.
+    let mut accounts = policy.accounts(it.person).into_iter();
+    let own = policy.are_one(person, it.person) || accounts.any(|it| state.is_delegate(person, (it, cx.now)));
     if own && !sabotage::is_active(Sabotage::SelfReview) {
         return Err(Refusal::SelfReview);
     }

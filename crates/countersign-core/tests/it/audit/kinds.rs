@@ -605,7 +605,8 @@ fn every_kind_of_event_has_forgeries() {
 
 #[test]
 fn every_breach_is_reached() {
-    const ELSEWHERE: [&str; 7] = [
+    const ELSEWHERE: [&str; 8] = [
+        "delegate_reviews",
         "misplaced_beginning",
         "time_backwards",
         "policy_changed",
@@ -667,6 +668,25 @@ fn a_secret_is_held_by_one_rotation() {
     let start = |book: &mut Book, permit| drop(book.must(stage::ANA, &script::start(permit)));
     let events = joined(&book, |book| start(book, permits[0]), |book| start(book, permits[1]));
     assert_eq!(code(&events), "secret_busy");
+}
+
+/// Who stands in for the opener does not review, though neither alone would be wrong.
+#[test]
+fn who_stands_in_for_the_opener_does_not_review() {
+    let mut book = Book::begun();
+    signing::with_keys(&mut book, &[(stage::ANA, 1)]);
+    let glass = script::glass_broken(&mut book, stage::ANA);
+    let delegate =
+        |book: &mut Book| drop(book.must(stage::ANA, &script::life::delegating(book, (stage::BEN, 0, 60))));
+    let review =
+        |book: &mut Book| {
+            drop(book.must(
+                stage::BEN,
+                &script::reviewing(glass, countersign_core::break_glass::Verdict::Justified),
+            ));
+        };
+    assert_eq!(code(&joined(&book, review, delegate)), "nothing");
+    assert_eq!(code(&joined(&book, delegate, review)), "delegate_reviews");
 }
 
 /// Somebody who has left the group does not count any more, though they agreed while they were in it.
