@@ -284,6 +284,7 @@ impl Policy {
         let mut used: BTreeSet<&Name> = self.access.read.iter().collect();
         for rule in &self.rules {
             used.extend(rule.requesters.iter().chain(&rule.executors).chain(rule.quorum.keys()));
+            used.extend(rule.escalate.iter().flat_map(|escalate| &escalate.to));
             if let Some(offer) = &rule.break_glass {
                 used.extend(offer.by.iter().chain(offer.review.keys()));
             }

@@ -10,6 +10,7 @@ use crate::action::Action;
 use crate::id::PersonId;
 use crate::policy::{Consent, Policy, Requirement};
 use crate::text::Name;
+use crate::voting_key::enrolment;
 
 /// The people of a policy in their parts for one action.
 struct Cast<'a> {
@@ -71,6 +72,26 @@ impl Found<'_> {
             return;
         }
         self.quorum((&cast, action), place("quorum"));
+    }
+
+    /// Whether a first key could only be given to somebody by people who have one.
+    pub(super) fn first_keys(&mut self) {
+        for person in self.policy.everybody() {
+            let demanded = enrolment(person).and_then(|action| self.policy.requirement(&action));
+            let Some(demanded) = demanded.filter(|it| it.approval == Consent::Required) else { continue };
+            if demanded.signature.is_not_required() {
+                continue;
+            }
+            let names = demanded.rules.iter().map(Name::as_str).collect::<Vec<_>>().join("+");
+            let what = "agreeing to a voting key takes a signature by one: before anybody has a key, nobody ever gets one"
+                .into();
+            let right = "no `signature` where it applies to `enroll voting-key/*`, at least until everybody who agrees there has a key";
+            self.add(
+                Severity::Warning,
+                format!("rules.{names}.signature"),
+                Words { code: "signed_enrolment", what, right },
+            );
+        }
     }
 
     fn quorum(&mut self, (cast, action): (&Cast<'_>, &Action), place: String) {

@@ -114,6 +114,7 @@ pub(super) fn findings(policy: &Policy, enrolled: Option<&BTreeSet<PersonId>>) -
     for (rules, action) in meet::meetings(&policy.rules) {
         found.demand(&rules, &action);
     }
+    found.first_keys();
     let mut findings = found.findings;
     findings.sort_by_key(|finding| core::cmp::Reverse(finding.severity));
     findings

@@ -158,6 +158,48 @@ fn a_group_inside_one_that_is_named_is_used() {
     assert_eq!(new(&policy), Vec::<String>::new());
 }
 
+#[test]
+fn a_group_that_is_only_told_is_used() {
+    let mut policy = policy();
+    policy.groups.insert("leads".parse().unwrap(), [DAN].into());
+    let escalate = json!({ "after_seconds": 60, "to": ["leads"] });
+    policy.rules[2].escalate = Some(serde_json::from_value(escalate).unwrap());
+    assert_eq!(new(&policy), Vec::<String>::new());
+}
+
+#[test]
+fn a_group_that_only_breaks_the_glass_or_only_reviews_is_used() {
+    let mut policy = policy();
+    for group in ["on-call", "board"] {
+        policy.groups.insert(group.parse().unwrap(), [DAN].into());
+    }
+    let offer = json!({
+        "by": ["on-call"], "review": { "board": 1 }, "review_seconds": 60, "lifetime_seconds": 60,
+    });
+    policy.rules[2].break_glass = Some(serde_json::from_value(offer).unwrap());
+    let unused = new(&policy).into_iter().filter(|found| found.contains("unused_group"));
+    assert_eq!(unused.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+/// A floor under all rules asks for signatures under the first key as well, unless it is about less than everything.
+#[test]
+fn keys_that_take_a_key_to_be_given_are_found() {
+    let keys = |signature: &str| {
+        let keys = json!({ "verb": "enroll", "resource": "voting-key/*", "environment": "control", "patterns": true });
+        let mut keys = keys;
+        keys["signature"] = signature.into();
+        new(&with("keys", &keys))
+    };
+    assert_eq!(keys("not-required"), Vec::<String>::new());
+    assert_eq!(keys("required"), ["warning signed_enrolment rules.keys.signature"]);
+    assert_eq!(keys("hardware"), ["warning signed_enrolment rules.keys.signature"]);
+    let floor = json!({
+        "verb": "*", "resource": "*", "environment": "*", "patterns": true, "signature": "required",
+    });
+    let findings = new(&with("floor", &floor));
+    assert!(findings.contains(&"warning signed_enrolment rules.floor.signature".into()), "{findings:?}");
+}
+
 /// Accounts of one human are away together, and none of them agrees to what another asked for.
 #[test]
 fn accounts_of_one_human_are_one_person() {
