@@ -5,10 +5,13 @@ use alloc::string::{String, ToString};
 
 use super::{BreakGlass, Open, Reason, Review, STATEMENT_TOLERANCE_MS, Status, Timeliness, Verdict};
 use crate::Actor;
+use crate::delegation::Delegate;
 use crate::digest::Digest;
 use crate::domain::{Command, Fact};
 use crate::id::{BreakGlassId, PersonId};
 use crate::permit::{Finish, Outcome};
+use crate::policy::Policy;
+use crate::policy::replay::Past;
 use crate::signature::{Algorithm, Sha512, Signature};
 use crate::testing::{ANA, AUD, BEN, CHLOE, DAN, World, parameters, payout, policy, rotate};
 use crate::voting_key::{EnrollKey, PublicKey, RevokeKey, enrolment};
@@ -19,7 +22,12 @@ fn world() -> World {
 }
 
 fn with(reviewers: u32) -> World {
+    with_policy(reviewers, |_| ())
+}
+
+fn with_policy(reviewers: u32, change: impl FnOnce(&mut Policy)) -> World {
     let mut policy = policy();
+    change(&mut policy);
     let offer = serde_json::json!({
         "by": ["engineers"], "review": { "approvers": reviewers }, "review_seconds": 3600, "lifetime_seconds": 30,
     });
@@ -205,6 +213,28 @@ fn others_review_it_and_one_unjustified_is_the_verdict() {
     world.assert_replays();
 }
 
+/// A delegate, of whichever of the opener's accounts, does not review in their favour.
+#[test]
+fn who_stands_in_for_the_opener_does_not_review_it() {
+    for (linked, away) in [(false, ANA), (true, AUD)] {
+        let mut world = with_policy(1, |policy| {
+            if linked {
+                policy.linked.push([ANA, AUD].into());
+            }
+        });
+        let id = broken(&mut world, ANA);
+        let until = world.now.plus_seconds(60);
+        world.run(Actor::Person(away), &Command::Delegate(Delegate { to: BEN, from: None, until })).unwrap();
+        assert_eq!(world.says(BEN, &review(id, Verdict::Justified)), "self_review", "{linked}");
+        world.later(60_000);
+        assert_eq!(
+            world.says(BEN, &review(id, Verdict::Justified)),
+            "break_glass.reviewed break_glass.settled",
+            "{linked}"
+        );
+    }
+}
+
 #[test]
 fn an_overdue_review_stops_everybody_until_it_is_done() {
     let mut world = world();
@@ -246,4 +276,45 @@ fn what_nobody_could_review_is_not_done() {
     let mut world = with(3);
     let open = Command::BreakGlass(opening(&world, ANA));
     assert_eq!(world.says(ANA, &open), "break_glass_unreviewable", "Ana herself is the third approver");
+}
+
+/// Under the policy it was done under nothing of it is different, the permit that needs no approval included.
+#[test]
+fn an_opening_is_judged_again_under_another_policy() {
+    let mut world = world();
+    broken(&mut world, ANA);
+    let mut past = Past::since(world.events[0].at);
+    world.events.iter().for_each(|event| past.see(event));
+    let policy = world.state.policy().unwrap().policy.clone();
+    assert_eq!(past.replayed().openings, 1);
+    let differences = |change: &dyn Fn(&mut Policy)| {
+        let mut policy = policy.clone();
+        change(&mut policy);
+        let found = past.differences(&policy).into_iter();
+        let told = found.map(|it| format!("{}: {} -> {}", it.what, it.then, it.now));
+        told.collect::<alloc::vec::Vec<_>>()
+    };
+    assert_eq!(differences(&|_| ()), [""; 0]);
+    let not_offered = differences(&|policy| policy.rules[2].break_glass = None);
+    assert_eq!(not_offered, ["break_glass: allowed -> break_glass_not_offered"]);
+    let not_to_ana = differences(&|policy| {
+        let offer = policy.rules[2].break_glass.as_mut().unwrap();
+        offer.by = ["auditors".parse().unwrap()].into();
+    });
+    assert_eq!(not_to_ana, ["break_glass: allowed -> break_glass_not_allowed"]);
+    let stricter = differences(&|policy| {
+        let offer = policy.rules[2].break_glass.as_mut().unwrap();
+        offer.review.insert("approvers".parse().unwrap(), 2.try_into().unwrap());
+        offer.review_seconds = 60.try_into().unwrap();
+        offer.lifetime_seconds = 5.try_into().unwrap();
+    });
+    assert_eq!(
+        stricter,
+        [
+            "start_seconds: 30 -> 5",
+            "work_seconds: 30 -> 5",
+            "review: 1 of approvers -> 2 of approvers",
+            "review_seconds: 3600 -> 60",
+        ]
+    );
 }

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::words::{Hearing, Keys, Outcome};
 use super::{Refused, Request, Reservation};
 use crate::action::Action;
 use crate::id::PersonId;
@@ -24,10 +25,10 @@ pub(super) struct Change {
 
 /// Collects what differs.
 #[derive(Default)]
-struct Changes(Vec<Change>);
+pub(super) struct Changes(pub Vec<Change>);
 
 impl Changes {
-    fn compare(&mut self, what: &'static str, then: &dyn fmt::Display, now: &dyn fmt::Display) {
+    pub(super) fn compare(&mut self, what: &'static str, then: &dyn fmt::Display, now: &dyn fmt::Display) {
         let (then, now) = (then.to_string(), now.to_string());
         if then != now {
             self.0.push(Change { what, then, now });
@@ -35,29 +36,14 @@ impl Changes {
     }
 }
 
-const ALLOWED: &str = "allowed";
+pub(super) const ALLOWED: &str = "allowed";
 
 /// Why the person could not ask for the action, or what is demanded: whoever is in a group is taken to have a credential.
 fn asks(policy: &Policy, action: &Action, person: PersonId) -> Result<Requirement, approval::Refusal> {
     explain::asks(policy, (action, &policy.everybody()), person)
 }
 
-/// When the votes that were given meet the quorum, if they do in time.
-fn met(policy: &Policy, requirement: &Requirement, request: &Request) -> Option<Time> {
-    let until = request.at.plus_seconds(requirement.pending_seconds.get());
-    let mut voters = BTreeSet::new();
-    for (person, at) in request.votes.iter().filter(|(_, at)| *at < until) {
-        if !policy.are_one(*person, request.requester) {
-            voters.insert(*person);
-        }
-        if requirement.unfilled(policy, &voters).is_empty() {
-            return Some(*at);
-        }
-    }
-    None
-}
-
-fn seconds(from: Time, until: Time) -> i64 {
+pub(super) fn seconds(from: Time, until: Time) -> i64 {
     (until.as_millis() - from.as_millis()) / 1000
 }
 
@@ -65,7 +51,15 @@ fn names(rules: &BTreeSet<Name>) -> String {
     rules.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn request(policy: &Policy, request: &Request) -> Vec<Change> {
+fn spoken(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Unmet => "not met".to_string(),
+        Outcome::Met(at) => format!("met at {at}"),
+        Outcome::Denied(at) => format!("denied at {at}"),
+    }
+}
+
+pub(super) fn request(policy: &Policy, (request, keys): (&Request, &Keys)) -> Vec<Change> {
     let mut changes = Changes::default();
     let requirement = match asks(policy, &request.action, request.requester) {
         Ok(requirement) => requirement,
@@ -77,18 +71,35 @@ pub(super) fn request(policy: &Policy, request: &Request) -> Vec<Change> {
     changes.compare("rules", &names(&request.rules), &names(&requirement.rules));
     let pending = seconds(request.at, request.pending_until);
     changes.compare("pending_seconds", &pending, &requirement.pending_seconds);
-    let spoken = |at: Option<Time>| at.map_or_else(|| "not met".to_string(), |at| format!("met at {at}"));
-    let now = met(policy, &requirement, request);
-    changes.compare("quorum", &spoken(request.completed.map(|(at, _)| at)), &spoken(now));
-    if let Some((at, until)) = request.completed {
+    let hearing = Hearing { policy, requirement: &requirement, keys };
+    let now = hearing.outcome(request, None);
+    changes.compare("quorum", &spoken(request.outcome), &spoken(now));
+    if let (Outcome::Met(at), Some(until)) = (request.outcome, request.approved_until) {
         changes.compare("approved_seconds", &seconds(at, until), &requirement.approved_seconds);
     }
     changes.0
 }
 
+/// What of the request nobody can judge under the policy.
+pub(super) fn unknown(policy: &Policy, (request, keys): (&Request, &Keys)) -> Vec<&'static str> {
+    asks(policy, &request.action, request.requester).map_or_else(
+        |_| Vec::new(),
+        |requirement| Hearing { policy, requirement: &requirement, keys }.unknown(request),
+    )
+}
+
 /// The request is that of the approval it consumed, if that is known.
-pub(super) fn reservation(policy: &Policy, (it, request): (&Reservation, Option<&Request>)) -> Vec<Change> {
+pub(super) fn reservation(
+    policy: &Policy,
+    (it, request): (&Reservation, Option<&Request>),
+    keys: &Keys,
+) -> Vec<Change> {
     let mut changes = Changes::default();
+    if it.through_glass {
+        // Whether there would have been one is told of the opening.
+        through_glass(policy, it, &mut changes);
+        return changes.0;
+    }
     let requirement = match executes(policy, &it.action, it.executor) {
         Ok(requirement) => requirement,
         Err(refusal) => {
@@ -101,7 +112,7 @@ pub(super) fn reservation(policy: &Policy, (it, request): (&Reservation, Option<
             .then(|| permit::Refusal::ApprovalRequired(Vec::new()).code()),
         // It was asked for before the time that is looked at.
         (Some(_), None) => None,
-        (Some(_), Some(request)) => used(policy, (&requirement, request), it.at),
+        (Some(_), Some(request)) => used(Hearing { policy, requirement: &requirement, keys }, request, it.at),
     };
     changes.compare("reservation", &ALLOWED, &refusal.unwrap_or(ALLOWED));
     changes.compare("start_seconds", &seconds(it.at, it.start_by), &requirement.start_seconds);
@@ -109,20 +120,29 @@ pub(super) fn reservation(policy: &Policy, (it, request): (&Reservation, Option<
     changes.0
 }
 
+fn through_glass(policy: &Policy, it: &Reservation, changes: &mut Changes) {
+    let Some(requirement) = policy.requirement(&it.action) else { return };
+    let Some(offer) = &requirement.break_glass else { return };
+    let most = offer.lifetime_seconds;
+    changes.compare("start_seconds", &seconds(it.at, it.start_by), &requirement.start_seconds.min(most));
+    changes.compare("work_seconds", &it.work_seconds, &requirement.work_seconds.min(most));
+}
+
 /// Why the request could not have been used then, if so.
-fn used(policy: &Policy, (requirement, request): (&Requirement, &Request), at: Time) -> Option<&'static str> {
-    match asks(policy, &request.action, request.requester) {
+fn used(hearing: Hearing<'_>, request: &Request, at: Time) -> Option<&'static str> {
+    match asks(hearing.policy, &request.action, request.requester) {
         // What needs no approval is not kept from happening by having one.
         Err(approval::Refusal::NotNeeded) => return None,
         Err(refusal) => return Some(refusal.code()),
         Ok(_) => {}
     }
-    match met(policy, requirement, request) {
-        None => Some(permit::Refusal::ApprovalPending(Vec::new()).code()),
-        Some(met) if at >= met.plus_seconds(requirement.approved_seconds.get()) => {
+    match hearing.outcome(request, Some(at)) {
+        Outcome::Unmet => Some(permit::Refusal::ApprovalPending(Vec::new()).code()),
+        Outcome::Denied(_) => Some(permit::Refusal::ApprovalDenied.code()),
+        Outcome::Met(met) if at >= met.plus_seconds(hearing.requirement.approved_seconds.get()) => {
             Some(permit::Refusal::ApprovalExpired.code())
         }
-        Some(_) => None,
+        Outcome::Met(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use countersign_api::ledger::EntryListing;
 use countersign_client::Listing;
-use countersign_core::policy::replay::{Difference, Past, Replayed};
+use countersign_core::policy::replay::{Difference, Past, Replayed, Unjudged};
 use countersign_core::time::Time;
 use countersign_evidence::{bundle, decode};
 use countersign_ledger::entry::EntryView;
@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Table;
 
 /// Kinds of events that a policy decides.
-const KINDS: [&str; 3] = ["approval.*", "permit.*", "person.*"];
+const KINDS: [&str; 4] = ["approval.*", "permit.*", "person.*", "break_glass.*"];
 
 /// Opens a source for some filters.
 type Opening<'a> = dyn FnMut(&EntryListing) -> anyhow::Result<Source> + 'a;
@@ -32,6 +32,8 @@ struct Report {
     replayed: Replayed,
     changed: usize,
     differences: Vec<Told>,
+    /// What could not be judged from what is on record.
+    unjudged: Vec<Unjudged>,
 }
 
 /// A difference, with the name of the person.
@@ -74,7 +76,9 @@ pub(super) async fn run(
     let differences = past.differences(&tried.policy).into_iter();
     let differences: Vec<Told> =
         differences.map(|difference| Told { name: tried.name(difference.person), difference }).collect();
-    let report = Report { since, replayed: past.replayed(), changed: differences.len(), differences };
+    let unjudged = past.unjudged(&tried.policy);
+    let report =
+        Report { since, replayed: past.replayed(), changed: differences.len(), differences, unjudged };
     session.output.show(&report, table)?;
     Ok(report.changed)
 }
@@ -163,9 +167,13 @@ fn table(report: &Report) -> String {
         let Difference { at, subject, action, what, then, now, .. } = difference;
         table.row([&at.to_string(), subject, name, action, what, then, now]);
     }
-    let Replayed { requests, reservations, refusals } = report.replayed;
+    let mut unjudged = String::new();
+    for Unjudged { subject, what, .. } in &report.unjudged {
+        unjudged.push_str(&format!("\nnot judged: {subject}: {what}"));
+    }
+    let Replayed { requests, reservations, openings, refusals } = report.replayed;
     format!(
-        "{}\njudged again: {requests} requests, {reservations} permits, {refusals} kinds of refusals since {}",
+        "{}\njudged again: {requests} requests, {reservations} permits, {openings} times the glass was broken, {refusals} kinds of refusals since {}{unjudged}",
         table.render().trim_end(),
         report.since
     )
