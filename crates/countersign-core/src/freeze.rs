@@ -2,7 +2,8 @@
 //!
 //! While a freeze of the policy in force holds an action, nothing of it is begun: no permit is reserved, none that waits is started.
 //! What was started goes on, and reports and gives back as ever. An exception is an approval of its own, of the action
-//! `except freeze/NAME ENVIRONMENT` with parameters that name one use; the reservation uses it up, and it is never given back.
+//! `except freeze/NAME ENVIRONMENT` with parameters that name one use; the reservation uses it up, and a permit
+//! that is given back unstarted gives it back.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -168,6 +169,16 @@ pub(crate) fn used_up(
         Some(Event::new(cx, approval.correlation, Some(&approval.action.environment), fact))
     };
     excepted.filter_map(consumed).collect()
+}
+
+/// That the exceptions of a permit can be used again, each in the correlation of its own request.
+pub(crate) fn given_back(state: &State, cx: &Context, permit: &crate::permit::Permit) -> Vec<Event> {
+    let excepted = permit.freezes.iter().flat_map(|verdict| verdict.excepted.values());
+    let restored = |id: &ApprovalId| {
+        let fact = Fact::ApprovalRestored(*id, approval::Restored { permit: permit.id });
+        Some(state.approval(*id)?.event(cx, fact))
+    };
+    excepted.filter_map(restored).collect()
 }
 
 /// Lets a permit start that nothing holds now but what it was excepted from when it was reserved. Who broke the glass passes every freeze.

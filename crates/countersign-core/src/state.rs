@@ -425,14 +425,14 @@ impl State {
         self.counts.insert_mut(subject.clone(), entries);
     }
 
-    /// Lets go of a subject, and of the approval behind a permit, where they are finished; their records remain.
+    /// Lets go of a subject, and of the approvals behind a permit, where they are finished; their records remain.
     pub fn retire(&mut self, subject: &Subject) {
         match subject {
             Subject::Approval(id) => self.retire_kept::<Approval>(id),
             Subject::Permit(id) => {
-                let approval = self.permits.get(id).and_then(|permit| permit.approval);
+                let approvals = self.permits.get(id).map(Permit::used_up).unwrap_or_default();
                 self.retire_kept::<Permit>(id);
-                if let Some(approval) = approval {
+                for approval in approvals {
                     self.retire_kept::<Approval>(&approval);
                 }
             }
@@ -473,18 +473,15 @@ impl State {
 
     /// Of the subject and what it leads to, whatever is not in memory.
     pub(crate) fn absent(&self, subject: Subject) -> Vec<Subject> {
-        let follow = |approval: Option<ApprovalId>| {
-            approval
-                .filter(|id| !self.approvals.contains_key(id))
-                .map(Subject::Approval)
-                .into_iter()
-                .collect()
+        let follow = |approvals: Vec<ApprovalId>| {
+            let absent = approvals.into_iter().filter(|id| !self.approvals.contains_key(id));
+            absent.map(Subject::Approval).collect()
         };
         match &subject {
             Subject::Approval(id) if !self.approvals.contains_key(id) => Vec::from([subject]),
             Subject::BreakGlass(id) if !self.break_glasses.contains_key(id) => Vec::from([subject]),
             Subject::Permit(id) => match self.permits.get(id) {
-                Some(permit) => follow(permit.approval),
+                Some(permit) => follow(permit.used_up()),
                 None => Vec::from([subject]),
             },
             Subject::Rotation(id) => match self.rotations.get(id) {

@@ -12,7 +12,6 @@ use crate::action::Action;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
-use crate::freeze::is_exception;
 use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
 use crate::log::PolicyInForce;
 use crate::person::Person;
@@ -398,7 +397,7 @@ impl Approval {
         self.votes.push(vote);
     }
 
-    fn event(&self, cx: &Context, fact: Fact) -> Event {
+    pub(crate) fn event(&self, cx: &Context, fact: Fact) -> Event {
         Event::new(cx, self.correlation, Some(&self.action.environment), fact)
     }
 }
@@ -600,11 +599,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         Fact::ApprovalWithdrawn(id, _) => end(state, id, End::Withdrawn),
         Fact::ApprovalExpired(id, _) => end(state, id, End::Expired),
         Fact::ApprovalVoteRevoked(..) | Fact::ApprovalEscalated(..) => life::apply(state, event),
-        Fact::ApprovalConsumed(id, Consumed { permit }) => {
-            end(state, id, End::Consumed { permit: *permit });
-            // An exception from a freeze is never given back.
-            state.change::<Approval>(id, |approval| approval.settled = is_exception(&approval.action));
-        }
+        Fact::ApprovalConsumed(id, Consumed { permit }) => end(state, id, End::Consumed { permit: *permit }),
         Fact::ApprovalRestored(id, _) => state.change::<Approval>(id, |approval| approval.ended = None),
         _ => {}
     }

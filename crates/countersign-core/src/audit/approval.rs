@@ -98,6 +98,7 @@ impl Auditor {
             Fact::ApprovalRestored(_, restored) => {
                 must(owed.is_some(), Breach::Unprompted)?;
                 let approval = self.approvals.get_mut(&id).ok_or(Breach::Unknown)?;
+                is_part_of(event, approval.correlation)?;
                 is_of(event, &approval.action.environment)?;
                 must(approval.consumed_by == Some(restored.permit), Breach::OtherPermit)?;
                 approval.consumed_by = None;
@@ -384,10 +385,13 @@ impl Auditor {
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;
         approval.is_in_time(event)?;
         must(self.is_agreed(&demand, approval)?, Breach::QuorumNotMet)?;
-        let (action, freeze) = (approval.action.clone(), excepted_from(&approval.action));
+        let (action, requester) = (approval.action.clone(), approval.requester);
+        let freeze = excepted_from(&action);
+        if let Some(approval) = self.approvals.get_mut(&id) {
+            approval.consumed_by = consumed.permit;
+        }
         match (consumed.permit, freeze) {
             (Some(permit), Some(freeze)) => {
-                self.forget_approval(id)?;
                 self.exception_used(owed, (id, permit), (freeze, action.environment))
             }
             (Some(permit), None) => {
@@ -395,18 +399,13 @@ impl Auditor {
                     Some(Owed::Excepted(excepted)) => Some(excepted.clone()),
                     _ => None,
                 };
-                if let Some(approval) = self.approvals.get_mut(&id) {
-                    approval.consumed_by = Some(permit);
-                }
                 self.owed.push(Owed::Reserved { permit, approval: id, excepted });
                 Ok(())
             }
             (None, _) => {
                 self.is_not_frozen(&action, event.at)?;
                 let owed = match &action {
-                    action if is_activation(action) => {
-                        Owed::Activated { approval: id, requester: approval.requester }
-                    }
+                    action if is_activation(action) => Owed::Activated { approval: id, requester },
                     action if is_handing_over(action) => Owed::KeyRotated(id),
                     action if is_redaction(action) => Owed::Redacted(id),
                     action => {

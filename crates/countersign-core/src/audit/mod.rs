@@ -176,7 +176,9 @@ impl Auditor {
         let comes = |owed: &Owed| {
             let decided = |last: Moment| match owed {
                 // An exception belongs to the correlation of its own request.
-                Owed::Excepted(_) => (last.at, last.actor) == (moment.at, moment.actor),
+                Owed::Excepted(_) | Owed::ExceptionRestored { .. } => {
+                    (last.at, last.actor) == (moment.at, moment.actor)
+                }
                 _ => last == moment,
             };
             self.last.is_some_and(decided) && owed.is_met_by(&event.fact)

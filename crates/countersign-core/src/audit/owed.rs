@@ -43,6 +43,8 @@ pub(super) enum Owed {
     GlassSettled(BreakGlassId),
     /// The permit was given back.
     Restored { approval: ApprovalId, permit: PermitId },
+    /// The same, for an exception that was used up with it.
+    ExceptionRestored { exception: ApprovalId, permit: PermitId },
     /// The permit was started for a rotation, which takes a version of its secret.
     Version { rotation: RotationId, secret: SecretKey, permit: PermitId },
     /// The version was taken.
@@ -96,9 +98,10 @@ impl Owed {
             (Self::Deed { approval, action }, fact) => {
                 Deed::of(fact).is_some_and(|it| it.approval == Some(*approval) && it.action == *action)
             }
-            (Self::Restored { approval, permit }, Fact::ApprovalRestored(of, restored)) => {
-                approval == of && restored.permit == *permit
-            }
+            (
+                Self::Restored { approval, permit } | Self::ExceptionRestored { exception: approval, permit },
+                Fact::ApprovalRestored(of, restored),
+            ) => approval == of && restored.permit == *permit,
             (Self::Version { secret, .. }, Fact::SecretReserved(of, _))
             | (Self::Promoted { secret, .. }, Fact::SecretPromoted(of, _))
             | (Self::Settled { secret, .. }, Fact::SecretSettled(of, _)) => secret == of,
@@ -138,7 +141,9 @@ impl Owed {
             | Self::Excepted(Excepted { permit, .. }) => ((*permit).into(), "permit.reserved"),
             Self::Reviewed(id) => ((*id).into(), "break_glass.reviewed"),
             Self::GlassSettled(id) => ((*id).into(), "break_glass.settled"),
-            Self::Restored { approval, .. } => ((*approval).into(), "approval.restored"),
+            Self::Restored { approval, .. } | Self::ExceptionRestored { exception: approval, .. } => {
+                ((*approval).into(), "approval.restored")
+            }
             Self::Version { secret, .. } => (secret.clone().into(), "secret.reserved"),
             Self::Rotation { rotation, .. } => ((*rotation).into(), "rotation.started"),
             Self::Incident { about, .. } => (about.clone(), "incident.opened"),

@@ -99,8 +99,12 @@ impl Auditor {
                 permit.is(State::Reserved)?;
                 permit.by_executor(event)?;
                 permit.is_in_time(event)?;
-                let approval = permit.approval;
+                let (approval, excepted) = (permit.approval, permit.excepted.clone());
                 self.permits.remove(&id);
+                // What comes first is owed last.
+                let exceptions = excepted.into_values().rev();
+                self.owed
+                    .extend(exceptions.map(|exception| Owed::ExceptionRestored { exception, permit: id }));
                 self.owed.extend(approval.map(|approval| Owed::Restored { approval, permit: id }));
                 Ok(())
             }
@@ -241,10 +245,11 @@ impl Auditor {
         Ok(())
     }
 
-    /// The permit can no longer give its approval back, so that is over.
+    /// The permit can no longer give back what was used up with it, so that is over.
     fn spend(&mut self, id: PermitId) {
-        if let Some(approval) = self.permits.get(&id).and_then(|permit| permit.approval) {
-            self.approvals.remove(&approval);
+        let Some(permit) = self.permits.get(&id) else { return };
+        for approval in permit.approval.iter().chain(permit.excepted.values()) {
+            self.approvals.remove(approval);
         }
     }
 

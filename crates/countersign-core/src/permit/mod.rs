@@ -241,6 +241,12 @@ impl Permit {
         Event::new(cx, self.correlation, Some(&self.action.environment), fact)
     }
 
+    /// What was used up with it: its approval, and its exceptions in the order of their freezes.
+    pub(crate) fn used_up(&self) -> Vec<ApprovalId> {
+        let excepted = self.freezes.iter().flat_map(|verdict| verdict.excepted.values());
+        self.approval.iter().chain(excepted).copied().collect()
+    }
+
     fn held_by(&self, cx: &Context) -> Result<(), Refusal> {
         if cx.actor.person() == Some(self.executor) { Ok(()) } else { Err(Refusal::NotTheExecutor) }
     }
@@ -403,6 +409,7 @@ pub(crate) fn release(state: &State, cx: &Context, id: PermitId) -> Result<Vec<E
     if let Some(approval) = permit.approval {
         events.push(permit.event(cx, Fact::ApprovalRestored(approval, approval::Restored { permit: id })));
     }
+    events.extend(freeze::given_back(state, cx, permit));
     Ok(events)
 }
 
@@ -468,7 +475,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 permit.rotation = *rotation;
                 permit.next_by = *next_by;
             });
-            settle_approval(state, *id);
+            settle(state, *id);
         }
         Fact::PermitReleased(id, _) => end(state, event, (*id, Status::Released)),
         Fact::PermitLapsed(id, _) => end(state, event, (*id, Status::Lapsed)),
@@ -522,13 +529,13 @@ fn end(state: &mut State, event: &Event, (id, status): (PermitId, Status)) {
         permit.ended_at = Some(event.at);
     });
     if status != Status::Released {
-        settle_approval(state, id);
+        settle(state, id);
     }
 }
 
-/// From here on the permit cannot give its approval back, so the approval can be retired.
-fn settle_approval(state: &mut State, id: PermitId) {
-    if let Some(approval) = state.permit(id).and_then(|permit| permit.approval) {
+/// From here on the permit cannot give back what was used up with it, so that can be retired.
+fn settle(state: &mut State, id: PermitId) {
+    for approval in state.permit(id).map(Permit::used_up).unwrap_or_default() {
         state.change::<Approval>(&approval, |approval| approval.settled = true);
     }
 }

@@ -6,7 +6,7 @@ use countersign_core::id::{ApprovalId, PermitId};
 use countersign_core::permit::{self, Finish, Outcome, Reserve};
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
-use countersign_core::{Command, Event, Fact, Refusal};
+use countersign_core::{Actor, Command, Event, Fact, Refusal};
 use proptest::prelude::*;
 
 use crate::book::Book;
@@ -154,16 +154,57 @@ fn an_exception_is_for_one_action_once() {
 }
 
 #[test]
-fn a_permit_given_back_gives_its_approval_back_but_not_the_exception() {
-    let mut book = under_freezes("2026-12-25T12:00:00Z");
+fn a_permit_given_back_unstarted_gives_back_everything_that_was_used_up_with_it() {
+    let mut book = under_freezes("2026-12-25T20:00:00Z");
     let approval = approved(&mut book, PAYOUT);
-    let exception = excepted(&mut book, EXCEPT_HOLIDAYS);
-    let events = book.must(ANA, &reservation(PAYOUT, Some(approval), &[exception]));
+    let exceptions = [EXCEPT_FRIDAY, EXCEPT_HOLIDAYS].map(|action| excepted(&mut book, action));
+    let reserve = reservation(PAYOUT, Some(approval), &exceptions);
+    let events = book.must(ANA, &reserve);
+    book.commit();
+    let restored = |events: &[Event]| -> Vec<ApprovalId> {
+        let of = |event: &Event| match event.fact {
+            Fact::ApprovalRestored(id, _) => Some(id),
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
+    let released = book.must(ANA, &Command::ReleasePermit(permit_of(&events).0));
+    assert_eq!(restored(&released), [approval, exceptions[0], exceptions[1]]);
+    // Once, for the same use, and no longer than it would have been good for.
+    let events = book.must(ANA, &reserve);
+    let other = approved(&mut book, PAYOUT);
+    assert_eq!(says(&mut book, &reservation(PAYOUT, Some(other), &exceptions)), "exception_ended");
     book.must(ANA, &Command::ReleasePermit(permit_of(&events).0));
-    let refusal = refused(&mut book, &reservation(PAYOUT, Some(approval), &[exception]));
-    assert_eq!(refusal.to_string(), format!("the exception `{exception}` was used already"));
-    let another = excepted(&mut book, EXCEPT_HOLIDAYS);
-    book.must(ANA, &reservation(PAYOUT, Some(approval), &[another]));
+    book.commit();
+    book.now = book.now.plus_seconds(600);
+    let fresh = approved(&mut book, PAYOUT);
+    let late = refused(&mut book, &reservation(PAYOUT, Some(fresh), &exceptions));
+    assert_eq!(late.to_string(), format!("the exception `{}` has expired", exceptions[0]));
+    book.commit();
+    book.assert_replays();
+}
+
+#[test]
+fn what_lapsed_or_was_started_gives_no_exception_back() {
+    for started in [false, true] {
+        let mut book = under_freezes("2026-12-25T12:00:00Z");
+        let approval = approved(&mut book, PAYOUT);
+        let exception = excepted(&mut book, EXCEPT_HOLIDAYS);
+        let (id, reserved) = permit_of(&book.must(ANA, &reservation(PAYOUT, Some(approval), &[exception])));
+        if started {
+            book.must(ANA, &Command::StartPermit(id));
+        } else {
+            book.commit();
+            book.now = reserved.start_by;
+            book.must(Actor::Node, &Command::Elapse(id.into()));
+        }
+        let refusal = refused(&mut book, &Command::ReleasePermit(id)).code();
+        assert_eq!(refusal, if started { "permit_already_started" } else { "permit_lapsed" });
+        let other = approved(&mut book, PAYOUT);
+        assert_eq!(says(&mut book, &reservation(PAYOUT, Some(other), &[exception])), "exception_ended");
+        book.commit();
+        book.assert_replays();
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Lies about freezes, and what the auditor calls them: windows are computed again, exceptions are counted.
 
+use countersign_core::time::Time;
 use countersign_core::{Command, Event, Fact};
 
 use super::forgery::Lie::{self, Change, Drop, Set};
@@ -7,10 +8,11 @@ use super::forgery::forged;
 use super::kinds::{code, joined, verdict};
 use crate::book::Book;
 use crate::script::{self, approved};
-use crate::stage::{self, ACTIVATE};
+use crate::stage::{self, ACTIVATE, ANA, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, PAYOUT};
 
 const DAN: &str = "per_00000000000000000000000000000005";
 const APPROVAL: &str = "apr_00000000000000000000000000000099";
+const CORRELATION: &str = "cor_00000000000000000000000000000099";
 const PERMIT: &str = "prm_00000000000000000000000000000099";
 
 /// A kind of event, which of those that carry a verdict on freezes, what is changed so many events from it, and what must be found.
@@ -47,6 +49,38 @@ fn excepted_from_friday(event: &mut Event) {
 fn by_a_calendar(event: &mut Event) {
     if let Fact::PermitReserved(_, reserved) = &mut event.fact {
         reserved.freezes.as_mut().unwrap().tzdb = Some(countersign_core::calendar::tzdb().into());
+    }
+}
+
+/// What is changed so many events from the release of a permit that had exceptions, and what must be found.
+#[rustfmt::skip]
+const RELEASES: &[(&[(isize, Lie)], &str)] = &[
+    (&[(3, Drop)], "missing"),
+    (&[(2, Drop)], "missing"),
+    (&[(1, Drop)], "missing"),
+    (&[(2, Set("/data/permit", PERMIT))], "missing"),
+    (&[(2, Set("/subject", APPROVAL))], "missing"),
+    (&[(3, Set("/actor", DAN))], "missing"),
+    (&[(3, Set("/environment", "staging"))], "wrong_environment"),
+    (&[(3, Set("/correlation", CORRELATION))], "wrong_correlation"),
+];
+
+#[test]
+fn every_lie_about_exceptions_that_are_given_back_is_called_by_its_name() {
+    let mut book = Book::begun_with_policy(stage::frozen());
+    book.now = Time::parse_rfc3339("2026-12-25T20:00:00Z").unwrap();
+    let approval = approved(&mut book, PAYOUT);
+    let exceptions = [EXCEPT_HOLIDAYS, EXCEPT_FRIDAY].map(|action| script::excepted(&mut book, action));
+    let events = book.must(ANA, &script::reservation(PAYOUT, Some(approval), &exceptions));
+    let Some(Fact::PermitReserved(permit, _)) = events.last().map(|event| &event.fact) else {
+        panic!("{events:?}")
+    };
+    let released = book.events.len();
+    book.must(ANA, &Command::ReleasePermit(*permit));
+    assert_eq!(verdict(&book.events), Ok(()));
+    for (number, (lies, expected)) in RELEASES.iter().enumerate() {
+        let found = code(&forged(book.events.clone(), released, lies));
+        assert_eq!(found, *expected, "lie {number}");
     }
 }
 

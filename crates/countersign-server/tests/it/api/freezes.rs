@@ -73,8 +73,16 @@ async fn who_is_held_is_told_by_what_until_when_and_how_to_pass() {
 
     let id = permit.id();
     api.ok(Call::post(format!("/admin/permits/{id}/release"), &json!({})).by("Ana")).await;
-    let again = Call::post("/admin/permits", &reserve).by("Ana");
-    assert_eq!(api.refusal(again).await, (409, "exception_ended".to_owned()));
+    let back = api.ok(Call::get(format!("/admin/approvals/{exception}")).by("Ben")).await.json;
+    assert_eq!(
+        (&back["status"], back.get("permit")),
+        (&json!("approved"), None),
+        "given back with the permit"
+    );
+    let again = api.ok(Call::post("/admin/permits", &reserve).by("Ana")).await.id();
+    api.ok(Call::post(format!("/admin/permits/{again}/start"), &json!({})).by("Ana")).await;
+    let used = Call::post("/admin/permits", &reserve).by("Ana");
+    assert_eq!(api.refusal(used).await, (409, "approval_consumed".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
