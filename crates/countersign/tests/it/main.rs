@@ -11,6 +11,8 @@ mod evidence;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod guarded;
 #[cfg(test)]
 mod guarded_run;
