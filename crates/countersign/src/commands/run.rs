@@ -21,6 +21,7 @@ use crate::parameters::Parameters;
 
 mod asking;
 mod child;
+mod left;
 mod news;
 
 /// Run a command under a permit: asks for approval where one is needed, waits, runs, and reports the outcome.
@@ -96,10 +97,15 @@ pub(crate) async fn run(session: &Session, run: &Run) -> anyhow::Result<ExitCode
         exceptions: run.exceptions.clone(),
         timeout: Duration::from_secs(run.timeout),
     };
+    left::give_back(&client, teller).await;
     let permit = asking::permit(&client, teller, &wanted, run.approval.clone()).await?;
+    let held = left::Held::note(&client, &permit).unwrap_or_else(|error| {
+        teller.say(&format!("if this is killed now, nobody will give {} back: {error:#}", permit.id));
+        None
+    });
     // From here on a signal is the command's, and ends in a report.
     let signals = child::Signals::listen()?;
-    let permit = start(&client, &permit, run).await?;
+    let permit = start(&client, (&permit, held), run).await?;
     teller.say(&format!(
         "{} started; to be reported by {}",
         permit.id,
@@ -134,12 +140,21 @@ pub(crate) async fn run(session: &Session, run: &Run) -> anyhow::Result<ExitCode
     }
 }
 
-/// Starts the permit, or gives it back where the node says that it was not started.
-async fn start(client: &Client, permit: &Permit, run: &Run) -> anyhow::Result<Permit> {
+/// Starts the permit, or gives it back where the node says that it was not started. Where nobody says anything the next run looks.
+async fn start(
+    client: &Client,
+    (permit, held): (&Permit, Option<left::Held>),
+    run: &Run,
+) -> anyhow::Result<Permit> {
     let started = client.start_permit(&permit.id, &run.why.wire()).await;
-    if let Err(ClientError::Problem(_)) = &started {
-        // The refusal is what there is to be told; a permit that is not given back lapses.
-        drop(client.release_permit(&permit.id, &run.why.wire()).await);
+    let settled = match &started {
+        Ok(_) => true,
+        // The refusal is what there is to be told.
+        Err(ClientError::Problem(_)) => client.release_permit(&permit.id, &run.why.wire()).await.is_ok(),
+        Err(_) => false,
+    };
+    if let Some(held) = held.filter(|_| settled) {
+        held.over();
     }
     Ok(started?)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use countersign_ledger::hash::sha256;
 use serde_json::{Value, json as object};
@@ -31,6 +32,7 @@ fn governed() -> (Stage, Served) {
 fn start(stage: &Stage, arguments: &[&str]) -> Child {
     let credential = stage.text("Ana.json");
     let mut command = command(&[&["--credential", &credential, "run"], arguments].concat());
+    command.env("XDG_STATE_HOME", stage.path("state"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -39,6 +41,7 @@ fn start_by(between: &Between, stage: &Stage, arguments: &[&str]) -> Child {
     let credential = stage.text("Ana.json");
     let whole = [&["--server", &between.url, "--credential", &credential, "run"], arguments].concat();
     let mut command = command(&whole);
+    command.env("XDG_STATE_HOME", stage.path("state"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -285,6 +288,62 @@ fn whoever_is_killed_reports_nothing_and_nobody_takes_it_for_a_success() {
     becomes(&stage, "unknown");
     while newest(&stage, "incident").is_none() {}
     assert_eq!(newest(&stage, "incident").unwrap()["cause"], "permit-unknown");
+    served.stop();
+}
+
+/// Whether whoever wants to start a permit is kept waiting.
+static KEPT: AtomicBool = AtomicBool::new(true);
+
+/// Killed when the permit is reserved and not yet started: the next run gives it back, and the approval with it. A run that lives keeps its own.
+#[test]
+fn what_a_killed_run_has_reserved_is_given_back_by_the_next() {
+    let (stage, served) = governed();
+    let keep = |asked: &str| {
+        if asked.ends_with("/start") && KEPT.load(Ordering::SeqCst) {
+            Passage::Never
+        } else {
+            Passage::Through
+        }
+    };
+    let mut between = Between::of(&served.url, keep);
+    let ask = ["approval", "request", "deploy", "app/web", "production"];
+    let id = json(&stage.by("Ana", &ask))["id"].as_str().unwrap().to_owned();
+    for name in ["Ben", "Chloe"] {
+        json(&stage.by(name, &["approval", "approve", &id]));
+    }
+    let marker = stage.text("marker");
+    let deploy = ["--action", DEPLOY, "--approval", &id, "--", "touch", &marker];
+    let mut child = start_by(&between, &stage, &deploy);
+    while !between.asked.blocking_recv().unwrap().ends_with("/start") {}
+    let permit = newest(&stage, "permit").unwrap();
+    assert_eq!(permit["status"], "reserved");
+
+    // It lives, so nobody takes anything from it.
+    let other = start_by(&between, &stage, &["--action", DEPLOY, "--timeout", "0", "--", "touch", &marker]);
+    assert_eq!(said(&other.wait_with_output().unwrap()).0, 5);
+    assert_eq!(newest(&stage, "permit").unwrap()["status"], "reserved");
+
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    KEPT.store(false, Ordering::SeqCst);
+    let output = start_by(&between, &stage, &deploy).wait_with_output().unwrap();
+    let (code, words) = said(&output);
+    let told = format!(
+        "{} was left by a run that was killed before it began: given back",
+        permit["id"].as_str().unwrap()
+    );
+    assert!(
+        code == 0 && words.contains(&told) && words.contains(&format!("--approval {id}")),
+        "{code} {words}"
+    );
+    assert!(stage.path("marker").exists());
+    let killed = json(&stage.by("Ana", &["permit", "show", permit["id"].as_str().unwrap()]));
+    assert_eq!((&killed["status"], on_record(&stage).0.as_str()), (&object!("released"), "succeeded"));
+    assert_eq!(
+        std::fs::read_dir(stage.path("state/countersign/runs")).unwrap().count(),
+        0,
+        "nothing is left"
+    );
     served.stop();
 }
 
