@@ -93,11 +93,8 @@ fn abandoned(path: &Path) -> Option<(Record, File)> {
 
 /// Whether nothing is left to be done about the permit.
 async fn is_settled(client: &Client, teller: Teller, id: &str) -> bool {
-    let permit = match client.permit(id).await {
-        Ok(permit) => permit,
-        // Not this caller's, or not known: there is nothing to give back here, but maybe for somebody else.
-        Err(_) => return false,
-    };
+    // Not this caller's, or not known: there is nothing to give back here, but maybe for somebody else.
+    let Ok(permit) = client.permit(id).await else { return false };
     if permit.status != "reserved" {
         teller
             .say(&format!("{id} was left by a run that was killed before it began; it is {}", permit.status));
