@@ -11,7 +11,6 @@ use countersign_core::id::ApprovalId;
 use countersign_core::policy::{self, Standing};
 use countersign_core::time::Time;
 use countersign_core::{Refusal, calendar, freeze, permit};
-use countersign_ledger::hash::Hash;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -20,7 +19,7 @@ use super::App;
 use super::address::Asked;
 use super::approvals::show_action;
 use super::gate::Viewer;
-use super::parameters::Bound;
+use super::parameters::bound;
 use super::problem::Rejected;
 
 /// How many windows are told that are yet to come.
@@ -119,9 +118,7 @@ pub(super) async fn exceptions(
     let mut exceptions = Vec::with_capacity(named.len());
     for id in named {
         let approval: ApprovalId = id.parse().map_err(Rejected::malformed)?;
-        let approved = Bound::of(&app.engine, approval.to_string()).await?;
-        let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
-        let parameters_sha256 = Bound::under(salt, purpose.clone(), None)?.digest()?;
+        let parameters_sha256 = bound(&app.engine, approval, purpose.clone()).await?;
         exceptions.push(Exception { approval, parameters_sha256 });
     }
     Ok(exceptions)

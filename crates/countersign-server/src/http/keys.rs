@@ -10,12 +10,11 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, CorrelationId};
 use countersign_core::log::key;
 use countersign_core::{Actor, Command, Context, decide};
-use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::CrossSigned;
 
 use super::App;
 use super::gate::Post;
-use super::parameters::Bound;
+use super::parameters::bound;
 use super::problem::{Rejected, Words};
 use crate::engine::CrossSignError;
 use crate::store::{Reader, StoreError};
@@ -58,9 +57,8 @@ pub(super) async fn rotate(
 ) -> Result<Json<LogKeys>, Rejected> {
     let approval: ApprovalId = post.body.approval.parse().map_err(Rejected::malformed)?;
     let new_key = app.engine.next_key().ok_or_else(no_next_key)?.to_string();
-    let approved = Bound::of(&app.engine, approval.to_string()).await?;
-    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
-    let parameters_sha256 = Bound::under(salt, serde_json::json!({ "new_key": new_key }), None)?.digest()?;
+    let parameters = serde_json::json!({ "new_key": new_key });
+    let parameters_sha256 = bound(&app.engine, approval, parameters).await?;
     let command =
         |handover| Command::RotateLogKey(key::RotateLogKey { handover, approval, parameters_sha256 });
     let unsigned = command(unsigned(&app, new_key));

@@ -1,7 +1,7 @@
 //! Binding parameters: the salt and the clear text live in details, only the salted digest is in the ledger.
 
 use countersign_core::digest::Digest;
-use countersign_core::id::{BreakGlassId, PermitId};
+use countersign_core::id::{ApprovalId, BreakGlassId, PermitId};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::json;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,30 @@ impl Bound {
             None => Self::of(engine, BreakGlassId(permit.0).to_string()).await,
         }
     }
+}
+
+/// The digest of the parameters under the salt of the approval that they are to be used with.
+///
+/// Where nothing can be known of the approval, no salt fits: whether it exists, and what it is for, is for the rules to say.
+pub(super) async fn bound(
+    engine: &Engine,
+    approval: ApprovalId,
+    parameters: Value,
+) -> Result<Digest, Rejected> {
+    let approved = Bound::of(engine, approval.to_string()).await?;
+    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
+    Bound::under(salt, parameters, None)?.digest()
+}
+
+/// The same for an approval that only some rules demand.
+pub(super) async fn under(
+    engine: &Engine,
+    approval: Option<&str>,
+    parameters: Value,
+) -> Result<Option<(ApprovalId, Digest)>, Rejected> {
+    let Some(approval) = approval else { return Ok(None) };
+    let approval: ApprovalId = approval.parse().map_err(Rejected::malformed)?;
+    Ok(Some((approval, bound(engine, approval, parameters).await?)))
 }
 
 /// The leaf of an entry and the details beside it.

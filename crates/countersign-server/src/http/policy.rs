@@ -6,11 +6,10 @@ use countersign_api::policy::{ActivatePolicy, PolicyInForce, Stranded};
 use countersign_core::id::ApprovalId;
 use countersign_core::policy::Policy;
 use countersign_core::{Command, Item, Subject, approval, log};
-use countersign_ledger::hash::Hash;
 
 use super::body::plainly;
 use super::gate::{Post, Viewer};
-use super::parameters::Bound;
+use super::parameters::bound;
 use super::problem::Rejected;
 use super::{App, lists};
 use crate::config::canonical_policy;
@@ -36,10 +35,9 @@ pub(super) async fn activate(
         .map_err(|error| Rejected::malformed(format!("policy: {}", plainly(&error.to_string()))))?;
     let approval: ApprovalId = approval.parse().map_err(Rejected::malformed)?;
     let (policy_sha256, _) = canonical_policy(&policy).map_err(Rejected::malformed)?;
-    let approved = Bound::of(&app.engine, approval.to_string()).await?;
-    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
-    let bound = Bound::under(salt, serde_json::json!({ "policy_sha256": policy_sha256.to_string() }), None)?;
-    let command = log::ActivatePolicy { policy, policy_sha256, approval, parameters_sha256: bound.digest()? };
+    let parameters = serde_json::json!({ "policy_sha256": policy_sha256.to_string() });
+    let parameters_sha256 = bound(&app.engine, approval, parameters).await?;
+    let command = log::ActivatePolicy { policy, policy_sha256, approval, parameters_sha256 };
     let submission = post.sender.submission(Command::ActivatePolicy(command));
     match app.submit(submission).await?.0.item {
         Some(Item::Policy(in_force)) => {

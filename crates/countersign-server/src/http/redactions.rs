@@ -7,12 +7,11 @@ use countersign_api::ledger::{RedactDetails, Redaction};
 use countersign_core::id::ApprovalId;
 use countersign_core::redaction::{self, Entries};
 use countersign_core::{Command, Fact};
-use countersign_ledger::hash::Hash;
 use serde_json::json;
 
 use super::App;
 use super::gate::Post;
-use super::parameters::{Bound, reason};
+use super::parameters::{bound, reason};
 use super::problem::Rejected;
 use crate::engine::{Committed, EngineError};
 
@@ -25,13 +24,11 @@ pub(super) async fn redact(
     let RedactDetails { entries, approval, reason: why } = post.body;
     let entries = Entries::try_from(entries).map_err(Rejected::malformed)?;
     let approval: ApprovalId = approval.parse().map_err(Rejected::malformed)?;
-    let approved = Bound::of(&app.engine, approval.to_string()).await?;
-    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
-    let bound = Bound::under(salt, json!({ "entries": entries }), None)?;
+    let parameters_sha256 = bound(&app.engine, approval, json!({ "entries": entries })).await?;
     let command = redaction::RedactDetails {
         entries,
         approval,
-        parameters_sha256: bound.digest()?,
+        parameters_sha256,
         // Whoever decides looks, not whoever asks.
         found: std::collections::BTreeMap::new(),
     };

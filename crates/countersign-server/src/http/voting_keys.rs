@@ -11,11 +11,11 @@ use countersign_core::{Command, Item, Subject, voting_key};
 use countersign_evidence::votes;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::sshsig::{SshError, fingerprint, parse_fingerprint};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::address::Named;
 use super::gate::{Caller, Post};
-use super::parameters::{Bound, reason};
+use super::parameters::{bound, reason, under};
 use super::problem::{Rejected, Words};
 use super::{App, lists};
 use crate::engine::{Committed, EngineError};
@@ -47,7 +47,7 @@ pub(super) async fn enroll_key(
     let key = votes::public_key(&post.body.key).map_err(|error| unusable(&error))?;
     // The comment in the file is nobody's business and no part of the key.
     let line = format!("{} {}", key.algorithm, key.key);
-    let parameters_sha256 = bound(&app, approval, json!({ "key": line })).await?;
+    let parameters_sha256 = bound(&app.engine, approval, json!({ "key": line })).await?;
     let command = Command::EnrollKey(voting_key::EnrollKey { person, key, approval, parameters_sha256 });
     let (committed, _) = app.submit(post.sender.submission(command)).await?;
     Ok((StatusCode::CREATED, Json(shown(committed)?)))
@@ -63,24 +63,12 @@ pub(super) async fn revoke_key(
     let RevokeKey { fingerprint, approval, reason: why } = post.body;
     let person: PersonId = id.parse().map_err(Rejected::malformed)?;
     let key_sha256 = Digest(parse_fingerprint(&fingerprint).map_err(Rejected::malformed)?.0);
-    let under = match approval {
-        Some(approval) => {
-            let approval: ApprovalId = approval.parse().map_err(Rejected::malformed)?;
-            Some((approval, bound(&app, approval, json!({ "fingerprint": fingerprint })).await?))
-        }
-        None => None,
-    };
+    let parameters = json!({ "fingerprint": fingerprint });
+    let under = under(&app.engine, approval.as_deref(), parameters).await?;
     let command = Command::RevokeKey(voting_key::RevokeKey { person, key_sha256, under });
     let submission = post.sender.submission(command).with_optional_details(reason(why.as_deref())?);
     let (committed, _) = app.submit(submission).await?;
     Ok(Json(shown(committed)?))
-}
-
-/// The digest of the parameters under the salt of their approval.
-async fn bound(app: &App, approval: ApprovalId, parameters: Value) -> Result<Digest, Rejected> {
-    let approved = Bound::of(&app.engine, approval.to_string()).await?;
-    let salt = approved.map_or(Hash([0; 32]), |approved| approved.parameters_salt);
-    Bound::under(salt, parameters, None)?.digest()
 }
 
 fn unusable(error: &SshError) -> Rejected {
