@@ -29,12 +29,57 @@ pub struct Person {
     /// The name, unless it was redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `invited` or `active`.
+    /// `invited`, `active` or `deactivated`.
     pub status: String,
     /// Groups of the policy in force.
     pub groups: Vec<String>,
     /// When they were enrolled.
     pub enrolled_at: String,
+    /// Until when the invitation can be claimed; absent where it is for good, and once it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<String>,
+    /// When they were deactivated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deactivated_at: Option<String>,
+}
+
+/// How long an invitation is open unless told otherwise: three days, in seconds.
+pub const DEFAULT_CLAIM_SECONDS: u32 = 3 * 24 * 3_600;
+
+const fn default_claim_seconds() -> u32 {
+    DEFAULT_CLAIM_SECONDS
+}
+
+/// Invites somebody, or again whoever has not claimed. Where the rules demand an approval, it is one of `invite person/per_… control` with
+/// exactly the parameters `claim_seconds` and `name`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitePerson {
+    /// The id they get: `per_…`, drawn by whoever invites, so that an approval can name it.
+    pub id: String,
+    /// Their name, 1 to 200 characters. Kept as details, so that it can be redacted.
+    pub name: String,
+    /// SHA-256 of the one-time claim. The claim is `csc_` and 43 characters of base64url, drawn by whoever invites.
+    pub claim_sha256: String,
+    /// How long it can be claimed, seconds: 1 to 1209600 (14 days); 259200 (3 days) unless told otherwise.
+    #[serde(default = "default_claim_seconds")]
+    pub claim_seconds: u32,
+    /// The approval, where the rules demand one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+}
+
+/// Ends that somebody belongs, for good. Where the rules demand an approval, it is one of `deactivate person/per_… control` with the
+/// parameters `{}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeactivatePerson {
+    /// The approval, where the rules demand one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Why, for those who read it later. Kept as details; no part of what was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A public key by which a person signs what they agree to.

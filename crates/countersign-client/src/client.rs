@@ -11,7 +11,9 @@ use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
 };
 use countersign_api::permit::{FinishPermit, Permit, ReconcilePermit, ReservePermit};
-use countersign_api::person::{ClaimCredential, EnrollKey, Person, RevokeKey, VotingKeys};
+use countersign_api::person::{
+    ClaimCredential, DeactivatePerson, EnrollKey, InvitePerson, Person, RevokeKey, VotingKeys,
+};
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
 use countersign_api::witness::Witnesses;
@@ -79,6 +81,16 @@ impl Client {
     /// Who the credential belongs to.
     pub async fn me(&self) -> Answer<Person> {
         self.get(&["admin", "people", "me"]).await
+    }
+
+    /// Invites somebody, or again whoever has not claimed.
+    pub async fn invite(&self, invitation: &InvitePerson) -> Answer<Person> {
+        self.post(PEOPLE, invitation).await
+    }
+
+    /// Ends that somebody belongs, for good.
+    pub async fn deactivate(&self, person: &str, deactivation: &DeactivatePerson) -> Answer<Person> {
+        self.post(&["admin", "people", person, "deactivate"], deactivation).await
     }
 
     /// One page of people.

@@ -8,7 +8,7 @@ use countersign_api::delegation::Delegate;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
-use countersign_api::person::{EnrollKey, RevokeKey};
+use countersign_api::person::{DeactivatePerson, EnrollKey, InvitePerson, RevokeKey};
 use countersign_api::policy::ActivatePolicy;
 use countersign_client::{ApprovalListing, EntryListing, EvidenceScope, Listing};
 
@@ -267,6 +267,31 @@ async fn keys_and_statements_ask_their_routes() {
         "GET /admin/people/per_1/keys",
         "POST /admin/people/per_1/keys {\"key\":\"ssh-ed25519 AAAA\",\"approval\":\"apr_1\"}",
         "POST /admin/people/per_1/keys/revoke {\"fingerprint\":\"SHA256:abc\"}",
+    ];
+    assert_eq!(asked, routes);
+}
+
+#[tokio::test]
+async fn people_come_and_go_by_their_routes() {
+    let server = Scripted::start((0..8).map(|_| problem(404, "not_found"))).await;
+    let invitation = InvitePerson {
+        id: "per_1".into(),
+        name: "Dee".into(),
+        claim_sha256: "00".into(),
+        claim_seconds: 60,
+        approval: Some("apr_1".into()),
+    };
+    let deactivation = DeactivatePerson { approval: None, reason: Some("left".into()) };
+    assert!(server.client.invite(&invitation).await.is_err());
+    assert!(server.client.deactivate("per_1", &deactivation).await.is_err());
+    let asked: Vec<String> = server
+        .asked()
+        .iter()
+        .map(|asked| format!("{} {} {}", asked.method, asked.target, asked.body).trim_end().to_owned())
+        .collect();
+    let routes = [
+        r#"POST /admin/people {"id":"per_1","name":"Dee","claim_sha256":"00","claim_seconds":60,"approval":"apr_1"}"#,
+        r#"POST /admin/people/per_1/deactivate {"reason":"left"}"#,
     ];
     assert_eq!(asked, routes);
 }

@@ -71,11 +71,13 @@ fn all(app: &App, known: &Known, shown: impl Fn(&person::Person) -> bool) -> Del
 fn show(app: &App, known: &Known, person: &person::Person) -> Option<Delegation> {
     let now = app.engine.now();
     let delegated = person.delegated.filter(|delegated| now < delegated.until)?;
+    // Whoever was deactivated stands in for nobody.
+    let is_there = app.engine.state().person(delegated.to).is_some_and(person::Person::is_active);
     Some(Delegation {
         person: names::person(person.id, known),
         to: names::person(delegated.to, known),
         from: delegated.from.to_string(),
         until: delegated.until.to_string(),
-        active: delegated.is_active(now),
+        active: is_there && delegated.is_active(now),
     })
 }

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use countersign_core::digest::Digest;
 use countersign_core::id::PersonId;
+use countersign_core::person::Person;
 use countersign_core::policy::Policy;
 use countersign_core::{Actor, Command};
 use countersign_ledger::hash::sha256;
@@ -53,6 +54,11 @@ impl Sender {
 }
 
 impl Caller {
+    /// Whether the caller still belongs: whoever watches may be deactivated meanwhile.
+    pub(super) fn is_there(&self, app: &App) -> bool {
+        app.engine.state().person(self.0).is_some_and(Person::is_active)
+    }
+
     /// Lets readers pass, and those whom the thing asked for concerns.
     pub(super) fn sees(
         &self,

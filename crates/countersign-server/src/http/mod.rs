@@ -10,7 +10,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -48,6 +48,7 @@ mod inbox;
 mod keys;
 mod ledger;
 mod lists;
+mod membership;
 mod meter;
 mod names;
 mod parameters;
@@ -112,8 +113,9 @@ impl App {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(contract::Contract::openapi())
         .routes(routes!(people::claim))
-        .routes(routes!(people::list))
+        .routes(routes!(people::list, membership::invite))
         .routes(routes!(people::me))
+        .routes(routes!(membership::deactivate))
         .routes(routes!(voting_keys::keys, voting_keys::enroll_key))
         .routes(routes!(voting_keys::revoke_key))
         .routes(routes!(policy::show, policy::activate))

@@ -16,7 +16,7 @@ use super::problem::Rejected;
 use super::{App, lists};
 use crate::engine::{EngineError, IdempotencyKey, Submission};
 
-const LISTED: lists::Kind = lists::Kind { name: "person", states: &["invited", "active"] };
+const LISTED: lists::Kind = lists::Kind { name: "person", states: &["invited", "active", "deactivated"] };
 
 /// Replace a one-time claim by a credential of one's own. Needs no credential and no idempotency key: the claim is both.
 #[utoipa::path(post, path = "/admin/people/claim", tag = "people", request_body = ClaimCredential, responses((status = 200, body = Person)))]
@@ -77,12 +77,14 @@ fn groups(app: &App, id: PersonId) -> Vec<String> {
     groups.filter(|group| in_force.policy.is_member(group, id)).map(ToString::to_string).collect()
 }
 
-fn show(app: &App, known: &Known, person: &person::Person) -> Person {
+pub(super) fn show(app: &App, known: &Known, person: &person::Person) -> Person {
     Person {
         id: person.id.to_string(),
         name: known.get(&person.id).cloned().flatten(),
         status: person.status().to_owned(),
         groups: groups(app, person.id),
         enrolled_at: person.enrolled_at.to_string(),
+        claim_until: person.claim_until.map(|until| until.to_string()),
+        deactivated_at: person.deactivated_at.map(|at| at.to_string()),
     }
 }

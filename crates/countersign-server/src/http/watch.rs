@@ -1,7 +1,8 @@
 //! Watching: server-sent events (WHATWG HTML, section 9.2) of what happens to one request, or to everything.
 //!
 //! Each event is an entry: its id is the entry's index, so that whoever was cut off goes on with `Last-Event-ID` and misses nothing.
-//! What is sent is read from the log like everything else; nobody who commits waits for a watcher. Who may no longer read hears nothing more.
+//! What is sent is read from the log like everything else; nobody who commits waits for a watcher. Who may no longer read hears nothing more,
+//! and whoever is deactivated is sent away by that very commit.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -160,6 +161,9 @@ impl Watcher {
         let mut stopping = self.app.stopping.clone();
         loop {
             commits.mark_unchanged();
+            if !self.scope.caller.is_there(&self.app) {
+                return;
+            }
             // In this order: what ended it is told before nothing more is.
             let ended = self.has_ended().await;
             if self.tell().await.is_err() || ended {

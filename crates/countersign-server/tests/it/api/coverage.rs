@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use countersign_api::person::DEFAULT_CLAIM_SECONDS;
 use serde_json::{Value, json};
 
 use super::break_glass::opening;
 use super::harness::{Api, Call, EVE, enrolled, next_key, payout, ping, policy, redact, rotate, successor};
+use super::membership::invited;
 use super::ssh_key::SshKey;
 use crate::engine::fixture::{ANA, BEN};
 
@@ -107,6 +109,14 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             let (policy, request) = successor("next");
             let body = json!({ "policy": policy, "approval": api.approved(&request).await });
             post("/admin/policy".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/people" => {
+            let body = invited(api, ("Dee", DEFAULT_CLAIM_SECONDS)).await;
+            post("/admin/people".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
+        }
+        "POST /admin/people/{id}/deactivate" => {
+            let path = format!("/admin/people/{EVE}/deactivate");
+            post(path, &json!({ "reason": "left" }), "Ana", ("Ben", 403, "not_an_executor"))
         }
         "POST /admin/people/{id}/keys" => {
             let body = json!({ "key": KEY, "approval": api.approved(&enrolment()).await });

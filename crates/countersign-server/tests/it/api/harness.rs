@@ -91,7 +91,18 @@ pub(super) fn policy() -> Policy {
         rule["patterns"] = json!(true);
         rule
     });
-    policy["rules"].as_array_mut().expect("rules").extend([rotate, watch, failover].into_iter().chain(keys));
+    let [invite, mut deactivate] = ["invite", "deactivate"].map(|verb| {
+        let mut rule = policy["rules"][0].clone();
+        for (key, value) in [("name", verb), ("verb", verb), ("resource", "person/*")] {
+            rule[key] = json!(value);
+        }
+        rule["patterns"] = json!(true);
+        rule
+    });
+    deactivate["approval"] = json!("not-required");
+    deactivate.as_object_mut().expect("a rule").remove("quorum");
+    let rules = [rotate, watch, failover, invite, deactivate].into_iter().chain(keys);
+    policy["rules"].as_array_mut().expect("rules").extend(rules);
     serde_json::from_value(policy).expect("a policy")
 }
 

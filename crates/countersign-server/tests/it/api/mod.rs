@@ -14,6 +14,7 @@ mod idempotency;
 mod journeys;
 mod keys;
 mod life;
+mod membership;
 mod node;
 mod pages;
 mod permits;

@@ -2,11 +2,19 @@
 //! end.
 
 use countersign_core::id::{ApprovalId, PersonId};
-use countersign_core::{Actor, Command, Fact, permit};
+use countersign_core::{Actor, Command, Fact, permit, person};
 use countersign_server::engine::{Engine, EngineError, Submission};
 use countersign_server::store::memory::MemoryStore;
 
-use super::fixture::{ANA, BEN, CHLOE, approved, by, options, requested, reserve, started};
+use serde_json::json;
+
+use super::fixture::{
+    ANA, BEN, CHLOE, Setup, approved, begun, by, options, policy, replace, requested, reserve, started,
+    verify,
+};
+
+/// A third approver.
+const SPARE: PersonId = PersonId(5);
 
 /// Tasks that race for one thing.
 const RACERS: usize = 64;
@@ -51,6 +59,26 @@ async fn history(engine: &Engine, id: ApprovalId) -> Vec<String> {
         leaf["kind"].as_str().expect("a kind").to_owned()
     };
     entries.expect("readable").iter().map(|entry| kind(&entry.leaf)).collect()
+}
+
+/// The fixture's log with a fifth person who may approve too, and engineers who deactivate people without asking.
+async fn with_a_spare(store: &MemoryStore) -> Engine {
+    let mut policy = serde_json::to_value(policy()).expect("JSON");
+    policy["groups"]["approvers"] = json!([BEN, CHLOE, SPARE]);
+    let mut rule = policy["rules"][2].clone();
+    for (key, value) in [("name", "deactivate"), ("verb", "deactivate"), ("resource", "person/*")] {
+        rule[key] = json!(value);
+    }
+    rule["environment"] = json!("control");
+    rule["patterns"] = json!(true);
+    policy["rules"].as_array_mut().expect("rules").push(rule);
+    let mut setup = Setup { policy: serde_json::from_value(policy).expect("a policy"), ..Setup::default() };
+    setup.people.push((SPARE, "Spare"));
+    let (engine, claims) = begun(Box::new(store.clone()), setup).await;
+    for claim in &claims {
+        replace(&engine, claim).await;
+    }
+    engine
 }
 
 async fn stop(engines: &[Engine]) {
@@ -123,4 +151,47 @@ async fn a_permit_is_started_or_given_back() {
     let (begun, back) = (count(&words, "permit.started"), count(&words, "approval.restored"));
     assert_eq!(begun + back, 1, "{words:?}");
     stop(&both).await;
+}
+
+/// A vote, the deactivation of who gives it, and the reservation that needs it, at once: the permit rests on a vote that counted when it was
+/// reserved, or there is none. The auditor agrees.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_deactivated_agrees_before_or_not_at_all() {
+    for first in 0..3 {
+        let store = MemoryStore::new();
+        let engine = with_a_spare(&store).await;
+        let id = requested(&engine).await;
+        by(&engine, CHLOE, Command::Approve(id.into())).await.expect("the vote counts");
+        let deactivate = person::Deactivate { person: BEN, under: None };
+        let commands = (0..RACERS).map(|number| match (number + first) % 3 {
+            0 => (BEN, Command::Approve(id.into())),
+            1 => (ANA, reserve(id)),
+            _ => (ANA, Command::DeactivatePerson(deactivate.clone())),
+        });
+        let words = race(std::slice::from_ref(&engine), commands.collect()).await;
+        assert_eq!(count(&words, "person.deactivated"), 1, "{words:?}");
+        let told = log(&engine).await;
+        let at = |kind: &str, of: &str| told.iter().position(|it| *it == (kind.to_owned(), of.to_owned()));
+        let (ben, id) = (BEN.to_string(), id.to_string());
+        let gone = at("person.deactivated", &ben).expect("it is on record");
+        let voted = told.iter().rposition(|it| *it == ("approval.granted".to_owned(), id.clone()));
+        assert!(voted < Some(gone), "nobody agrees once they are gone: {told:?}");
+        let permits = count(&words, "permit.reserved");
+        let consumed = at("approval.consumed", &id);
+        assert_eq!(permits, usize::from(consumed.is_some()), "{words:?}");
+        assert!(consumed.is_none_or(|consumed| consumed < gone), "no permit without its quorum: {told:?}");
+        let live = engine.state();
+        let pending = live.approval(id.parse().expect("an id")).is_some_and(|it| it.ended.is_none());
+        assert_ne!(pending, permits == 1, "used, or open for others");
+        engine.stop().await;
+        verify(&mut store.clone());
+    }
+}
+
+/// Kind and subject of every entry.
+async fn log(engine: &Engine) -> Vec<(String, String)> {
+    let entries = engine.read(|reader| reader.entries(0, 1_000)).await.expect("readable");
+    let text = |leaf: &serde_json::Value, key: &str| leaf[key].as_str().expect("text").to_owned();
+    let told = entries.iter().map(|entry| serde_json::from_slice(&entry.leaf).expect("JSON"));
+    told.map(|leaf| (text(&leaf, "kind"), text(&leaf, "subject"))).collect()
 }
