@@ -1,4 +1,5 @@
-//! A credential: 256 bits that its holder draws and keeps; the server only ever learns their SHA-256 (ADR 0002).
+//! A credential: 256 bits that its holder draws and keeps; the server only ever learns their SHA-256 (ADR 0002). A claim: the same, drawn
+//! for somebody else, who replaces it by a credential.
 
 use std::fmt;
 
@@ -12,7 +13,10 @@ use crate::ClientError;
 /// What stands before the random part, for people and for secret scanners.
 const PREFIX: &str = "cst_";
 
-/// Random bytes in a credential.
+/// The same for claims.
+const CLAIM_PREFIX: &str = "csc_";
+
+/// Random bytes in a credential and in a claim.
 const BYTES: usize = 32;
 
 /// A credential in clear. Wiped from memory when dropped, never printed.
@@ -25,13 +29,7 @@ impl Credential {
     /// # Errors
     /// The machine gives no randomness.
     pub fn draw() -> Result<Self, ClientError> {
-        let mut bytes = Zeroizing::new([0; BYTES]);
-        getrandom::fill(bytes.as_mut_slice())
-            .map_err(|error| ClientError::Unusable(format!("no randomness: {error}")))?;
-        let mut text = URL_SAFE_NO_PAD.encode(bytes.as_slice());
-        let whole = Zeroizing::new(format!("{PREFIX}{text}"));
-        text.zeroize();
-        Ok(Self(whole))
+        drawn(PREFIX).map(Self)
     }
 
     /// Reads one that was drawn before. The text is not repeated in the error: it may be another secret, pasted by mistake.
@@ -69,6 +67,49 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// A one-time claim, drawn by whoever invites somebody. Wiped from memory when dropped, never printed.
+#[derive(Clone)]
+pub struct Claim(Zeroizing<String>);
+
+impl Claim {
+    /// Draws a fresh one.
+    ///
+    /// # Errors
+    /// The machine gives no randomness.
+    pub fn draw() -> Result<Self, ClientError> {
+        drawn(CLAIM_PREFIX).map(Self)
+    }
+
+    /// The claim in clear: for whoever is invited and nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What the server learns: 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        sha256(self.0.as_bytes()).to_string()
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// 256 fresh bits behind a prefix.
+fn drawn(prefix: &str) -> Result<Zeroizing<String>, ClientError> {
+    let mut bytes = Zeroizing::new([0; BYTES]);
+    getrandom::fill(bytes.as_mut_slice())
+        .map_err(|error| ClientError::Unusable(format!("no randomness: {error}")))?;
+    let mut text = URL_SAFE_NO_PAD.encode(bytes.as_slice());
+    let whole = Zeroizing::new(format!("{prefix}{text}"));
+    text.zeroize();
+    Ok(whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +121,9 @@ mod tests {
         assert_eq!(Credential::parse(drawn.expose()).unwrap().expose(), drawn.expose());
         assert_ne!(Credential::draw().unwrap().expose(), drawn.expose());
         assert_eq!(format!("{drawn:?}"), "***");
+        let claim = Claim::draw().unwrap();
+        assert!(claim.expose().starts_with("csc_") && claim.expose().len() == drawn.expose().len());
+        assert_eq!(format!("{claim:?}"), "***");
     }
 
     #[test]

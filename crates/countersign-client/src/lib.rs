@@ -36,7 +36,7 @@ mod watch;
 pub use client::Client;
 pub use countersign_api::Action;
 pub use countersign_api::ledger::EntryListing;
-pub use credential::Credential;
+pub use credential::{Claim, Credential};
 pub use error::{ClientError, ErrorKind};
 pub use keys::{Believed, TrustError};
 pub use pages::{ApprovalListing, EvidenceScope, Listing, Pages};

@@ -115,15 +115,27 @@ pub(crate) fn new(session: &Session, arguments: &New) -> anyhow::Result<()> {
 
 /// People with fresh ids, in the order they were named.
 fn persons(names: &[String]) -> anyhow::Result<Vec<NewPerson>> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let millis = u64::try_from(since.as_millis()).context("the clock is far in the future")?;
+    let millis = millis()?;
     let numbered = (0_u16..).zip(names);
-    let person = |(counter, name): (u16, &String)| {
-        let [.., a, b, c, d, e, f, g, h] = draw_key()?;
-        let random = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        Ok(NewPerson { id: PersonId(scaffold::uuid(millis, counter, random)), name: name.clone() })
-    };
+    let person =
+        |(counter, name): (u16, &String)| Ok(NewPerson { id: id(millis, counter)?, name: name.clone() });
     numbered.map(person).collect()
+}
+
+/// A fresh id for a person.
+pub(crate) fn draw_id() -> anyhow::Result<PersonId> {
+    id(millis()?, 0)
+}
+
+fn id(millis: u64, counter: u16) -> anyhow::Result<PersonId> {
+    let [.., a, b, c, d, e, f, g, h] = draw_key()?;
+    let random = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    Ok(PersonId(scaffold::uuid(millis, counter, random)))
+}
+
+fn millis() -> anyhow::Result<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    u64::try_from(since.as_millis()).context("the clock is far in the future")
 }
 
 pub(crate) async fn init(session: &Session, arguments: &Init) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use countersign_api::Page;
 use countersign_api::person::Person;
 use countersign_client::{Client, Credential, ErrorKind};
 
-use super::{Session, more, voting_key};
+use super::{Session, membership, more, voting_key};
 use crate::cli::Listed;
 use crate::credentials::{self, Saved};
 use crate::failure::{Failure, Kind};
@@ -30,6 +30,10 @@ pub(crate) struct Claim {
 pub(crate) enum Verb {
     /// Everybody.
     List(Listed),
+    /// Invite somebody, or again whoever has not claimed: asks for approval where the rules demand it, waits, and shows the claim once.
+    Invite(membership::Invite),
+    /// End that somebody belongs, for good: asks for approval where the rules demand it, and waits.
+    Deactivate(membership::Deactivate),
     /// Keys by which people sign what they agree to.
     #[command(subcommand)]
     Key(voting_key::Verb),
@@ -94,25 +98,30 @@ pub(crate) async fn whoami(session: &Session) -> anyhow::Result<()> {
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::List(listed) => session.output.show(&session.client()?.people(&listed.listing()).await?, table),
+        Verb::Invite(invite) => membership::invite(session, &invite).await,
+        Verb::Deactivate(deactivate) => membership::deactivate(session, &deactivate).await,
         Verb::Key(verb) => voting_key::run(session, verb).await,
     }
 }
 
 fn table(page: &Page<Person>) -> String {
-    let mut table = Table::new(["id", "name", "status", "groups"], "nobody is enrolled");
+    let mut table = Table::new(["id", "name", "status", "until or since", "groups"], "nobody is enrolled");
     for person in &page.items {
         let name = person.name.as_deref().unwrap_or_default();
-        table.row([&person.id, name, &person.status, &person.groups.join(", ")]);
+        let when = person.claim_until.as_deref().or(person.deactivated_at.as_deref()).unwrap_or_default();
+        table.row([&person.id, name, &person.status, when, &person.groups.join(", ")]);
     }
     table.render() + &more(page.next.as_ref())
 }
 
-fn show(person: &Person) -> String {
+pub(super) fn show(person: &Person) -> String {
     fields(&[
         ("id", person.id.clone()),
         ("name", person.name.clone().unwrap_or_default()),
         ("status", person.status.clone()),
         ("groups", person.groups.join(", ")),
         ("enrolled at", person.enrolled_at.clone()),
+        ("claim until", person.claim_until.clone().unwrap_or_default()),
+        ("deactivated at", person.deactivated_at.clone().unwrap_or_default()),
     ])
 }

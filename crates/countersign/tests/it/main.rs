@@ -21,6 +21,8 @@ mod ledger;
 #[cfg(test)]
 mod log_key;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod policy;

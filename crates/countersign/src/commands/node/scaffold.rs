@@ -122,6 +122,38 @@ approved_seconds = 3600
 start_seconds = 600
 work_seconds = 3600
 
+# Inviting people. What they may do then, the groups say.
+[[rules]]
+name = "invitations"
+verb = "invite"
+resource = "person/*"
+patterns = true
+environment = "control"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+
+# Deactivating people, for good. Where haste matters more than consent, `approval = "not-required"` without a quorum.
+[[rules]]
+name = "deactivations"
+verb = "deactivate"
+resource = "person/*"
+patterns = true
+environment = "control"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "required"
+quorum = { operators = $QUORUM }
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+
 # An example: overriding a payout limit.
 [[rules]]
 name = "payouts"
