@@ -74,6 +74,10 @@ fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
     if let Some(allowed) = response.headers_mut().remove(header::ALLOW) {
         headers.insert(header::ALLOW, allowed);
     }
+    // Whoever knows how long to wait has said so.
+    if let Some(after) = response.headers_mut().remove(header::RETRY_AFTER) {
+        headers.insert(header::RETRY_AFTER, after);
+    }
     match status {
         StatusCode::UNAUTHORIZED => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

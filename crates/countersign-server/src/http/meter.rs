@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "countersign_http_requests_total";
 const SECONDS: &str = "countersign_http_request_seconds";
+const CLAIMS: &str = "countersign_claims_refused_total";
 const HOOK: &str = "countersign_hook_seconds";
 const SIGNING: &str = "countersign_checkpoint_seconds";
 const BATCH: &str = "countersign_engine_batch_commands";
@@ -56,6 +57,11 @@ pub(super) fn answered(route: String, (method, status): (&Method, StatusCode), t
     let (method, class) = (word(method), class(status));
     metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => class).increment(1);
     metrics::histogram!(SECONDS, "route" => route, "method" => method).record(took.as_secs_f64());
+}
+
+/// Counts one refused claim. `code` is one of a few that no request can add to.
+pub(super) fn claim_refused(code: &str) {
+    metrics::counter!(CLAIMS, "code" => code.to_owned()).increment(1);
 }
 
 /// A method's name; clients may invent methods, so only the usual ones have their own.

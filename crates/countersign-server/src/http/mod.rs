@@ -4,6 +4,7 @@
 //! - `envelope`: what every answer gets: request id, headers, counts, problem bodies
 //! - `gate`: what every request passes: credential, right to read, idempotency key
 //! - `body` `address`: bodies, paths and queries, read strictly
+//! - `attempts`: wrong claims, and who has to wait for having sent them
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
@@ -32,6 +33,7 @@ use problem::Rejected;
 mod access;
 mod address;
 mod approvals;
+mod attempts;
 mod body;
 mod break_glass;
 mod contract;
@@ -77,6 +79,8 @@ struct App {
     engine: Engine,
     search: Search,
     names: Arc<names::Names>,
+    /// Wrong claims, so that there are not too many.
+    attempts: Arc<attempts::Attempts>,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
     shelf: Arc<shelf::Shelf>,
@@ -196,6 +200,7 @@ pub fn router_with(
         engine,
         search,
         names: Arc::default(),
+        attempts: Arc::default(),
         metrics,
         witnesses,
         shelf: Arc::default(),

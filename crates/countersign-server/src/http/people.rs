@@ -2,6 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_api::Page;
 use countersign_api::person::{ClaimCredential, Person};
 use countersign_core::digest::Digest;
@@ -10,30 +14,72 @@ use countersign_core::{Actor, Command, Item, Subject, person};
 use countersign_ledger::hash::sha256;
 
 use super::address::Asked;
+use super::attempts::Network;
 use super::gate::{Caller, Open, Viewer};
 use super::names::Known;
-use super::problem::Rejected;
-use super::{App, lists};
+use super::problem::{Rejected, Words};
+use super::{App, lists, meter};
 use crate::engine::{EngineError, IdempotencyKey, Submission};
+use crate::genesis::CLAIM_PREFIX;
 
 const LISTED: lists::Kind = lists::Kind { name: "person", states: &["invited", "active", "deactivated"] };
 
-/// Replace a one-time claim by a credential of one's own. Needs no credential and no idempotency key: the claim is both.
+/// Replace a one-time claim by a credential of one's own. Needs no credential and no idempotency key: the claim is both. Wrong ones
+/// are answered 429 after some of them.
 #[utoipa::path(post, path = "/admin/people/claim", tag = "people", request_body = ClaimCredential, responses((status = 200, body = Person)))]
 pub(super) async fn claim(
     State(app): State<App>,
+    network: Network,
     Open(body): Open<ClaimCredential>,
-) -> Result<Json<Person>, Rejected> {
+) -> Result<Json<Person>, Response> {
     let claim_sha256 = Digest::of(body.claim.as_bytes());
-    let credential_sha256: Digest = body.credential_sha256.parse().map_err(Rejected::malformed)?;
+    let malformed = |error| Rejected::malformed(error).into_response();
+    let credential_sha256: Digest = body.credential_sha256.parse().map_err(malformed)?;
+    // Before anybody is asked: a right claim never waits for what others sent.
+    if !is_open(&app, &claim_sha256) {
+        app.attempts.admit(network, app.engine.now()).map_err(too_many)?;
+    }
     let command = Command::ClaimCredential(person::ClaimCredential { claim_sha256, credential_sha256 });
     let submission =
         Submission::new(Actor::Node, command).with_idempotency(pair(&claim_sha256, &credential_sha256));
-    let (committed, known) = app.submit(submission).await?;
-    match committed.item {
-        Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),
-        _ => Err(EngineError::Stopped.into()),
+    // What has not the form of a claim is none, whatever its digest may be: nobody is let in by a word that could be guessed.
+    let answer = if has_form(&body.claim) {
+        app.submit(submission).await
+    } else {
+        let refusal = countersign_core::Refusal::Person(person::Refusal::UnknownClaim);
+        Err(Rejected::refused(&refusal, &Known::default()))
+    };
+    match answer {
+        Ok((committed, known)) => match committed.item {
+            Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),
+            _ => Err(Rejected::from(EngineError::Stopped).into_response()),
+        },
+        Err(rejected) => {
+            meter::claim_refused(rejected.code());
+            Err(rejected.into_response())
+        }
     }
+}
+
+fn is_open(app: &App, claim_sha256: &Digest) -> bool {
+    app.engine.state().people().any(|(_, person)| person.claim_sha256.as_ref() == Some(claim_sha256))
+}
+
+/// `csc_` and 256 bits in base64url.
+fn has_form(claim: &str) -> bool {
+    let bits = claim.strip_prefix(CLAIM_PREFIX).map(|bits| URL_SAFE_NO_PAD.decode(bits));
+    matches!(bits, Some(Ok(bits)) if bits.len() == 32)
+}
+
+fn too_many(seconds: u32) -> Response {
+    let words = Words {
+        code: "too_many_claims",
+        detail: "too many claims that nobody has open were sent from here, or from everywhere".into(),
+        hint: "send it again after the seconds that `Retry-After` says; a claim that is open does not wait",
+    };
+    meter::claim_refused(words.code);
+    let rejected = Rejected::new(StatusCode::TOO_MANY_REQUESTS, words);
+    ([(header::RETRY_AFTER, seconds.to_string())], rejected).into_response()
 }
 
 /// The idempotency key of a claim and its credential: repeating exactly this is harmless, whoever repeats it.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ pub(super) async fn serve(
         stop.await;
         drop(running);
     };
-    let server = axum::serve(listener, router).with_graceful_shutdown(told);
+    // Where a request comes from is told to those who count by network.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(told);
     let too_late = async move {
         while watched.changed().await.is_ok() {}
         tokio::time::sleep(GRACE).await;

@@ -1,6 +1,7 @@
 //! A node begins, serves and stops; whatever is wrong with its surroundings is found before it serves, and named.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use countersign_server::node::{Beginning, Node, NodeError, initialise};
 use countersign_server::secrets::SecretRef;
 use countersign_server::store::sqlite::SqliteStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
 /// A configuration in a folder of its own, with the data folder not yet made.
@@ -95,6 +96,40 @@ async fn a_node_serves_until_it_is_told_to_stop_and_starts_again() {
         running.await.expect("no panic").expect("no failure");
         assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
     }
+}
+
+/// The status of a wrong claim that is sent from an address of this machine.
+async fn wrong_claim(node: SocketAddr, from: [u8; 4]) -> String {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from((from, 0))).expect("one of the machine's own addresses");
+    let mut stream = socket.connect(node).await.expect("it listens");
+    let body = serde_json::json!({ "claim": "csc_guess", "credential_sha256": "0".repeat(64) }).to_string();
+    let head = format!("POST /admin/people/claim HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n");
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+/// That a network waits is tested with a clock of the test's own; here it is told from its neighbour by the connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_claims_are_counted_by_the_network_that_the_connection_comes_from() {
+    let (_folder, config) = begun().await;
+    let node = Node::start(&config).await.expect("it starts");
+    let address = node.address();
+    let (stop, told) = oneshot::channel::<()>();
+    let running = tokio::spawn(node.run(async move { drop(told.await) }));
+    // More than are free; how many of the others wait depends on how fast this machine is.
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        statuses.push(wrong_claim(address, [127, 0, 0, 1]).await);
+    }
+    assert_eq!(statuses[..10], vec!["403"; 10]);
+    assert!(statuses.contains(&"429".to_owned()), "{statuses:?}");
+    assert_eq!(wrong_claim(address, [127, 0, 1, 1]).await, "403", "another network does not wait");
+    stop.send(()).expect("it listens");
+    running.await.expect("no panic").expect("no failure");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -158,6 +158,11 @@ impl Rejected {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.0.code
+    }
+
     /// What is wrong.
     pub(super) fn detail(&self) -> &str {
         &self.0.detail

@@ -1,10 +1,12 @@
 //! The API over a real engine, called in process; Eve is enrolled too, in a group that may do nothing.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::Policy;
@@ -129,6 +131,7 @@ pub(super) struct Call {
     pub(super) who: Option<&'static str>,
     key: Key,
     headers: Vec<(&'static str, Vec<u8>)>,
+    from: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,7 +155,7 @@ impl Call {
     }
 
     pub(super) fn new(method: Method, path: String, body: Vec<u8>) -> Self {
-        Self { method, path, body, who: None, key: Key::Fresh, headers: Vec::new() }
+        Self { method, path, body, who: None, key: Key::Fresh, headers: Vec::new(), from: None }
     }
 
     pub(super) fn by(self, who: &'static str) -> Self {
@@ -165,6 +168,11 @@ impl Call {
 
     pub(super) fn keyless(self) -> Self {
         Self { key: Key::None, ..self }
+    }
+
+    /// From this address.
+    pub(super) fn from(self, address: &str) -> Self {
+        Self { from: Some(SocketAddr::new(address.parse().expect("an address"), 50_000)), ..self }
     }
 
     pub(super) fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
@@ -202,7 +210,7 @@ impl Answer {
         for member in ["title", "detail", "hint"] {
             assert!(json[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {json}");
         }
-        let waits = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let waits = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status);
         assert_eq!(!self.header("retry-after").is_empty(), waits);
         assert_eq!(!self.header("www-authenticate").is_empty(), self.status == StatusCode::UNAUTHORIZED);
         code
@@ -264,6 +272,9 @@ impl Api {
         }
         for (name, value) in call.headers {
             request = request.header(name, value);
+        }
+        if let Some(from) = call.from {
+            request = request.extension(ConnectInfo(from));
         }
         let request = request.body(Body::from(call.body)).expect("a request");
         let answer = self.router.clone().oneshot(request).await.expect("the router never fails");

@@ -180,12 +180,12 @@ async fn an_invitation_expires_and_another_replaces_it() {
         (409, "claim_in_use".into()),
         "the expired one, drawn again"
     );
-    api.ok(invite(&inviting("Dee", 'B', &approval))).await;
+    api.ok(invite(&inviting("Dee", 'E', &approval))).await;
     assert_eq!(api.refusal(claiming('A')).await, (403, "unknown_claim".into()));
-    assert_eq!(api.ok(claiming('B')).await.json["status"], "active");
+    assert_eq!(api.ok(claiming('E')).await.json["status"], "active");
 
     let approval = api.approved(&asking("Dee", DEFAULT_CLAIM_SECONDS)).await;
-    let late = inviting("Dee", 'C', &approval);
+    let late = inviting("Dee", 'I', &approval);
     assert_eq!(api.refusal(invite(&late)).await, (409, "already_enrolled".into()));
     finish(&api, &store).await;
 }

@@ -1,6 +1,7 @@
 //! The HTTP API in process: what people do, what every route refuses, what bad input is told, and the contract it all keeps to.
 
 mod access;
+mod attempts;
 mod break_glass;
 mod contract;
 mod coverage;

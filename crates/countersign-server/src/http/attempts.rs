@@ -1,0 +1,241 @@
+//! Wrong claims, counted by network and all together: once there were some, each further one makes the next wait longer.
+//!
+//! What is spared is work, for a claim of 256 bits is not guessed. A right claim is known by its digest without asking anybody and never
+//! waits, so a flood of wrong ones keeps nobody out (ADR 17). Nothing of this is written down; the metrics count it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use countersign_core::time::Time;
+
+/// Networks told apart; what comes from any other is counted together, so that nobody can make them grow without bound.
+const MOST: usize = 4_096;
+
+/// How long nothing must have come before what came is forgotten, seconds.
+const QUIET: u32 = 600;
+
+/// How many wrong claims make nobody wait, and how long one waits at most, seconds. The first wait is one second, each next one twice as long.
+struct Limit {
+    free: u32,
+    longest: u32,
+}
+
+/// Whoever mistypes does so a few times.
+const NETWORK: Limit = Limit { free: 10, longest: 300 };
+
+/// Short, because all who mistype wait for it.
+const ALL: Limit = Limit { free: 200, longest: 10 };
+
+/// Where a request comes from, as coarsely as one party can usually choose among addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Network {
+    /// A /24 of IPv4.
+    V4([u8; 3]),
+    /// A /48 of IPv6.
+    V6([u16; 3]),
+    /// Nobody said.
+    Unknown,
+    /// One of those that are not told apart.
+    Other,
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Self::V6([a, b, c])
+            }
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Network {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(peer.map_or(Self::Unknown, |ConnectInfo(peer)| Self::of(peer.ip())))
+    }
+}
+
+/// What came from one place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Strikes {
+    count: u32,
+    /// Until when the next one waits.
+    until: Time,
+}
+
+impl Strikes {
+    fn strike(&mut self, now: Time, limit: &Limit) {
+        let before = if self.is_forgotten(now) { 0 } else { self.count };
+        self.count = before.saturating_add(1);
+        let beyond = self.count.saturating_sub(limit.free);
+        let wait =
+            beyond.checked_sub(1).map_or(0, |doublings| 1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+        self.until = now.plus_seconds(wait.min(limit.longest));
+    }
+
+    /// Seconds left, rounded up. A clock that was put back makes nobody wait for longer than the limit.
+    fn left(&self, now: Time, limit: &Limit) -> u32 {
+        let left_ms = self.until.as_millis().saturating_sub(now.as_millis());
+        let seconds = u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000);
+        u32::try_from(seconds).unwrap_or(u32::MAX).min(limit.longest)
+    }
+
+    fn is_forgotten(&self, now: Time) -> bool {
+        now >= self.until.plus_seconds(QUIET)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: Strikes,
+    networks: BTreeMap<Network, Strikes>,
+}
+
+impl Counts {
+    /// The place under which a network is counted.
+    fn place(&mut self, network: Network, now: Time) -> Network {
+        if self.networks.contains_key(&network) {
+            return network;
+        }
+        if self.networks.len() >= MOST {
+            self.networks.retain(|_, strikes| !strikes.is_forgotten(now));
+        }
+        if self.networks.len() >= MOST { Network::Other } else { network }
+    }
+}
+
+/// Counts wrong claims.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(Mutex<Counts>);
+
+impl Attempts {
+    /// Lets a claim that nobody knows be asked about, and counts it; or says for how many seconds not. Whoever has to wait is not counted
+    /// again: repeating makes it no worse.
+    pub(super) fn admit(&self, network: Network, now: Time) -> Result<(), u32> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = counts.place(network, now);
+        let here = counts.networks.get(&place).map_or(0, |strikes| strikes.left(now, &NETWORK));
+        let wait = here.max(counts.all.left(now, &ALL));
+        if wait > 0 {
+            return Err(wait);
+        }
+        counts.all.strike(now, &ALL);
+        counts.networks.entry(place).or_default().strike(now, &NETWORK);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_millis(seconds * 1_000)
+    }
+
+    fn network(number: u16) -> Network {
+        Network::V6([0x2001, 0xdb8, number])
+    }
+
+    /// Uses up what is free.
+    fn tired(attempts: &Attempts, network: Network, now: Time) {
+        (0..NETWORK.free).for_each(|_| attempts.admit(network, now).unwrap());
+    }
+
+    #[test]
+    fn after_some_wrong_claims_each_waits_twice_as_long_as_the_one_before() {
+        let attempts = Attempts::default();
+        tired(&attempts, network(1), at(0));
+        let (mut now, mut waits) = (0, Vec::new());
+        for _ in 0..11 {
+            attempts.admit(network(1), at(now)).unwrap();
+            let wait = attempts.admit(network(1), at(now)).unwrap_err();
+            assert_eq!(attempts.admit(network(1), at(now)), Err(wait), "repeating makes it no worse");
+            assert_eq!(
+                attempts.admit(network(1), at(now + i64::from(wait) - 1)),
+                Err(1),
+                "not before it is over"
+            );
+            waits.push(wait);
+            now += i64::from(wait);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(attempts.admit(network(2), at(now)), Ok(()), "other networks do not wait");
+    }
+
+    #[test]
+    fn what_came_is_forgotten_after_a_quiet_time() {
+        let attempts = Attempts::default();
+        tired(&attempts, network(1), at(0));
+        attempts.admit(network(1), at(0)).unwrap();
+        let quiet = 1 + i64::from(QUIET);
+        attempts.admit(network(1), at(quiet - 1)).unwrap();
+        assert_eq!(attempts.admit(network(1), at(quiet - 1)), Err(2), "a second too early");
+        let later = quiet + 1 + i64::from(QUIET);
+        tired(&attempts, network(1), at(later));
+    }
+
+    #[test]
+    fn many_networks_together_wait_for_a_short_time() {
+        let attempts = Attempts::default();
+        let all = u16::try_from(ALL.free).unwrap();
+        (0..=all).for_each(|number| attempts.admit(network(number), at(0)).unwrap());
+        assert_eq!(attempts.admit(network(9_999), at(0)), Err(1));
+        let mut now = 1;
+        for number in 10_000..10_020 {
+            attempts.admit(network(number), at(now)).unwrap();
+            now += i64::from(attempts.admit(network(number), at(now)).unwrap_err());
+        }
+        attempts.admit(network(20_000), at(now)).unwrap();
+        assert_eq!(attempts.admit(network(20_001), at(now)), Err(ALL.longest));
+    }
+
+    #[test]
+    fn inventing_networks_does_not_make_the_counts_grow_without_bound() {
+        let attempts = Attempts::default();
+        let all_wait = i64::from(ALL.longest);
+        let count = || attempts.0.lock().unwrap().networks.len();
+        // All together would have to wait long before; what is counted of them is put back each time.
+        for number in 0..=u16::try_from(MOST).unwrap() + 20 {
+            attempts.0.lock().unwrap().all = Strikes::default();
+            // The last ones share a place, and that comes to wait.
+            let admitted = attempts.admit(network(number), at(0));
+            assert!(admitted.is_ok() || usize::from(number) > MOST, "{number}");
+        }
+        assert_eq!(count(), MOST + 1);
+        attempts.0.lock().unwrap().all = Strikes::default();
+        assert!(attempts.admit(network(60_000), at(0)).is_err(), "one more of the others");
+        attempts.admit(network(60_000), at(2 * i64::from(QUIET) + all_wait)).unwrap();
+        assert_eq!(count(), 1, "the forgotten make place");
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_makes_nobody_wait_for_longer_than_the_limit() {
+        let attempts = Attempts::default();
+        tired(&attempts, network(1), at(1_000_000));
+        attempts.admit(network(1), at(1_000_000)).unwrap();
+        assert_eq!(attempts.admit(network(1), at(0)), Err(NETWORK.longest));
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_counted_together() {
+        let of = |address: &str| Network::of(address.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("192.0.2.200"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.200"));
+        assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:ffff::9"));
+        assert_ne!(of("2001:db8:1::"), of("2001:db8:2::"));
+    }
+}
