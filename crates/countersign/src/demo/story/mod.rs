@@ -8,6 +8,7 @@
 //! - `payout`: NudgePay overrides a payout under the guard, exactly as approved and once
 //! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
 //! - `break_glass`: nobody is there to agree; what that gives, and what it costs
+//! - `people`: somebody is invited, agrees, and is deactivated, and the vote counts no more
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
@@ -26,6 +27,7 @@ mod crash;
 mod evidence;
 mod offline;
 mod payout;
+mod people;
 mod quorum;
 mod rotation;
 mod signed;
@@ -48,6 +50,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     payout::play(&cast, told).await?;
     signed::play(&cast, told).await?;
     break_glass::play(&cast, told).await?;
+    people::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;

@@ -153,7 +153,7 @@ fn voters(approval: &Approval) -> String {
 }
 
 /// The refusal's code and whose agreement it says is missing.
-fn missing(attempt: &Result<Permit, ClientError>) -> String {
+pub(super) fn missing(attempt: &Result<Permit, ClientError>) -> String {
     let Err(ClientError::Problem(problem)) = attempt else { return word(attempt) };
     let groups = problem.missing.iter().map(|missing| {
         let mut names: Vec<&str> =
