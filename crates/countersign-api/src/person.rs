@@ -67,6 +67,9 @@ pub struct InvitePerson {
     /// The approval, where the rules demand one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// Why, for those who read it later. Kept as details beside the name; no part of what was approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Ends that somebody belongs, for good. Where the rules demand an approval, it is one of `deactivate person/per_… control` with the

@@ -280,6 +280,7 @@ async fn people_come_and_go_by_their_routes() {
         claim_sha256: "00".into(),
         claim_seconds: 60,
         approval: Some("apr_1".into()),
+        reason: Some("joins".into()),
     };
     let deactivation = DeactivatePerson { approval: None, reason: Some("left".into()) };
     assert!(server.client.invite(&invitation).await.is_err());
@@ -290,7 +291,7 @@ async fn people_come_and_go_by_their_routes() {
         .map(|asked| format!("{} {} {}", asked.method, asked.target, asked.body).trim_end().to_owned())
         .collect();
     let routes = [
-        r#"POST /admin/people {"id":"per_1","name":"Dee","claim_sha256":"00","claim_seconds":60,"approval":"apr_1"}"#,
+        r#"POST /admin/people {"id":"per_1","name":"Dee","claim_sha256":"00","claim_seconds":60,"approval":"apr_1","reason":"joins"}"#,
         r#"POST /admin/people/per_1/deactivate {"reason":"left"}"#,
     ];
     assert_eq!(asked, routes);

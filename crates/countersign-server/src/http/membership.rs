@@ -33,7 +33,7 @@ pub(super) async fn invite(
     State(app): State<App>,
     post: Post<InvitePerson>,
 ) -> Result<(StatusCode, Json<Person>), Rejected> {
-    let InvitePerson { id, name, claim_sha256, claim_seconds, approval } = post.body;
+    let InvitePerson { id, name, claim_sha256, claim_seconds, approval, reason } = post.body;
     let person: PersonId = id.parse().map_err(Rejected::malformed)?;
     let claim_sha256: Digest = claim_sha256.parse().map_err(Rejected::malformed)?;
     let open_for =
@@ -42,7 +42,11 @@ pub(super) async fn invite(
     let parameters = json!({ "claim_seconds": claim_seconds, "name": name });
     let under = under(&app.engine, approval.as_deref(), parameters.clone()).await?;
     let command = Command::InvitePerson(Invite { person, claim_sha256, claim_seconds: open_for, under });
-    let details = to_canonical(&json!({ "name": name })).map_err(Rejected::malformed)?;
+    let kept = match reason {
+        Some(reason) => json!({ "name": name, "reason": reason }),
+        None => json!({ "name": name }),
+    };
+    let details = to_canonical(&kept).map_err(Rejected::malformed)?;
     let submission = post.sender.submission(command).with_details(details);
     let person = submit(&app, submission, (invitation(person), parameters)).await?;
     Ok((StatusCode::CREATED, Json(person)))

@@ -75,6 +75,7 @@ pub(crate) async fn invite(session: &Session, invite: &Invite) -> anyhow::Result
         claim_sha256: claim.sha256(),
         claim_seconds: invite.claim_seconds,
         approval,
+        reason: invite.why.reason.clone(),
     };
     let request = request(
         ("invite", id),

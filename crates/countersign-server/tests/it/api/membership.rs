@@ -90,9 +90,14 @@ async fn finish(api: &Api, store: &MemoryStore) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_invited_claims_once_and_then_belongs() {
     let (api, store) = with_a_spare().await;
-    let body = invited(&api, ("Dee", DEFAULT_CLAIM_SECONDS)).await;
+    let mut body = invited(&api, ("Dee", DEFAULT_CLAIM_SECONDS)).await;
+    body["reason"] = json!("joins the payments team");
+    let index = api.engine.size() + 1;
     let began = api.ok(invite(&body)).await;
     assert_eq!((began.status.as_u16(), &began.json["name"]), (201, &json!("Dee")));
+    let entry = api.ok(Call::get(format!("/admin/entries/{index}")).by("Aud")).await.json;
+    let details = json!({ "name": "Dee", "reason": "joins the payments team" });
+    assert_eq!((&entry["leaf"]["kind"], &entry["details"]), (&json!("person.enrolled"), &details), "{entry}");
     let seen = listed(&api, DEE).await;
     assert_eq!((&seen["status"], seen["claim_until"].is_string()), (&json!("invited"), true), "{seen}");
     assert_eq!(api.ok(claiming('A')).await.json["status"], "active");
