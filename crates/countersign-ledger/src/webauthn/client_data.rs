@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::WebauthnError;
+use crate::hash::Hash;
 use crate::json::{self, Object, Value};
 
 /// The longest client data, bytes. What browsers write is a tenth of it.
@@ -73,6 +74,12 @@ impl ClientData {
                 Some(_) => return Err(WebauthnError::Malformed("`topOrigin` of the client data")),
             },
         })
+    }
+
+    /// The challenge, where it is a SHA-256: for whoever has lost what was signed, but not the hash of it.
+    #[must_use]
+    pub fn challenge_sha256(&self) -> Option<Hash> {
+        URL_SAFE_NO_PAD.decode(&self.challenge).ok()?.try_into().ok().map(Hash)
     }
 
     /// Holds it against what was asked for, and by whom (7.1 and 7.2: type, challenge, origin, crossOrigin, topOrigin).

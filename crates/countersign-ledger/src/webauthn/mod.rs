@@ -18,7 +18,8 @@
 //! A signature is therefore never an identity; what counts is the key and what it signed.
 //!
 //! Layout: `cbor` reads and writes data items, `cose` keys, `client_data` and `authenticator` the two halves that are signed, `attestation`
-//! what wraps the second in a registration, `ceremony` is the two procedures, `error` says what is wrong.
+//! what wraps the second in a registration, `ceremony` is the two procedures, `passkey` a credential with whom it is for, `error` says
+//! what is wrong.
 
 mod attestation;
 mod authenticator;
@@ -27,6 +28,7 @@ mod ceremony;
 mod client_data;
 mod cose;
 mod error;
+mod passkey;
 
 pub use attestation::{AttestationObject, AttestationStatement};
 pub use authenticator::{AttestedCredential, AuthenticatorData, Flags, MAX_CREDENTIAL_ID};
@@ -37,3 +39,4 @@ pub use ceremony::{
 pub use client_data::{Ceremony, ClientData, MAX_CLIENT_DATA};
 pub use cose::{CoseAlgorithm, CoseKey};
 pub use error::WebauthnError;
+pub use passkey::{MAX_ORIGINS, Passkey, PasskeyError};

@@ -1,5 +1,6 @@
 //! Passkeys: what authenticators sign holds, and every step of the two procedures refuses what it is there for.
 
+mod enrolled;
 mod flaws;
 mod token;
 mod vectors;
