@@ -24,12 +24,31 @@ pub struct RequestApproval {
 pub struct VoteSignature {
     /// The fingerprint of the key that signed, as OpenSSH shows it: `SHA256:…`
     pub fingerprint: String,
-    /// A line for `allowed_signers`, by which `ssh-keygen -Y verify` accepts the signature; it names the person by id.
-    pub allowed_signer: String,
-    /// The signature, armored as `ssh-keygen` writes it.
-    pub armor: String,
+    /// A line for `allowed_signers`, by which `ssh-keygen -Y verify` accepts the signature of an SSH key; it names the person by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_signer: Option<String>,
+    /// The signature of an SSH key, armored as `ssh-keygen` writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armor: Option<String>,
+    /// What a passkey signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<PasskeySignature>,
     /// SHA-512 of the statement.
     pub statement_sha512: String,
+}
+
+/// What a browser answers when it asks a passkey to sign: members of `PublicKeyCredential.toJSON()`, base64url without padding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeySignature {
+    /// Which passkey: `id`.
+    pub credential_id: String,
+    /// What the authenticator said: `response.authenticatorData`.
+    pub authenticator_data: String,
+    /// What the browser said of the page that asked: `response.clientDataJSON`.
+    pub client_data_json: String,
+    /// The signature over both: `response.signature`.
+    pub signature: String,
 }
 
 /// One person's agreement.
@@ -61,6 +80,10 @@ pub struct Approve {
     /// `ssh-keygen -Y sign -n approval@countersign` writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// In place of `signature`: what a passkey of whoever agrees signed with the SHA-256 of the request's statement as the challenge, and
+    /// user verification required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passkey: Option<PasskeySignature>,
 }
 
 /// Who is told of a request on which nobody votes.

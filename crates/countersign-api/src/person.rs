@@ -90,7 +90,9 @@ pub struct DeactivatePerson {
 pub struct VotingKey {
     /// The fingerprint, as OpenSSH shows it: `SHA256:…`
     pub fingerprint: String,
-    /// The key, as in a `.pub` file: algorithm and base64.
+    /// How it signs: `ssh-ed25519` and so on, or `webauthn-…` for passkeys.
+    pub algorithm: String,
+    /// The key, as in a `.pub` file: algorithm and base64. Of a passkey its JSON.
     pub key: String,
     /// Whether it lives in hardware and asks for a touch.
     pub hardware: bool,
@@ -110,11 +112,13 @@ pub struct VotingKeys {
     pub keys: Vec<VotingKey>,
 }
 
-/// Gives a person a voting key, under an approval of `enroll voting-key/per_… control` with exactly this key as the parameter `key`.
+/// Gives a person a voting key, under an approval of `enroll voting-key/per_… control` with exactly this key as the parameter `key`: a
+/// text, or for a passkey the object itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnrollKey {
-    /// The key, as in a `.pub` file. A comment is let go of.
+    /// The key, as in a `.pub` file, whose comment is let go of; or a passkey as canonical JSON, with the members `_type`
+    /// (`countersign/passkey/v1`), `backup_eligible`, `credential_id`, `origins`, `public_key` (COSE) and `rp_id`.
     pub key: String,
     /// The approval.
     pub approval: String,

@@ -1,7 +1,7 @@
 //! Signatures of people under what they decide, as the log keeps them, and how strong a signature the rules ask for.
 //!
-//! There is no cryptography here: what a signature is over and whether it holds is `countersign_ledger::sshsig`'s to say. The server asks
-//! it before a command comes here, and every verification asks it again. What the core sees to is whose key it is, that the key is in
+//! There is no cryptography here: what a signature is over and whether it holds is for `countersign_ledger`'s `sshsig` and `webauthn` to
+//! say. The server asks them before a command comes here, and every verification asks them again. What the core sees to is whose key it is, that the key is in
 //! force, and that it is strong enough.
 
 use alloc::string::{String, ToString};
@@ -16,12 +16,36 @@ use crate::text::{FromStrVisitor, write_hex};
 /// What a person signed, with which key, and the signature. All that is needed to verify it without the text that was signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// SHA-256 of the public key in its SSH wire form: what OpenSSH shows, in base64, as its fingerprint.
+    /// SHA-256 of the public key as it was enrolled: of an SSH key what OpenSSH shows, in base64, as its fingerprint.
     pub key_sha256: Digest,
-    /// The signature: an SSHSIG blob, base64 without line breaks.
-    pub sshsig: String,
+    /// The signature itself.
+    #[serde(flatten)]
+    pub proof: Proof,
     /// SHA-512 of the bytes that were signed.
     pub statement_sha512: Sha512,
+}
+
+/// A signature by one of the two kinds of keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// By an SSH key: an SSHSIG blob, base64 without line breaks.
+    Sshsig(String),
+    /// By a passkey.
+    Webauthn(Assertion),
+}
+
+/// What a passkey signed, as the browser gave it: base64url without padding, but for the passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assertion {
+    /// What the authenticator said of the moment.
+    pub authenticator_data: String,
+    /// What the browser said of the page that asked.
+    pub client_data_json: String,
+    /// The passkey, as it was enrolled.
+    pub passkey: String,
+    /// The signature over both.
+    pub signature: String,
 }
 
 /// How people must sign what they agree to. Of several rules the strongest demand holds.
@@ -33,7 +57,7 @@ pub enum Signing {
     NotRequired,
     /// By an enrolled voting key.
     Required,
-    /// By an enrolled voting key that lives in hardware and asks for a touch (`sk-` keys of OpenSSH).
+    /// By an enrolled voting key that lives in hardware and asks for a touch (`sk-` keys of OpenSSH, passkeys that do not sync).
     Hardware,
 }
 
@@ -71,7 +95,7 @@ impl fmt::Display for Signing {
     }
 }
 
-/// The kind of a voting key, by the name SSH gives it.
+/// The kind of a voting key, by the name SSH gives it; passkeys by names of the same form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     /// Ed25519 in a file or an agent.
@@ -86,6 +110,18 @@ pub enum Algorithm {
     /// ECDSA on P-256 in a FIDO authenticator.
     #[serde(rename = "sk-ecdsa-sha2-nistp256@openssh.com")]
     SkEcdsaP256,
+    /// Ed25519 in a passkey that may be copied from device to device.
+    #[serde(rename = "webauthn-ed25519")]
+    PasskeyEd25519,
+    /// ECDSA on P-256 in a passkey that may be copied from device to device.
+    #[serde(rename = "webauthn-es256")]
+    PasskeyEs256,
+    /// Ed25519 in a passkey that stays in its authenticator.
+    #[serde(rename = "webauthn-sk-ed25519")]
+    BoundPasskeyEd25519,
+    /// ECDSA on P-256 in a passkey that stays in its authenticator.
+    #[serde(rename = "webauthn-sk-es256")]
+    BoundPasskeyEs256,
 }
 
 /// A text names none of the algorithms of voting keys.
@@ -102,9 +138,18 @@ impl core::error::Error for AlgorithmError {}
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Ed25519, Self::EcdsaP256, Self::SkEd25519, Self::SkEcdsaP256];
+    pub const ALL: [Self; 8] = [
+        Self::Ed25519,
+        Self::EcdsaP256,
+        Self::SkEd25519,
+        Self::SkEcdsaP256,
+        Self::PasskeyEd25519,
+        Self::PasskeyEs256,
+        Self::BoundPasskeyEd25519,
+        Self::BoundPasskeyEs256,
+    ];
 
-    /// The name SSH gives it.
+    /// The name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -112,13 +157,21 @@ impl Algorithm {
             Self::EcdsaP256 => "ecdsa-sha2-nistp256",
             Self::SkEd25519 => "sk-ssh-ed25519@openssh.com",
             Self::SkEcdsaP256 => "sk-ecdsa-sha2-nistp256@openssh.com",
+            Self::PasskeyEd25519 => "webauthn-ed25519",
+            Self::PasskeyEs256 => "webauthn-es256",
+            Self::BoundPasskeyEd25519 => "webauthn-sk-ed25519",
+            Self::BoundPasskeyEs256 => "webauthn-sk-es256",
         }
     }
 
-    /// Whether the key lives in a FIDO authenticator, which signs only when somebody is present.
+    /// Whether the key stays in an authenticator, which signs only when somebody is present. A passkey that syncs is where its
+    /// account is (ADR 18).
     #[must_use]
     pub fn is_hardware(self) -> bool {
-        matches!(self, Self::SkEd25519 | Self::SkEcdsaP256)
+        match self {
+            Self::SkEd25519 | Self::SkEcdsaP256 | Self::BoundPasskeyEd25519 | Self::BoundPasskeyEs256 => true,
+            Self::Ed25519 | Self::EcdsaP256 | Self::PasskeyEd25519 | Self::PasskeyEs256 => false,
+        }
     }
 }
 
@@ -200,14 +253,22 @@ mod tests {
     #[test]
     fn a_signature_reads_as_it_is_written() {
         let bytes = core::array::from_fn(|position| u8::try_from(position * 3).unwrap());
-        let signature = Signature {
-            key_sha256: Digest::of(b"key"),
-            sshsig: "U1NIU0lH".into(),
-            statement_sha512: Sha512(bytes),
+        let assertion = Assertion {
+            authenticator_data: "AA".into(),
+            client_data_json: "e30".into(),
+            passkey: "{}".into(),
+            signature: "AQ".into(),
         };
-        let text = serde_json::to_string(&signature).unwrap();
-        assert!(text.contains("\"statement_sha512\":\"000306090c"), "{text}");
-        assert_eq!(serde_json::from_str::<Signature>(&text).unwrap(), signature);
+        let proofs = [Proof::Sshsig("U1NIU0lH".into()), Proof::Webauthn(assertion)];
+        for (proof, said) in
+            proofs.into_iter().zip(["\"sshsig\":\"U1NI", "\"webauthn\":{\"authenticator_data\":"])
+        {
+            let signature =
+                Signature { key_sha256: Digest::of(b"key"), proof, statement_sha512: Sha512(bytes) };
+            let text = serde_json::to_string(&signature).unwrap();
+            assert!(text.contains("\"statement_sha512\":\"000306090c") && text.contains(said), "{text}");
+            assert_eq!(serde_json::from_str::<Signature>(&text).unwrap(), signature);
+        }
         for odd in ["", &"0".repeat(127), &"0".repeat(129), &"A".repeat(128), &"é".repeat(64)] {
             assert!(odd.parse::<Sha512>().is_err(), "{odd}");
         }
@@ -220,7 +281,7 @@ mod tests {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
             assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.as_str());
             assert!(Signing::Required.is_met_by(Some(algorithm)));
-            assert_eq!(Signing::Hardware.is_met_by(Some(algorithm)), algorithm.as_str().starts_with("sk-"));
+            assert_eq!(Signing::Hardware.is_met_by(Some(algorithm)), algorithm.as_str().contains("sk-"));
         }
         assert!(Signing::NotRequired.is_met_by(None) && !Signing::Required.is_met_by(None));
         assert!("ssh-rsa".parse::<Algorithm>().is_err());

@@ -2,7 +2,7 @@
 //!
 //! A key belongs to one person, and one that was revoked never comes back: a signature must always mean the same human. Revoking is a
 //! governed action too, but whoever lost a key revokes it alone and at once. Whether a text is a public key is for
-//! `countersign_ledger::sshsig` to say; here are its kind, its bytes and their digest.
+//! `countersign_ledger`'s `sshsig` and `webauthn` to say; here are its kind, its bytes and their digest.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,9 +27,9 @@ use crate::time::Time;
 pub struct PublicKey {
     /// Its kind.
     pub algorithm: Algorithm,
-    /// Its SSH wire form, base64.
+    /// Its SSH wire form, base64; of a passkey its canonical JSON.
     pub key: String,
-    /// SHA-256 of the wire form.
+    /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
 }
 
@@ -64,9 +64,9 @@ pub struct KeyEnrolled {
     pub algorithm: Algorithm,
     /// The approval it rests on.
     pub approval: ApprovalId,
-    /// Its SSH wire form, base64.
+    /// Its SSH wire form, base64; of a passkey its canonical JSON.
     pub key: String,
-    /// SHA-256 of the wire form.
+    /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
 }
 
@@ -88,9 +88,9 @@ pub struct VotingKey {
     pub approval: ApprovalId,
     /// Since when it is in force.
     pub enrolled_at: Time,
-    /// Its SSH wire form, base64.
+    /// Its SSH wire form, base64; of a passkey its canonical JSON.
     pub key: String,
-    /// SHA-256 of the wire form.
+    /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
     /// When it was revoked.
     pub revoked_at: Option<Time>,

@@ -83,10 +83,15 @@ impl Auditor {
     }
 }
 
-/// Keys named `sk-…` live in hardware.
+/// Keys named `sk-…` live in hardware; of passkeys those that do not sync.
 fn strength(algorithm: Algorithm) -> Signing {
     match algorithm {
-        Algorithm::SkEd25519 | Algorithm::SkEcdsaP256 => Signing::Hardware,
-        Algorithm::Ed25519 | Algorithm::EcdsaP256 => Signing::Required,
+        Algorithm::SkEd25519
+        | Algorithm::SkEcdsaP256
+        | Algorithm::BoundPasskeyEd25519
+        | Algorithm::BoundPasskeyEs256 => Signing::Hardware,
+        Algorithm::Ed25519 | Algorithm::EcdsaP256 | Algorithm::PasskeyEd25519 | Algorithm::PasskeyEs256 => {
+            Signing::Required
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Breaking the glass, its review, and what silence makes of it.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 
 use super::{BreakGlass, Open, Reason, Review, STATEMENT_TOLERANCE_MS, Status, Timeliness, Verdict};
 use crate::Actor;
@@ -12,7 +12,7 @@ use crate::id::{BreakGlassId, PersonId};
 use crate::permit::{Finish, Outcome};
 use crate::policy::Policy;
 use crate::policy::replay::Past;
-use crate::signature::{Algorithm, Sha512, Signature};
+use crate::signature::{Algorithm, Proof, Sha512, Signature};
 use crate::testing::{ANA, AUD, BEN, CHLOE, DAN, World, parameters, payout, policy, rotate};
 use crate::voting_key::{EnrollKey, PublicKey, RevokeKey, enrolment};
 
@@ -63,12 +63,12 @@ fn opening(world: &World, who: PersonId) -> Open {
 }
 
 fn signed(world: &World, who: PersonId, algorithm: Algorithm) -> Open {
-    let (key_sha256, sshsig) = (key(who, algorithm).key_sha256, String::from("U1NIU0lH"));
+    let (key_sha256, proof) = (key(who, algorithm).key_sha256, Proof::Sshsig("U1NIU0lH".into()));
     Open {
         action: payout(),
         parameters_sha256: parameters(),
         signed_at: world.now,
-        signature: Signature { key_sha256, sshsig, statement_sha512: Sha512([7; 64]) },
+        signature: Signature { key_sha256, proof, statement_sha512: Sha512([7; 64]) },
         reason: Reason::Given,
     }
 }

@@ -8,7 +8,7 @@ use crate::Command;
 use crate::approval;
 use crate::approval::Ballot;
 use crate::policy::Policy;
-use crate::signature::{Sha512, Signature, Signing};
+use crate::signature::{Proof, Sha512, Signature, Signing};
 use crate::testing::{ANA, BEN, CHLOE, DAN, World, parameters, payout, policy};
 
 /// The policy with rules for voting keys, and this demand on those who agree to payouts.
@@ -53,7 +53,7 @@ fn signed(approval: ApprovalId, text: &str) -> Command {
 fn over(approval: ApprovalId, text: &str, statement: u8) -> Command {
     let signature = Signature {
         key_sha256: Digest::of(text.as_bytes()),
-        sshsig: "U1NIU0lH".into(),
+        proof: Proof::Sshsig("U1NIU0lH".into()),
         statement_sha512: Sha512([statement; 64]),
     };
     Command::Approve(Ballot { signature: Some(signature), ..approval.into() })

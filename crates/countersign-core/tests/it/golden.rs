@@ -51,10 +51,23 @@ fn resolved(mut event: Event) -> Event {
 
 /// What tells one variant of an event from another: its choices, not its ids, times and numbers.
 fn variant(data: &Value) -> String {
-    const CHOICES: [&str; 9] =
-        ["bootstrap", "cause", "code", "outcome", "reopened", "why", "target", "verdict", "timeliness"];
+    const CHOICES: [&str; 10] = [
+        "algorithm",
+        "bootstrap",
+        "cause",
+        "code",
+        "outcome",
+        "reopened",
+        "why",
+        "target",
+        "verdict",
+        "timeliness",
+    ];
     let of = |(key, value): (&String, &Value)| match value {
         Value::Null => format!("{key}=null "),
+        Value::Object(signature) if key == "signature" && signature.contains_key("webauthn") => {
+            "signed by passkey ".to_owned()
+        }
         Value::Object(_) if key == "signature" => "signed ".to_owned(),
         Value::Object(_) => variant(value),
         _ if key == "target" || !CHOICES.contains(&key.as_str()) => String::new(),

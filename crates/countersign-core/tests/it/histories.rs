@@ -147,7 +147,7 @@ fn entries() -> impl Strategy<Value = Vec<Index>> {
 
 /// One of few keys, so that they are met again.
 fn key() -> impl Strategy<Value = (PersonId, u8)> {
-    (prop::sample::select(vec![BEN, CHLOE]), 0..2_u8)
+    (prop::sample::select(vec![BEN, CHLOE]), 0..4_u8)
 }
 
 fn a_move() -> impl Strategy<Value = Move> {

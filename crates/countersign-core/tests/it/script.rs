@@ -52,6 +52,7 @@ pub(crate) fn everything() -> Book {
     broken_glass(&mut book);
     freezes(&mut book);
     membership::people(&mut book);
+    signing::votes_by_passkey(&mut book);
     book.commit();
     book
 }

@@ -8,7 +8,7 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::permit::Outcome;
 use countersign_core::policy::Policy;
-use countersign_core::signature::{Algorithm, Sha512, Signature, Signing};
+use countersign_core::signature::{Algorithm, Assertion, Proof, Sha512, Signature, Signing};
 use countersign_core::voting_key::{EnrollKey, PublicKey, RevokeKey, enrolment, revocation};
 
 use crate::book::Book;
@@ -33,10 +33,15 @@ pub(crate) fn policy() -> Policy {
     policy
 }
 
-/// Who has which keys: a number each, every third one in a file.
+/// Who has which keys: a number each, by turns one in a file, one in an authenticator, a passkey that stays where it is, and one that syncs.
 pub(crate) fn key(person: PersonId, number: u8) -> PublicKey {
     let key = format!("key {number} of {person}");
-    let algorithm = if number.is_multiple_of(3) { Algorithm::Ed25519 } else { Algorithm::SkEd25519 };
+    let algorithm = match number % 4 {
+        0 => Algorithm::Ed25519,
+        1 => Algorithm::SkEd25519,
+        2 => Algorithm::BoundPasskeyEs256,
+        _ => Algorithm::PasskeyEs256,
+    };
     PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key }
 }
 
@@ -55,8 +60,17 @@ pub(crate) fn revoking((person, number): (PersonId, u8), approval: Option<Approv
 pub(crate) fn signature(key_of: (PersonId, u8), statement: u128) -> Signature {
     let mut sha512 = [0; 64];
     sha512[48..].copy_from_slice(&statement.to_be_bytes());
-    let key_sha256 = key(key_of.0, key_of.1).key_sha256;
-    Signature { key_sha256, sshsig: "U1NIU0lH".into(), statement_sha512: Sha512(sha512) }
+    let key = key(key_of.0, key_of.1);
+    let proof = match key_of.1 % 4 {
+        0 | 1 => Proof::Sshsig("U1NIU0lH".into()),
+        _ => Proof::Webauthn(Assertion {
+            authenticator_data: "AAAA".into(),
+            client_data_json: "e30".into(),
+            passkey: key.key,
+            signature: "AQEB".into(),
+        }),
+    };
+    Signature { key_sha256: key.key_sha256, proof, statement_sha512: Sha512(sha512) }
 }
 
 /// A vote signed with a key.
@@ -101,4 +115,18 @@ pub(crate) fn signed_votes(book: &mut Book) {
     let under = approved(book, &revocation_of(CHLOE));
     book.must(ANA, &revoking((CHLOE, 0), Some(under)));
     book.must(ANA, &Command::Withdraw(approval));
+}
+
+/// A payout that two people sign with passkeys; Chloe's older key goes before, and one that syncs and would not do afterwards.
+pub(crate) fn votes_by_passkey(book: &mut Book) {
+    with_keys(book, &[(CHLOE, 2), (CHLOE, 3), (BEN, 2)]);
+    book.must(CHLOE, &revoking((CHLOE, 1), None));
+    let approval = requested(book, PAYOUT);
+    for voter in [BEN, CHLOE] {
+        book.must(voter, &signed(approval, (voter, 2)));
+    }
+    let permit = reserved(book, (ANA, PAYOUT), Some(approval));
+    book.must(ANA, &Command::StartPermit(permit));
+    finished(book, (ANA, permit), Outcome::Succeeded);
+    book.must(CHLOE, &revoking((CHLOE, 3), None));
 }

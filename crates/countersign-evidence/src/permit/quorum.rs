@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use countersign_core::approval::Vote;
 use countersign_core::id::PersonId;
 use countersign_core::policy::{Consent, Requirement};
-use countersign_core::signature::Signing;
-use countersign_ledger::sshsig::SshSignature;
 use countersign_ledger::statement::{self, NAMESPACE};
+
+use crate::votes;
 
 use super::{Agreement, Leave, Quorum, Roster, Untrusted};
 
@@ -77,11 +77,7 @@ fn bound(
 fn holds(vote: &Vote, text: &str, (roster, requirement): (&Roster, &Requirement)) -> Result<bool, Untrusted> {
     let forged = || Untrusted::Signature(vote.person);
     let Some(kept) = &vote.signature else { return Ok(false) };
-    let signature = SshSignature::from_base64(&kept.sshsig).map_err(|_| forged())?;
-    signature.verify(NAMESPACE, text.as_bytes()).map_err(|_| forged())?;
-    let strong = match requirement.signature {
-        Signing::Hardware => signature.key().algorithm().is_hardware(),
-        Signing::Required | Signing::NotRequired => true,
-    };
-    Ok(strong && roster.has(vote.person, signature.key()))
+    let key = votes::check_signature(kept, NAMESPACE).map_err(|_| forged())?;
+    votes::check_statement(kept, text.as_bytes()).map_err(|_| forged())?;
+    Ok(requirement.signature.is_met_by(Some(key.algorithm())) && roster.has(vote.person, &key))
 }

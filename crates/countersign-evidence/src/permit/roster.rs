@@ -10,8 +10,9 @@ use countersign_core::id::PersonId;
 use countersign_core::policy::Policy;
 use countersign_core::time::Time;
 use countersign_ledger::json;
-use countersign_ledger::sshsig::PublicKey;
 use serde::{Deserialize, Serialize};
+
+use crate::votes::VotingKey;
 
 /// What a roster says of itself.
 pub const ROSTER_TYPE: &str = "countersign/roster/v1";
@@ -31,7 +32,7 @@ pub struct Roster {
     pub policy: Policy,
     /// SHA-256 of its canonical bytes.
     pub policy_sha256: Digest,
-    /// The voting keys in force then, of each person: SSH public keys, base64.
+    /// The voting keys in force then, of each person, as they stand on record: SSH keys in base64, passkeys as JSON.
     pub keys: BTreeMap<PersonId, Vec<String>>,
 }
 
@@ -74,8 +75,8 @@ impl Roster {
         let mut seen = std::collections::BTreeSet::new();
         for (person, keys) in &roster.keys {
             for key in keys {
-                PublicKey::from_base64(key).map_err(|_| RosterError::Key(*person))?;
-                if !seen.insert(key) {
+                let key = VotingKey::from_record(key).map_err(|_| RosterError::Key(*person))?;
+                if !seen.insert(key.identity().to_vec()) {
                     return Err(RosterError::SharedKey(*person));
                 }
             }
@@ -85,8 +86,8 @@ impl Roster {
 
     /// Whether the person has this key.
     #[must_use]
-    pub fn has(&self, person: PersonId, key: &PublicKey) -> bool {
-        let key = key.to_base64();
-        self.keys.get(&person).is_some_and(|keys| keys.contains(&key))
+    pub fn has(&self, person: PersonId, key: &VotingKey) -> bool {
+        let keys = self.keys.get(&person).into_iter().flatten();
+        key.to_record().is_ok_and(|key| keys.into_iter().any(|held| *held == key.key))
     }
 }

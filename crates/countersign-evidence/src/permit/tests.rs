@@ -9,7 +9,7 @@ use countersign_core::approval::Vote;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, PersonId};
 use countersign_core::policy::Policy;
-use countersign_core::signature::{Sha512, Signature};
+use countersign_core::signature::{Proof, Sha512, Signature};
 use countersign_core::time::Time;
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::dsse::Envelope;
@@ -22,6 +22,8 @@ use countersign_ledger::statement::{NAMESPACE, sha512};
 use serde_json::{Value, json};
 
 use super::*;
+
+mod passkeys;
 
 const ANA: PersonId = PersonId(1);
 const BEN: PersonId = PersonId(2);
@@ -70,7 +72,7 @@ fn sshsig(signer: &Ed25519Signer, message: &str) -> String {
 fn vote(person: PersonId, by: &Ed25519Signer, text: &str) -> Vote {
     let signature = Signature {
         key_sha256: Digest::of(&blob(by)),
-        sshsig: sshsig(by, text),
+        proof: Proof::Sshsig(sshsig(by, text)),
         statement_sha512: Sha512(sha512(text.as_bytes())),
     };
     let mut plain = unsigned(person);

@@ -66,7 +66,9 @@ fn stated(entry: &Read<'_>, leaf: &[u8]) -> Option<Vec<u8>> {
 fn code(error: &VoteError) -> &'static str {
     match error {
         VoteError::Key(_) | VoteError::OtherKey => "voting_key",
-        VoteError::Signature(_) | VoteError::Signer => "vote_signature",
+        VoteError::Signature(_) | VoteError::Assertion(_) | VoteError::Purpose | VoteError::Signer => {
+            "vote_signature"
+        }
         VoteError::Statement => "vote_statement",
     }
 }

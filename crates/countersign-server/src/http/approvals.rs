@@ -8,17 +8,20 @@ use countersign_api::{Page, Reason};
 use countersign_core::approval::{self, End, Outlook};
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::policy::{Policy, Requirement};
+use countersign_core::signature::Proof;
 use countersign_core::time::Time;
 use countersign_core::{Command, Item, Subject};
 use countersign_evidence::votes;
-use countersign_ledger::sshsig::SshSignature;
+use countersign_ledger::hash::Hash;
+use countersign_ledger::sshsig::{SshSignature, fingerprint};
 
 use super::address::{Asked, Named};
 use super::gate::{Caller, Post};
 use super::names::{Known, missing, person};
 use super::parameters::{Bound, reason};
 use super::problem::Rejected;
-use super::{App, inbox, lists, statements};
+use super::statements::{self, Given};
+use super::{App, inbox, lists, passkeys};
 use crate::engine::EngineError;
 
 /// Ask for approval of one action with one set of parameters.
@@ -80,10 +83,20 @@ pub(super) async fn approve(
     Named(id): Named<String>,
     post: Post<Approve>,
 ) -> Result<Json<Approval>, Rejected> {
-    let Post { sender, body: Approve { on_behalf, reason, signature } } = post;
+    let Post { sender, body: Approve { on_behalf, reason, signature, passkey } } = post;
     let approval = parse(&id)?;
     let on_behalf = on_behalf.map(|person| person.parse().map_err(Rejected::malformed)).transpose()?;
-    let signature = statements::signed(&app.engine, approval, signature.as_deref()).await?;
+    let given = match (signature, passkey) {
+        (None, None) => Given::Nothing,
+        (Some(armor), None) => Given::Armor(armor),
+        (None, Some(sent)) => Given::Passkey(sender.caller(), sent),
+        (Some(_), Some(_)) => {
+            return Err(Rejected::malformed(
+                "sign with an SSH key (`signature`) or with a passkey (`passkey`)",
+            ));
+        }
+    };
+    let signature = statements::signed(&app.engine, approval, given).await?;
     let commented = said(reason.as_deref()).is_some();
     let ballot = approval::Ballot { commented, on_behalf, signature, ..approval.into() };
     decide(&app, Command::Approve(ballot), Post { sender, body: Reason { reason } }).await
@@ -187,14 +200,18 @@ pub(super) fn show_action(action: &countersign_core::action::Action) -> counters
 }
 
 fn show_vote(vote: &approval::Vote, known: &Known) -> Vote {
-    let signed = vote.signature.as_ref().and_then(|signature| {
-        let read = SshSignature::from_base64(&signature.sshsig).ok()?;
-        Some(VoteSignature {
-            fingerprint: read.key().fingerprint(),
-            allowed_signer: votes::allowed_signer(&vote.person.to_string(), signature).ok()?,
-            armor: read.to_armor(),
+    let signed = vote.signature.as_ref().map(|signature| {
+        let (ssh, passkey) = match &signature.proof {
+            Proof::Sshsig(blob) => (SshSignature::from_base64(blob).ok(), None),
+            Proof::Webauthn(signed) => (None, passkeys::show(signed)),
+        };
+        VoteSignature {
+            fingerprint: fingerprint(&Hash(signature.key_sha256.0)),
+            allowed_signer: ssh.as_ref().map(|read| votes::allowed_signer(&vote.person.to_string(), read)),
+            armor: ssh.as_ref().map(SshSignature::to_armor),
+            passkey,
             statement_sha512: signature.statement_sha512.to_string(),
-        })
+        }
     });
     let on_behalf = vote.on_behalf.map(|id| person(id, known));
     Vote { person: person(vote.person, known), at: vote.at.to_string(), on_behalf, signature: signed }

@@ -42,6 +42,11 @@ pub(super) struct Post<T> {
 pub(super) struct Open<T>(pub T);
 
 impl Sender {
+    /// Whose credential it is.
+    pub(super) fn caller(&self) -> PersonId {
+        self.caller
+    }
+
     /// Who it is.
     pub(super) fn actor(&self) -> Actor {
         Actor::Person(self.caller)

@@ -54,6 +54,7 @@ mod membership;
 mod meter;
 mod names;
 mod parameters;
+mod passkeys;
 mod people;
 mod permits;
 mod policy;

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use countersign_core::id::ApprovalId;
+use countersign_api::approval::PasskeySignature;
+use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::signature::Signature;
 use countersign_core::{Item, Subject};
 use countersign_evidence::votes;
@@ -14,7 +15,7 @@ use super::approvals::{parse, sees};
 use super::gate::Caller;
 use super::parameters::first_detailed;
 use super::problem::{Rejected, Words};
-use super::{App, lists};
+use super::{App, lists, passkeys};
 use crate::engine::Engine;
 
 /// The statement of a request: what its voters sign, byte by byte. For whoever may see the request.
@@ -39,24 +40,40 @@ async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Re
     Ok(found.and_then(|(leaf, details)| statement::of_request(&leaf, &details).ok()))
 }
 
+/// What somebody gave to sign with.
+pub(super) enum Given {
+    Nothing,
+    Armor(String),
+    Passkey(PersonId, PasskeySignature),
+}
+
 /// What the log keeps of a signature under the request's statement. It is verified here, before anything is decided; whose key it may
 /// be is the core's to say. For a request that is not there it is none, so that the core says that first.
 pub(super) async fn signed(
     engine: &Engine,
     approval: ApprovalId,
-    armor: Option<&str>,
+    given: Given,
 ) -> Result<Option<Signature>, Rejected> {
-    let Some(armor) = armor else { return Ok(None) };
+    if matches!(given, Given::Nothing) {
+        return Ok(None);
+    }
     let Some(bytes) = of(engine, approval).await? else { return Ok(None) };
-    let signature = votes::signature(armor, NAMESPACE, &bytes).map_err(|error| {
-        let words = Words {
-            code: "signature_invalid",
-            detail: format!("the signature is not one under the statement of this request: {error}"),
-            hint: "fetch the statement and sign exactly its bytes: `countersign approval approve ID --sign --key FILE`",
-        };
+    let (signature, hint) = match given {
+        Given::Nothing => return Ok(None),
+        Given::Armor(armor) => {
+            let hint = "fetch the statement and sign exactly its bytes: `countersign approval approve ID --sign --key FILE`";
+            (votes::signature(&armor, NAMESPACE, &bytes).map_err(|error| error.to_string()), hint)
+        }
+        Given::Passkey(person, sent) => {
+            let hint = "ask one of your own passkeys, with the SHA-256 of the statement as the challenge and user verification required";
+            (passkeys::signed(&engine.state(), (person, &sent), &bytes), hint)
+        }
+    };
+    signature.map(Some).map_err(|why| {
+        let detail = format!("the signature is not one under the statement of this request: {why}");
+        let words = Words { code: "signature_invalid", detail, hint };
         Rejected::new(StatusCode::UNPROCESSABLE_ENTITY, words)
-    })?;
-    Ok(Some(signature))
+    })
 }
 
 fn redacted() -> Rejected {

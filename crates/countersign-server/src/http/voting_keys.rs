@@ -8,16 +8,16 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PersonId};
 use countersign_core::person::Person;
 use countersign_core::{Command, Item, Subject, voting_key};
-use countersign_evidence::votes;
+use countersign_evidence::votes::{self, KeyError};
 use countersign_ledger::hash::Hash;
-use countersign_ledger::sshsig::{SshError, fingerprint, parse_fingerprint};
-use serde_json::json;
+use countersign_ledger::sshsig::{fingerprint, parse_fingerprint};
+use serde_json::{Value, json};
 
 use super::address::Named;
 use super::gate::{Caller, Post};
 use super::parameters::{bound, reason, under};
 use super::problem::{Rejected, Words};
-use super::{App, lists};
+use super::{App, lists, passkeys};
 use crate::engine::{Committed, EngineError};
 
 /// A person's voting keys, revoked ones too. Also for the person.
@@ -46,8 +46,11 @@ pub(super) async fn enroll_key(
     let approval: ApprovalId = post.body.approval.parse().map_err(Rejected::malformed)?;
     let key = votes::public_key(&post.body.key).map_err(|error| unusable(&error))?;
     // The comment in the file is nobody's business and no part of the key.
-    let line = format!("{} {}", key.algorithm, key.key);
-    let parameters_sha256 = bound(&app.engine, approval, json!({ "key": line })).await?;
+    let line = votes::line(key.algorithm, &key.key);
+    let parameters_sha256 = bound(&app.engine, approval, json!({ "key": named(line) })).await?;
+    if passkeys::is_known_otherwise(&app.engine.state(), &key) {
+        return Err(EngineError::Refused(voting_key::Refusal::InUse.into()).into());
+    }
     let command = Command::EnrollKey(voting_key::EnrollKey { person, key, approval, parameters_sha256 });
     let (committed, _) = app.submit(post.sender.submission(command)).await?;
     Ok((StatusCode::CREATED, Json(shown(committed)?)))
@@ -71,11 +74,17 @@ pub(super) async fn revoke_key(
     Ok(Json(shown(committed)?))
 }
 
-fn unusable(error: &SshError) -> Rejected {
+/// The key as the parameter of its approval. A passkey is there as it reads, so that people see for which pages it is.
+fn named(line: String) -> Value {
+    let passkey = serde_json::from_str(&line).ok().filter(Value::is_object);
+    passkey.unwrap_or(Value::String(line))
+}
+
+fn unusable(error: &KeyError) -> Rejected {
     let words = Words {
         code: "voting_key_unusable",
         detail: format!("this is not a key that votes can be signed with: {error}"),
-        hint: "make one with `ssh-keygen -t ed25519` or `-t ed25519-sk` and send the line of its `.pub` file",
+        hint: "make one with `ssh-keygen -t ed25519` or `-t ed25519-sk` and send the line of its `.pub` file, or the JSON of a passkey",
     };
     Rejected::new(StatusCode::UNPROCESSABLE_ENTITY, words)
 }
@@ -90,7 +99,8 @@ fn shown(committed: Committed) -> Result<VotingKeys, Rejected> {
 fn show(person: &Person) -> VotingKeys {
     let one = |key: &voting_key::VotingKey| VotingKey {
         fingerprint: fingerprint(&Hash(key.key_sha256.0)),
-        key: format!("{} {}", key.algorithm, key.key),
+        algorithm: key.algorithm.to_string(),
+        key: votes::line(key.algorithm, &key.key),
         hardware: key.algorithm.is_hardware(),
         enrolled_at: key.enrolled_at.to_string(),
         approval: key.approval.to_string(),

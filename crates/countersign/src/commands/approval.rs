@@ -128,7 +128,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             client.request_approval(&RequestApproval { action, parameters, reason }).await?
         }
         Verb::Approve { id, on_behalf, signing, why } => {
-            let vote = Approve { on_behalf, reason: why.reason, signature: None };
+            let vote = Approve { on_behalf, reason: why.reason, ..Approve::default() };
             signing::approve(session, (&id, &signing), vote).await?
         }
         Verb::Statement { id, out } => return signing::statement(session, &id, out.as_deref()).await,

@@ -180,10 +180,19 @@ pub(crate) async fn signature(
         Failure::new(Kind::NotFound, format!("there is no signed vote of `{person}` on `{id}`"))
             .hint("`countersign approval show` says who signed")
     })?;
-    write(out, signature.armor.as_bytes())?;
+    let (Some(armor), Some(allowed_signer)) = (&signature.armor, &signature.allowed_signer) else {
+        let failure = Failure::new(
+            Kind::NotFound,
+            "that vote was signed by a passkey, which `ssh-keygen` does not read".to_owned(),
+        );
+        return Err(failure
+            .hint("`countersign evidence export` takes it along, and `evidence verify` verifies it")
+            .into());
+    };
+    write(out, armor.as_bytes())?;
     let mut beside = out.as_os_str().to_owned();
     beside.push(".allowed_signers");
-    write(Path::new(&beside), signature.allowed_signer.as_bytes())?;
+    write(Path::new(&beside), allowed_signer.as_bytes())?;
     session.output.say(&format!(
         "ssh-keygen -Y verify -f {}.allowed_signers -I {person} -n {NAMESPACE} -s {} < STATEMENT",
         out.display(),

@@ -19,11 +19,12 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "ID")]
         person: Option<String>,
     },
-    /// Give a person a key, under an approval of `enroll voting-key/ID control` with `--param key=…`, the first two words of the file.
+    /// Give a person a key, under an approval of `enroll voting-key/ID control` with `--param key=…`, the first two words of the file; of
+    /// a passkey the whole text.
     Enroll {
         /// Whose it is, by id.
         person: String,
-        /// The public key: a `.pub` file of `ssh-keygen`.
+        /// The public key: a `.pub` file of `ssh-keygen`, or one with the JSON of a passkey.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// The approval of exactly this key.
@@ -75,10 +76,9 @@ async fn whose(client: &Client, person: Option<String>) -> anyhow::Result<String
 fn table(keys: &VotingKeys) -> String {
     let mut table = Table::new(["fingerprint", "key", "hardware", "since", "revoked"], "there are no keys");
     for key in &keys.keys {
-        let algorithm = key.key.split(' ').next().unwrap_or_default();
         let hardware = if key.hardware { "yes" } else { "no" };
         let revoked = key.revoked_at.as_deref().unwrap_or_default();
-        table.row([key.fingerprint.as_str(), algorithm, hardware, &key.enrolled_at, revoked]);
+        table.row([key.fingerprint.as_str(), &key.algorithm, hardware, &key.enrolled_at, revoked]);
     }
     table.render()
 }

@@ -126,6 +126,9 @@ const FORGERIES: &[Forgery] = &[
     ("person.key_enrolled", 2, &[(3, Change(by_the_first_key))], "signature_required"),
     ("person.key_enrolled", 2, &[(3, Change(of_another_statement))], "other_statement"),
     ("person.key_enrolled", 2, &[(2, Set("/actor", CHLOE))], "voting_key_not_in_force"),
+    ("person.key_enrolled", 7, &[(4, Change(by_the_passkey_that_syncs))], "signature_required"),
+    ("person.key_enrolled", 7, &[(4, Change(of_another_statement))], "other_statement"),
+    ("person.key_enrolled", 7, &[(0, Set("/data/algorithm", "webauthn-es256"))], "unsatisfiable"),
     ("person.key_revoked", 0, &[(0, Set("/actor", ANA))], "not_the_owner"),
     ("person.key_revoked", 0, &[(0, Set("/actor", "node"))], "not_a_person"),
     ("person.key_revoked", 0, &[(0, Set("/data/approval", APPROVAL))], "unprompted"),
@@ -561,6 +564,10 @@ fn unsigned(event: &mut Event) {
 /// With a key in a file, where one in hardware is demanded.
 fn by_the_first_key(event: &mut Event) {
     signature(event).unwrap().key_sha256 = signing::key(stage::CHLOE, 0).key_sha256;
+}
+
+fn by_the_passkey_that_syncs(event: &mut Event) {
+    *signature(event).unwrap() = signing::signature((stage::CHLOE, 3), 0);
 }
 
 fn of_another_statement(event: &mut Event) {

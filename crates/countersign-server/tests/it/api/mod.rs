@@ -18,6 +18,7 @@ mod life;
 mod membership;
 mod node;
 mod pages;
+mod passkeys;
 mod permits;
 mod redactions;
 mod search;

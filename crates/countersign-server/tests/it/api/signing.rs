@@ -26,13 +26,13 @@ fn line(made: &str) -> String {
 }
 
 /// The harness' policy, which demands this signature of votes on payouts.
-fn demanding(signature: &str) -> Policy {
+pub(super) fn demanding(signature: &str) -> Policy {
     let mut policy = serde_json::to_value(policy()).expect("a policy is JSON");
     policy["rules"][1]["signature"] = json!(signature);
     serde_json::from_value(policy).expect("a policy")
 }
 
-fn enrolment(person: &str, key: &str) -> Value {
+pub(super) fn enrolment(person: &str, key: &str) -> Value {
     let action =
         json!({ "verb": "enroll", "resource": format!("voting-key/{person}"), "environment": "control" });
     json!({ "action": action, "parameters": { "key": key } })
@@ -47,7 +47,7 @@ async fn enroll(api: &Api, person: &str, key: &str) {
 }
 
 /// Ana asks for a payout of so many cents; its id and what voters sign.
-async fn asked(api: &Api, cents: u32) -> (String, String) {
+pub(super) async fn asked(api: &Api, cents: u32) -> (String, String) {
     let mut request = payout();
     request["parameters"]["limit_cents"] = json!(cents);
     let id = api.ok(Call::post("/admin/approvals", &request).by("Ana")).await.id();
@@ -292,7 +292,7 @@ async fn bundles_verify_votes_offline_also_after_redaction() {
 }
 
 /// The log with another letter in the first value of this name, hashed and signed as if it had always been there.
-fn forged(whole: &Bundle, member: &str) -> Bundle {
+pub(super) fn forged(whole: &Bundle, member: &str) -> Bundle {
     let mut forged = whole.clone();
     let name = format!("\"{member}\":\"");
     let entry = forged.entries.iter_mut().find(|entry| entry.leaf.contains(&name)).expect("such an entry");
