@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// All of them. A new parser adds a line.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "json", seeds: json::seeds, check: json::check },
     Target { name: "leaf", seeds: leaves::seeds, check: leaves::check },
     Target { name: "census_row", seeds: leaves::row_seeds, check: leaves::check_row },
@@ -46,6 +46,7 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "cbor", seeds: passkeys::cbor_seeds, check: passkeys::check_cbor },
     Target { name: "attestation", seeds: passkeys::attestation_seeds, check: passkeys::check_attestation },
     Target { name: "client_data", seeds: passkeys::client_data_seeds, check: passkeys::check_client_data },
+    Target { name: "passkey", seeds: passkeys::enrolled_seeds, check: passkeys::check_enrolled },
     Target { name: "bundle", seeds: bundles::seeds, check: bundles::check },
     Target { name: "signed_bundle", seeds: bundles::seeds, check: bundles::check_signed },
     Target { name: "envelope", seeds: envelopes::seeds, check: envelopes::check },

@@ -3,8 +3,8 @@
 //! The seeds are of the test vectors that the specification publishes (WebAuthn Level 3, section 16).
 
 use countersign_ledger::webauthn::{
-    AttestationObject, AuthenticatorData, ClientData, CoseKey, Expected, Registration, UserVerification,
-    cbor, verify_registration,
+    AttestationObject, AuthenticatorData, ClientData, CoseKey, Expected, Passkey, Registration,
+    UserVerification, cbor, verify_registration,
 };
 
 use crate::ground::unhex;
@@ -81,4 +81,24 @@ pub(crate) fn check_client_data(input: &[u8]) {
     assert_eq!(read["origin"], data.origin);
     assert_eq!(read["crossOrigin"] == true, data.cross_origin);
     assert_eq!(read["topOrigin"].as_str(), data.top_origin.as_deref());
+}
+
+pub(crate) fn enrolled_seeds() -> Vec<Vec<u8>> {
+    let page = r#"{"_type":"countersign/passkey/v1","backup_eligible":false,"credential_id":"AwM","origins":["https://example.org"],"public_key":"pAEBAycgBiFYIETgbd0zHDao3GZ7q1K8rmNIbJFqpeM55qzrqoSTS_gy","rp_id":"example.org"}"#;
+    let local =
+        page.replace("https://example.org", "http://localhost:8700").replace("example.org", "localhost");
+    let synced = page.replace("false", "true").replace("[\"", "[\"https://a.example.org\",\"");
+    let seeds = [page.to_owned(), local, synced];
+    assert!(seeds.iter().all(|seed| Passkey::parse(seed.as_bytes()).is_ok()));
+    seeds.map(String::into_bytes).into()
+}
+
+/// A passkey has one text, by which it is named, and every page it names is under its relying party.
+pub(crate) fn check_enrolled(input: &[u8]) {
+    let Ok(passkey) = Passkey::parse(input) else { return };
+    assert_eq!(passkey.to_text().map(String::into_bytes).as_deref(), Ok(input));
+    for origin in &passkey.origins {
+        let host = origin.split("://").nth(1).and_then(|rest| rest.split(':').next()).unwrap();
+        assert!(host == passkey.rp_id || host.ends_with(&format!(".{}", passkey.rp_id)), "{origin}");
+    }
 }
