@@ -4,15 +4,17 @@
 //!
 //! # Layout
 //! - `told`: expected, observed, and whether they agree
-//! - `quorum`: a policy and a rotation pass through two other people; every short cut is refused
 //! - `payout`: NudgePay overrides a payout under the guard, exactly as approved and once
+//! - `policy`: a weakened policy comes into force only under the quorum of the one before; what becomes of what is under way
+//! - `freeze`: payouts are held; one is excepted, once
 //! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
 //! - `break_glass`: nobody is there to agree; what that gives, and what it costs
 //! - `people`: somebody is invited, agrees, and is deactivated, and the vote counts no more
+//! - `quorum`: a rotation passes through two other people; every short cut is refused
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
 //! - `crash`: the server is killed in the middle of appends
-//! - `offline`: a permit as a document, verified with the server stopped, and altered
+//! - `offline`: a permit and its signed votes as a document, verified with the server stopped, and forged by who holds its keys
 //! - `bundle`: the case as one file, verified with the server stopped, and forged
 
 use std::process::ExitCode;
@@ -25,9 +27,11 @@ mod break_glass;
 mod bundle;
 mod crash;
 mod evidence;
+mod freeze;
 mod offline;
 mod payout;
 mod people;
+mod policy;
 mod quorum;
 mod rotation;
 mod signed;
@@ -46,8 +50,9 @@ pub(super) async fn play(cast: Cast, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
-    quorum::policy(&cast, told).await?;
     payout::play(&cast, told).await?;
+    policy::play(&cast, told).await?;
+    freeze::play(&cast, told).await?;
     signed::play(&cast, told).await?;
     break_glass::play(&cast, told).await?;
     people::play(&cast, told).await?;

@@ -15,31 +15,53 @@ use crate::demo::cast::{Cast, Who};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The account that was approved.
-const A: &str = "DE02100100100006820101";
+pub(super) const A: &str = "DE02100100100006820101";
 
 /// Another one.
 const B: &str = "DE02300209000106531065";
 
 /// What was approved: 100.00 EUR.
-const AMOUNT_MINOR: u64 = 10_000;
+pub(super) const AMOUNT_MINOR: u64 = 10_000;
 
 /// Calls NudgePay.
-struct Caller {
+pub(super) struct Caller {
     client: reqwest::Client,
     application: String,
 }
 
+/// What a caller names to be let through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leave<'a> {
+    pub(super) approval: Option<&'a str>,
+    pub(super) exception: Option<&'a str>,
+}
+
+impl<'a> Leave<'a> {
+    pub(super) fn approved(approval: &'a str) -> Self {
+        Self { approval: Some(approval), exception: None }
+    }
+}
+
 impl Caller {
+    pub(super) fn new(cast: &Cast) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+        Ok(Self { client: client.context("an HTTP client")?, application: cast.payouts() })
+    }
+
     /// What NudgePay answers to an override of the payout: the status, and the code or the account it went to.
-    async fn override_payout(
+    pub(super) async fn override_payout(
         &self,
         (amount_minor, account): (u64, &str),
-        approval: Option<&str>,
+        leave: Leave<'_>,
     ) -> anyhow::Result<(String, Value)> {
         let body = json!({ "payout": "po-1001", "amount_minor": amount_minor, "currency": "EUR", "account": account });
         let mut request = self.client.post(format!("{}/payouts/override", self.application)).json(&body);
-        if let Some(approval) = approval {
-            request = request.header("countersign-approval", approval);
+        for (header, id) in
+            [("countersign-approval", leave.approval), ("countersign-exception", leave.exception)]
+        {
+            if let Some(id) = id {
+                request = request.header(header, id);
+            }
         }
         let response = request.send().await.context("asking NudgePay to override a payout")?;
         let status = response.status().as_u16();
@@ -70,23 +92,22 @@ fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().context("an HTTP client")?;
-    let caller = Caller { client, application: cast.payouts() };
-    let (word, answer) = caller.override_payout((AMOUNT_MINOR, A), None).await?;
+    let caller = Caller::new(cast)?;
+    let (word, answer) = caller.override_payout((AMOUNT_MINOR, A), Leave::default()).await?;
     told.same("NudgePay overrides no payout without an approval", "428 approval_required", word)?;
     let id = approve_what_was_answered(cast, &answer).await?;
     for (what, (amount, account)) in [("account B", (AMOUNT_MINOR, B)), ("100.01 EUR", (AMOUNT_MINOR + 1, A))]
     {
-        let (word, _) = caller.override_payout((amount, account), Some(&id)).await?;
+        let (word, _) = caller.override_payout((amount, account), Leave::approved(&id)).await?;
         told.same(
             &format!("the approval of 100.00 EUR to account A is refused for {what}"),
             "403 parameters_mismatch",
             word,
         )?;
     }
-    let (word, _) = caller.override_payout((AMOUNT_MINOR, A), Some(&id)).await?;
+    let (word, _) = caller.override_payout((AMOUNT_MINOR, A), Leave::approved(&id)).await?;
     told.same("100.00 EUR to account A passes", format!("201 {A}"), word)?;
-    let (word, _) = caller.override_payout((AMOUNT_MINOR, A), Some(&id)).await?;
+    let (word, _) = caller.override_payout((AMOUNT_MINOR, A), Leave::approved(&id)).await?;
     told.same("and does not pass again", "403 approval_consumed", word)?;
     told.same(
         "NudgePay overrode the payout once, as approved",

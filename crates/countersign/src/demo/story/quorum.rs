@@ -1,15 +1,12 @@
-//! A changed policy and a rotation pass through two other people; every short cut is refused.
+//! A rotation passes through two other people; every short cut is refused.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Context as _;
 use countersign_api::approval::{Approval, RequestApproval};
 use countersign_api::permit::{Permit, ReservePermit};
-use countersign_api::policy::ActivatePolicy;
 use countersign_api::{Action, Reason};
 use countersign_client::{Client, ClientError};
-use countersign_server::config::{canonical_policy, parse_policy};
 use serde_json::{Value, json};
 
 use super::told::Told;
@@ -22,53 +19,12 @@ pub(super) const OVERLAP_SECONDS: u32 = 3;
 /// Attempts to use the one approval at the same moment.
 const RACERS: usize = 16;
 
-/// What lets anybody who may execute it reserve permits without asking; the last chapter needs many.
-const PROBE_RULE: &str = r#"
-[[rules]]
-name = "probe"
-verb = "probe"
-resource = "service/nudgepay"
-environment = "production"
-requesters = ["engineers"]
-executors = ["engineers"]
-approval = "not-required"
-pending_seconds = 60
-approved_seconds = 60
-start_seconds = 60
-work_seconds = 60
-"#;
-
 pub(super) fn action(verb: &str, resource: &str, environment: &str) -> Action {
     Action { verb: verb.to_owned(), resource: resource.to_owned(), environment: environment.to_owned() }
 }
 
 pub(super) fn rotate() -> Action {
     action("rotate", SECRET, ENVIRONMENT)
-}
-
-/// The first policy nobody approved; the second one two people did.
-pub(super) async fn policy(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
-    let ana = cast.client(Who::Ana)?;
-    let text = std::fs::read_to_string(cast.places.policy()).context("reading the policy")?;
-    let policy = parse_policy(Path::new("policy.toml"), &format!("{text}{PROBE_RULE}"))?;
-    let (sha256, _) = canonical_policy(&policy).context("the policy's canonical form")?;
-    let request = RequestApproval {
-        action: action("activate", "policy/main", "control"),
-        parameters: json!({ "policy_sha256": sha256.to_string() }),
-        reason: Some("let engineers probe NudgePay without asking".to_owned()),
-    };
-    let approval = ana.request_approval(&request).await?.id;
-    let activate = ActivatePolicy { policy: serde_json::to_value(&policy)?, approval: approval.clone() };
-    let alone = ana.activate_policy(&activate).await;
-    told.same("a changed policy is not activated by its author alone", "approval_pending", word(&alone))?;
-    approve(cast, &approval).await?;
-    ana.activate_policy(&activate).await?;
-    let in_force = cast.client(Who::Aud)?.policy().await?;
-    told.same(
-        "policy activated, approved by Ben and Chloe",
-        format!("{sha256}, approved by {approval}"),
-        format!("{}, approved by {}", in_force.sha256, in_force.approval.unwrap_or_default()),
-    )
 }
 
 /// From Ana's request to the one permit.
@@ -153,7 +109,7 @@ fn voters(approval: &Approval) -> String {
 }
 
 /// The refusal's code and whose agreement it says is missing.
-pub(super) fn missing(attempt: &Result<Permit, ClientError>) -> String {
+pub(super) fn missing<T>(attempt: &Result<T, ClientError>) -> String {
     let Err(ClientError::Problem(problem)) = attempt else { return word(attempt) };
     let groups = problem.missing.iter().map(|missing| {
         let mut names: Vec<&str> =
