@@ -6,17 +6,18 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use countersign_api::Reason;
 use countersign_api::approval::{Approve, RequestApproval};
 use countersign_api::person::EnrollKey;
-use serde_json::json;
+use countersign_api::{Action, Reason};
+use countersign_ledger::statement::NAMESPACE;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::quorum::{action, approve};
 use super::told::{Judgement, Told};
 use super::word;
-use crate::demo::cast::{Cast, Who};
+use crate::demo::cast::{Cast, ENVIRONMENT, Who};
 use crate::demo::child;
 
 /// What is asked for under signed votes.
@@ -66,12 +67,7 @@ pub(super) fn key_of(cast: &Cast, who: Who) -> std::path::PathBuf {
 /// A fresh key, and everybody's agreement that it is theirs.
 pub(super) async fn enroll(cast: &Cast, who: Who) -> anyhow::Result<()> {
     let file = key_of(cast, who);
-    let mut make = Command::new("ssh-keygen");
-    make.args(["-q", "-t", "ed25519", "-N", "", "-C", who.name(), "-f"]).arg(&file);
-    let made = make.stdin(Stdio::null()).output().await.context("running `ssh-keygen`")?;
-    if !made.status.success() {
-        bail!("`ssh-keygen` made no key: {}", String::from_utf8_lossy(&made.stderr));
-    }
+    draw(&file, who.name()).await?;
     let line = std::fs::read_to_string(file.with_extension("pub")).context("reading the public key")?;
     let key = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     let person = cast.client(who)?.me().await?.id;
@@ -87,17 +83,45 @@ pub(super) async fn enroll(cast: &Cast, who: Who) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn asked(cast: &Cast, image: &str) -> anyhow::Result<String> {
-    let request = RequestApproval {
-        action: action("promote", RELEASE, "production"),
-        parameters: json!({ "image": image }),
-        reason: None,
-    };
+/// A fresh key of this name; its public half is beside it.
+pub(super) async fn draw(file: &Path, name: &str) -> anyhow::Result<()> {
+    let mut make = Command::new("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(file);
+    ran(make).await.context("drawing a key")
+}
+
+/// The armored signature of a text as a vote is signed, with any key.
+pub(super) async fn sign_text(key: &Path, file: &Path, text: &str) -> anyhow::Result<String> {
+    std::fs::write(file, text).context("writing what is signed")?;
+    let mut sign = Command::new("ssh-keygen");
+    sign.args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"]).arg(key).arg(file);
+    ran(sign).await.context("signing a text")?;
+    std::fs::read_to_string(file.with_added_extension("sig")).context("reading the signature")
+}
+
+async fn ran(mut command: Command) -> anyhow::Result<()> {
+    let ended = command.stdin(Stdio::null()).output().await.context("running `ssh-keygen`")?;
+    if !ended.status.success() {
+        bail!("`ssh-keygen` failed: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+    Ok(())
+}
+
+pub(super) fn release() -> Action {
+    action("promote", RELEASE, ENVIRONMENT)
+}
+
+pub(super) fn image(image: &str) -> Value {
+    json!({ "image": image })
+}
+
+pub(super) async fn asked(cast: &Cast, digest: &str) -> anyhow::Result<String> {
+    let request = RequestApproval { action: release(), parameters: image(digest), reason: None };
     Ok(cast.client(Who::Ana)?.request_approval(&request).await?.id)
 }
 
 /// `countersign approval approve --sign`, as the voter would type it.
-async fn sign(cast: &Cast, who: Who, id: &str) -> anyhow::Result<()> {
+pub(super) async fn sign(cast: &Cast, who: Who, id: &str) -> anyhow::Result<()> {
     let (credential, key) = (cast.places.credential(who), key_of(cast, who));
     let arguments = [
         "--credential".as_ref(),
@@ -143,7 +167,7 @@ async fn checked_by_ssh_keygen(cast: &Cast, id: &str) -> anyhow::Result<(String,
 async fn verdict((signature, person): (&Path, &str), message: &[u8]) -> anyhow::Result<String> {
     let allowed = signature.with_extension("sig.allowed_signers");
     let mut child = Command::new("ssh-keygen")
-        .args(["-Y", "verify", "-n", "approval@countersign", "-I", person, "-f"])
+        .args(["-Y", "verify", "-n", NAMESPACE, "-I", person, "-f"])
         .arg(&allowed)
         .arg("-s")
         .arg(signature)
