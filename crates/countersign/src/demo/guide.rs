@@ -95,7 +95,8 @@ async fn next(cast: &Cast) -> anyhow::Result<Next> {
         (Some(approval), Some(rotation)) if rotation.approval.as_ref() == Some(&approval.id) => {
             follow(rotation)
         }
-        (Some(approval), _) => decide(approval),
+        // What is listed has no parameters: they are details, which only the one record brings.
+        (Some(approval), _) => decide(aud.approval(&approval.id).await?)?,
         (None, _) => Next::Request,
     })
 }
@@ -112,21 +113,22 @@ fn follow(rotation: Rotation) -> Next {
     }
 }
 
-fn decide(approval: Approval) -> Next {
-    match (approval.status.as_str(), approval.permit) {
+fn decide(approval: Approval) -> anyhow::Result<Next> {
+    Ok(match (approval.status.as_str(), approval.permit) {
         ("pending", _) => {
             let could = approval.missing.into_iter().flat_map(|missing| missing.could);
             Next::Vote(approval.id, could.filter_map(|person| person.name).collect())
         }
-        ("approved", _) => Next::Reserve(approval.id, parameters(approval.parameters)),
+        ("approved", _) => Next::Reserve(approval.id, parameters(approval.parameters)?),
         ("consumed", Some(permit)) => Next::Start(permit),
         _ => Next::Request,
-    }
+    })
 }
 
 /// Parameters as an argument that a shell takes as they are.
-fn parameters(parameters: Option<serde_json::Value>) -> String {
-    format!("--params '{}'", parameters.unwrap_or_else(|| serde_json::json!({})))
+fn parameters(parameters: Option<serde_json::Value>) -> anyhow::Result<String> {
+    let parameters = parameters.context("the approval is told without its parameters")?;
+    Ok(format!("--params '{parameters}'"))
 }
 
 fn words((cast, tally): (&Cast, &Tally), (next, told): (&Next, Option<&Next>)) -> anyhow::Result<String> {
@@ -220,6 +222,22 @@ mod tests {
             "correlation": "cor_1"
         }))
         .unwrap()
+    }
+
+    fn approved(parameters: &serde_json::Value) -> Approval {
+        serde_json::from_value(serde_json::json!({
+            "id": "apr_1", "status": "approved", "parameters": parameters, "parameters_sha256": "", "requester": { "id": "per_1" },
+            "action": { "verb": "rotate", "resource": SECRET, "environment": ENVIRONMENT },
+            "rules": [], "requested_at": "", "votes": [], "missing": [], "correlation": "cor_1"
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_permit_is_reserved_with_the_parameters_that_were_approved_and_never_with_made_up_ones() {
+        let told = decide(approved(&serde_json::json!({ "overlap_seconds": 10 }))).unwrap();
+        assert_eq!(told, Next::Reserve("apr_1".into(), r#"--params '{"overlap_seconds":10}'"#.into()));
+        assert!(decide(approved(&serde_json::Value::Null)).is_err());
     }
 
     #[test]
