@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::approval;
+use crate::approval::{self, Status};
 use crate::calendar;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -21,6 +21,7 @@ use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PermitId};
 use crate::permit::{Demand, Refusal};
 use crate::policy::{Policy, Standing};
+use crate::sabotage::{self, Sabotage};
 use crate::state::State;
 use crate::text::Name;
 use crate::time::Time;
@@ -117,7 +118,7 @@ pub(crate) fn pass(state: &State, cx: &Context, demand: &Demand<'_>) -> Result<O
         excepted.insert(name.clone(), used.approval);
     }
     let holding: Vec<Held> = held.iter().filter(|held| !excepted.contains_key(&held.name)).cloned().collect();
-    if holding.is_empty() {
+    if holding.is_empty() || sabotage::is_active(Sabotage::FreezeIgnored) {
         Ok(weather.map(|weather| weather.verdict(excepted)))
     } else {
         Err(Refusal::Frozen(holding))
@@ -139,6 +140,9 @@ fn meant<'a>(
 fn usable(state: &State, cx: &Context, used: &Exception) -> Result<(), Refusal> {
     let Exception { approval: id, parameters_sha256 } = *used;
     let approval = state.approval(id).ok_or(Refusal::ExceptionNotFound(id))?;
+    if sabotage::is_active(Sabotage::ExceptionTwice) && approval.status_at(cx.now) == Status::Consumed {
+        return Ok(());
+    }
     let demand = Demand { action: &approval.action, parameters_sha256, approval: Some(id), exceptions: &[] };
     crate::permit::agreed(state, cx, &demand).map(drop).map_err(|refusal| match refusal {
         Refusal::NoRule | Refusal::NotAnExecutor => Refusal::ExceptionNotYours(id),

@@ -30,10 +30,16 @@ pub enum Sabotage {
     ForgottenDebt,
     /// Whoever broke the glass reviews it.
     SelfReview,
+    /// Accounts of one human count as so many people.
+    LinkedTwice,
+    /// A freeze holds nothing, though it is written down that it does.
+    FreezeIgnored,
+    /// An exception from a freeze that was used is good again.
+    ExceptionTwice,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 10] = [
+pub const ALL: [(&str, Sabotage); 13] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -44,6 +50,9 @@ pub const ALL: [(&str, Sabotage); 10] = [
     ("forgetful-witness", Sabotage::ForgetfulWitness),
     ("forgotten-debt", Sabotage::ForgottenDebt),
     ("self-review", Sabotage::SelfReview),
+    ("linked-twice", Sabotage::LinkedTwice),
+    ("freeze-ignored", Sabotage::FreezeIgnored),
+    ("exception-twice", Sabotage::ExceptionTwice),
 ];
 
 #[cfg(feature = "sabotage")]

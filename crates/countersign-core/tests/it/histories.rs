@@ -28,7 +28,10 @@ use crate::membership;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{self, handing_over, witness};
 use crate::signing;
-use crate::stage::{self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, PAYOUT, REDACT, ROTATE_LOG_KEY};
+use crate::stage::{
+    self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, PAYOUT, REDACT,
+    ROTATE_LOG_KEY,
+};
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -88,6 +91,16 @@ enum Move {
     BenIsAway,
     /// With which approval, if any, for its own action or another, with its own parameters or others.
     Reserve(Actor, Option<Index>, Option<usize>, bool),
+    /// What `Reserve` does for its own action, with so many exceptions from freezes.
+    Pass(Actor, Option<Index>, Vec<Index>),
+    /// The policy with freezes comes into force with everybody's agreement, and one of these moments comes.
+    Freeze(&'static str),
+    /// Somebody asks for an exception, from which freeze, and whether Chloe agrees.
+    Except(Actor, &'static str, bool),
+    /// A payout within a freeze, under an exception, and another one under the same.
+    PassTwice,
+    /// Two accounts of one human agree to a payout.
+    TwoAccounts,
     StartPermit(Actor, Index),
     ReleasePermit(Actor, Index),
     Finish(Actor, Index, bool),
@@ -141,6 +154,15 @@ enum Move {
     Witness(Actor, bool),
 }
 
+/// Before any freeze, within that of a Friday, that over the end of the year, both, and neither again.
+const WEATHER: [&str; 5] = [
+    "2026-11-27T16:59:59Z",
+    "2026-11-27T20:00:00Z",
+    "2026-12-24T12:00:00Z",
+    "2026-12-25T20:00:00Z",
+    "2027-01-12T12:00:00Z",
+];
+
 fn entries() -> impl Strategy<Value = Vec<Index>> {
     prop::collection::vec(any::<Index>(), 1..4)
 }
@@ -174,6 +196,13 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => Just(Move::TakeBack),
         6 => (who(), prop::option::weighted(0.9, index()), prop::option::weighted(0.1, action()), prop::bool::weighted(0.9))
             .prop_map(|(who, approval, action, own)| Move::Reserve(who, approval, action, own)),
+        2 => (who(), prop::option::of(index()), prop::collection::vec(index(), 1..3))
+            .prop_map(|(who, approval, exceptions)| Move::Pass(who, approval, exceptions)),
+        1 => prop::sample::select(WEATHER.to_vec()).prop_map(Move::Freeze),
+        2 => (who(), prop::sample::select(vec![EXCEPT_FRIDAY, EXCEPT_HOLIDAYS]), any::<bool>())
+            .prop_map(|(who, from, agreed)| Move::Except(who, from, agreed)),
+        1 => Just(Move::PassTwice),
+        1 => Just(Move::TwoAccounts),
         4 => (who(), index()).prop_map(|(who, nth)| Move::StartPermit(who, nth)),
         2 => (who(), index()).prop_map(|(who, nth)| Move::ReleasePermit(who, nth)),
         4 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Finish(who, nth, good)),
@@ -295,6 +324,29 @@ impl Play {
                 self.submit(Actor::Person(ANA), approval.map(|id| handing_over((keys - 1, keys), id)));
             }
             Move::Drum => self.drum(),
+            Move::Freeze(moment) => self.freeze(moment),
+            Move::Except(who, from, agreed) => {
+                self.except((*who, from), *agreed);
+            }
+            Move::PassTwice => {
+                self.freeze(WEATHER[1]);
+                let Some(exception) = self.except((Actor::Person(ANA), EXCEPT_FRIDAY), true) else { return };
+                for _ in 0..2 {
+                    let Some(approval) = self.agreed(numbered(PAYOUT)) else { return };
+                    let reservation = script::reservation(PAYOUT, Some(approval), &[exception]);
+                    self.submit(Actor::Person(ANA), Some(reservation));
+                }
+            }
+            Move::TwoAccounts => {
+                let approval = self.agreed(numbered(ACTIVATE));
+                self.submit(ANA.into(), approval.map(|id| script::activation(stage::wary(), id)));
+                self.submit(Actor::Node, Some(stage::claiming(EVE)));
+                self.submit(DAN.into(), Some(request(numbered(PAYOUT))));
+                let asked = self.approvals.last().map(|(id, _)| *id);
+                for account in [BEN, EVE] {
+                    self.submit(account.into(), asked.map(script::commented));
+                }
+            }
             Move::BeWary => {
                 let approval = self.agreed(numbered(ACTIVATE));
                 let activation = |id| script::activation(stage::wary(), id);
@@ -317,6 +369,24 @@ impl Play {
         let approval = self.agreed_on(stage::action(&membership::invitation_of(person)));
         self.submit(ANA.into(), approval.map(|id| membership::inviting((person, number), id)));
         self.submit(Actor::Node, claimed.then(|| membership::claiming(person, number)));
+    }
+
+    /// What is due by then stays due.
+    fn freeze(&mut self, moment: &str) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(ANA.into(), approval.map(|id| script::activation(stage::frozen(), id)));
+        self.book.commit();
+        self.book.now = self.book.now.max(Time::parse_rfc3339(moment).unwrap());
+    }
+
+    fn except(&mut self, (who, from): (Actor, &str), agreed: bool) -> Option<ApprovalId> {
+        let before = self.approvals.len();
+        let action = stage::action(from);
+        let request = approval::Request { action, parameters_sha256: stage::parameters() };
+        self.submit(who, Some(Command::RequestApproval(request)));
+        let (id, _) = self.approvals.get(before)?.clone();
+        self.submit(CHLOE.into(), agreed.then(|| Command::Approve(id.into())));
+        Some(id)
     }
 
     /// Under the policy whose rules ask for signs of life.
@@ -357,6 +427,7 @@ impl Play {
             Move::EndDelegation(who) => (*who, Some(Command::EndDelegation)),
             Move::BenIsAway => (Actor::Person(BEN), Some(delegating(&self.book, (AUD, 0, 600)))),
             Move::Reserve(who, index, other, own) => (*who, Some(self.reserve(*index, *other, *own))),
+            Move::Pass(who, index, exceptions) => (*who, Some(self.pass(*index, exceptions))),
             Move::StartPermit(who, index) => (*who, permit(index).map(Command::StartPermit)),
             Move::ReleasePermit(who, index) => (*who, permit(index).map(Command::ReleasePermit)),
             Move::Finish(who, index, good) => {
@@ -407,6 +478,16 @@ impl Play {
             approval: approval.map(|(id, _)| id),
             exceptions: Vec::new(),
         })
+    }
+
+    fn pass(&self, approval: Option<Index>, exceptions: &[Index]) -> Command {
+        let approval = approval.and_then(|index| nth(&self.approvals, index));
+        let action =
+            approval.as_ref().map_or_else(|| ACTIONS[3].to_owned(), |(_, action)| action.to_string());
+        let is_exception = |(_, action): &&(ApprovalId, Action)| action.verb.as_str() == "except";
+        let known: Vec<ApprovalId> = self.approvals.iter().filter(is_exception).map(|(id, _)| *id).collect();
+        let exceptions: Vec<ApprovalId> = exceptions.iter().filter_map(|index| nth(&known, *index)).collect();
+        script::reservation(&action, approval.map(|(id, _)| id), &exceptions)
     }
 
     /// The policy that takes signed votes, then a voting key, with everybody's agreement.
@@ -578,7 +659,7 @@ fn note(person: PersonId, until: Time) -> Command {
 #[test]
 fn histories_reach_every_kind_of_event_and_every_stage() {
     let mut runner = TestRunner::deterministic();
-    let mut reached = BTreeSet::new();
+    let (mut reached, mut excepted) = (BTreeSet::new(), 0);
     for _ in 0..1_000 {
         let moves = histories().new_tree(&mut runner).unwrap().current();
         let mut play = Play::new();
@@ -586,12 +667,16 @@ fn histories_reach_every_kind_of_event_and_every_stage() {
         play.come_to_rest();
         for event in &play.book.events {
             reached.insert(event.fact.kind());
+            if let Fact::PermitReserved(_, reserved) = &event.fact {
+                excepted += reserved.freezes.as_ref().map_or(0, |verdict| verdict.excepted.len());
+            }
             if let Fact::RotationAdvanced(_, advanced) = &event.fact {
                 reached.insert(advanced.stage.as_str());
             }
         }
     }
     let stages = ["closed", "aborted", "swapped-back"];
+    assert!(excepted > 20, "exceptions are used {excepted} times");
     let missed: Vec<_> = Fact::KINDS.iter().chain(&stages).filter(|kind| !reached.contains(*kind)).collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }

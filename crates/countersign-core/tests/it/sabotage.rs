@@ -120,6 +120,34 @@ fn a_review_by_who_broke_the_glass_is_noticed() {
     );
 }
 
+/// Fails unless the auditor objects by one of these codes; whichever it meets first is as good as the others.
+#[cfg(feature = "sabotage")]
+#[track_caller]
+fn objects(sabotage: &str, codes: &[&str]) {
+    let printed = red(sabotage);
+    assert!(codes.iter().any(|code| printed.contains(&format!("objects: {code}"))), "{printed}");
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn accounts_of_one_human_that_count_twice_are_noticed() {
+    // Where they are two people they also agree to, and are counted on for, what the other of them asked for.
+    objects("linked-twice", &["already_voted", "self_approval", "unsatisfiable", "quorum_not_met", "denied"]);
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn a_freeze_that_holds_nothing_is_noticed() {
+    objects("freeze-ignored", &["frozen"]);
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
+fn an_exception_that_is_used_twice_is_noticed() {
+    // The auditor forgets an exception with its use.
+    objects("exception-twice", &["unknown"]);
+}
+
 #[cfg(feature = "sabotage")]
 #[test]
 fn the_model_sees_by_itself_what_the_auditor_sees() {
