@@ -5,11 +5,13 @@
 //! libFuzzer look for a counterexample, starting from good documents.
 
 mod bundles;
+mod crons;
 mod envelopes;
 mod ground;
 mod json;
 mod leaves;
 mod notes;
+mod openings;
 mod passkeys;
 mod proofs;
 mod signatures;
@@ -28,7 +30,7 @@ pub struct Target {
 }
 
 /// All of them. A new parser adds a line.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 23] = [
     Target { name: "json", seeds: json::seeds, check: json::check },
     Target { name: "leaf", seeds: leaves::seeds, check: leaves::check },
     Target { name: "census_row", seeds: leaves::row_seeds, check: leaves::check_row },
@@ -49,5 +51,7 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "passkey", seeds: passkeys::enrolled_seeds, check: passkeys::check_enrolled },
     Target { name: "bundle", seeds: bundles::seeds, check: bundles::check },
     Target { name: "signed_bundle", seeds: bundles::seeds, check: bundles::check_signed },
+    Target { name: "cron", seeds: crons::seeds, check: crons::check },
+    Target { name: "break_glass", seeds: openings::seeds, check: openings::check },
     Target { name: "envelope", seeds: envelopes::seeds, check: envelopes::check },
 ];

@@ -9,13 +9,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     Through,
     /// It does not reach the node, and is never answered.
     Never,
     /// It does not reach the node: nothing is known here of such a thing.
     Refused,
+    /// The node is asked for this path in its place, and its answer passed off as the one to the request.
+    Instead(String),
 }
 
 /// A proxy on a free port with threads of its own; it ends with this value.
@@ -28,7 +30,7 @@ pub(crate) struct Between {
 
 impl Between {
     /// In front of the node at this link; `passage` is told method and path.
-    pub(crate) fn of(node: &str, passage: fn(&str) -> Passage) -> Self {
+    pub(crate) fn of(node: &str, passage: impl Fn(&str) -> Passage + Clone + Send + Sync + 'static) -> Self {
         // Another test may have chosen it already; then that one is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -40,6 +42,11 @@ impl Between {
             drop(hear.send(what.clone()));
             match passage(&what) {
                 Passage::Through => pass_on(&http, &node, request).await,
+                Passage::Instead(path) => {
+                    let mut request = request;
+                    *request.uri_mut() = path.parse().unwrap();
+                    pass_on(&http, &node, request).await
+                }
                 Passage::Never => std::future::pending().await,
                 Passage::Refused => StatusCode::NOT_FOUND.into_response(),
             }
