@@ -2,6 +2,35 @@
 //!
 //! The vectors show most of them from outside as well, with their sources; a flaw that is about more than the core is tested where
 //! that is.
+//!
+//! | class | test |
+//! |---|---|
+//! | zero quorum | [`zero_quorum`] |
+//! | name collision | [`name_collision`] |
+//! | nested groups | [`nested_groups`] |
+//! | wrong operation checked | `wrong_operation_checked` in `countersign-evidence`, `permit/tests.rs` |
+//! | policy merge weakens gate | [`policy_merge_weakens_gate`]; in any order: `merging.rs` |
+//! | approval spoofing | `approval_spoofing` in `countersign-evidence`, `permit/tests.rs` |
+//! | requester counts | [`requester_counts`], [`requester_counts_as_reconciler`]; as a delegate: `life.rs` |
+//! | robot approves | [`robot_approves`]; service tokens are yet to come |
+//! | duplicate signer | [`duplicate_signer`], [`duplicate_signer_in_somebodys_place`]; `duplicate_signer_delegate` in `life.rs` |
+//! | stale approval | [`stale_approval`] |
+//! | orphaned policy | [`orphaned_policy`] |
+//! | mutable reference | `toctou_mutable_reference` in `countersign-evidence`, `permit/tests.rs` |
+//! | shown is not signed | `shown_is_not_signed` in `countersign`, `tests/it/signing.rs` |
+//! | display spoofing | `display_spoofing` in `countersign-ledger`, `display.rs` |
+//! | parser differential | `parser_differential` and `duplicate_keys` in `countersign-ledger`, `tests/it` |
+//! | consume race | `consume_race` in `countersign-server`, `tests/it/engine/races.rs`; errors: `faults.rs` there |
+//! | resolved read as approved | [`resolved_read_as_approved`] |
+//! | step-up replay | `step_up_replay` in `countersign-server`, `tests/it/api/signing.rs`; of codes: no TOTP yet |
+//! | normalisation | [`normalisation`] |
+//! | unauthenticated cancel | `unauthenticated_cancel` in `life.rs` |
+//! | scope wildcard | [`scope_wildcard`] |
+//! | ignored `crit` | `ignored_crit` in `countersign-evidence`, `permit/tests.rs`; of tokens: none yet |
+//! | mail scanner clicks | no route that reads appends: `countersign-server`, `tests/it/api/coverage.rs` |
+//!
+//! About tokens, which are yet to come, are: replay cache shorter than validity, cross-tenant by handle, third-party block confusion
+//! and timing leak.
 
 use countersign_core::digest::Digest;
 use countersign_core::id::ApprovalId;

@@ -128,6 +128,8 @@ enum Move {
     BreakGlass(Actor, i64),
     /// The same, with everything up to a voting key.
     BreakGlassProperly(PersonId),
+    /// The same, and once more when nobody has reviewed that in time.
+    BreakGlassAgain,
     Review(Actor, Index, bool),
     /// Of which entries, under which approval.
     Redact(Actor, Index, Vec<Index>),
@@ -224,6 +226,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (who(), prop::sample::select(vec![0_i64, 0, 0, 1, -1, 300_000, 300_001]))
             .prop_map(|(who, ago)| Move::BreakGlass(who, ago)),
         2 => prop::sample::select(vec![ANA, DAN]).prop_map(Move::BreakGlassProperly),
+        1 => Just(Move::BreakGlassAgain),
         5 => (who(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Review(who, nth, good)),
         1 => (who(), index(), entries()).prop_map(|(who, nth, of)| Move::Redact(who, nth, of)),
         2 => entries().prop_map(Move::RedactProperly),
@@ -311,6 +314,15 @@ impl Play {
                 self.enroll((*person, 1));
                 let open = self.break_glass(*person, 0);
                 self.submit(Actor::Person(*person), Some(open));
+            }
+            Move::BreakGlassAgain => {
+                self.enroll((ANA, 1));
+                for _ in 0..2 {
+                    let open = self.break_glass(ANA, 0);
+                    self.submit(ANA.into(), Some(open));
+                    self.book.commit();
+                    self.book.now = self.book.now.plus_seconds(1_800);
+                }
             }
             Move::Invite(person, number, claimed) => self.invite((*person, *number), *claimed),
             Move::NobodyVotes => self.nobody_votes(),
