@@ -244,8 +244,8 @@ fn is_usable(state: &State, subject: &Subject) -> bool {
     match subject {
         Subject::Approval(id) => state.approval(*id).is_some_and(|approval| match approval.ended {
             None => true,
-            // Given back unstarted, the permit restores its approval.
-            Some((End::Consumed { permit: Some(id) }, _)) => {
+            // Given back unstarted, the permit restores its approval; never an exception from a freeze, which is over with its use.
+            Some((End::Consumed { permit: Some(id) }, _)) if !approval.is_finished() => {
                 permit(id).is_some_and(|permit| permit.status() == Status::Reserved)
             }
             Some(_) => false,

@@ -174,6 +174,7 @@ fn key() -> impl Strategy<Value = (PersonId, u8)> {
     (prop::sample::select(vec![BEN, CHLOE]), 0..4_u8)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of what can happen")]
 fn a_move() -> impl Strategy<Value = Move> {
     let index = any::<Index>;
     let action = || 0..ACTIONS.len();
@@ -340,25 +341,8 @@ impl Play {
             Move::Except(who, from, agreed) => {
                 self.except((*who, from), *agreed);
             }
-            Move::PassTwice => {
-                self.freeze(WEATHER[1]);
-                let Some(exception) = self.except((Actor::Person(ANA), EXCEPT_FRIDAY), true) else { return };
-                for _ in 0..2 {
-                    let Some(approval) = self.agreed(numbered(PAYOUT)) else { return };
-                    let reservation = script::reservation(PAYOUT, Some(approval), &[exception]);
-                    self.submit(Actor::Person(ANA), Some(reservation));
-                }
-            }
-            Move::TwoAccounts => {
-                let approval = self.agreed(numbered(ACTIVATE));
-                self.submit(ANA.into(), approval.map(|id| script::activation(stage::wary(), id)));
-                self.submit(Actor::Node, Some(stage::claiming(EVE)));
-                self.submit(DAN.into(), Some(request(numbered(PAYOUT))));
-                let asked = self.approvals.last().map(|(id, _)| *id);
-                for account in [BEN, EVE] {
-                    self.submit(account.into(), asked.map(script::commented));
-                }
-            }
+            Move::PassTwice => self.pass_twice(),
+            Move::TwoAccounts => self.two_accounts(),
             Move::BeWary => {
                 let approval = self.agreed(numbered(ACTIVATE));
                 let activation = |id| script::activation(stage::wary(), id);
@@ -381,6 +365,27 @@ impl Play {
         let approval = self.agreed_on(stage::action(&membership::invitation_of(person)));
         self.submit(ANA.into(), approval.map(|id| membership::inviting((person, number), id)));
         self.submit(Actor::Node, claimed.then(|| membership::claiming(person, number)));
+    }
+
+    fn pass_twice(&mut self) {
+        self.freeze(WEATHER[1]);
+        let Some(exception) = self.except((Actor::Person(ANA), EXCEPT_FRIDAY), true) else { return };
+        for _ in 0..2 {
+            let Some(approval) = self.agreed(numbered(PAYOUT)) else { return };
+            let reservation = script::reservation(PAYOUT, Some(approval), &[exception]);
+            self.submit(Actor::Person(ANA), Some(reservation));
+        }
+    }
+
+    fn two_accounts(&mut self) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(ANA.into(), approval.map(|id| script::activation(stage::wary(), id)));
+        self.submit(Actor::Node, Some(stage::claiming(EVE)));
+        self.submit(DAN.into(), Some(request(numbered(PAYOUT))));
+        let asked = self.approvals.last().map(|(id, _)| *id);
+        for account in [BEN, EVE] {
+            self.submit(account.into(), asked.map(script::commented));
+        }
     }
 
     /// What is due by then stays due.
