@@ -7,7 +7,9 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use countersign_core::digest::Digest;
+use countersign_core::log::Bootstrap;
 use countersign_core::permit::Reserve;
+use countersign_core::person::{ClaimCredential, Person};
 #[cfg(feature = "sabotage")]
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::{Actor, Command};
@@ -16,7 +18,7 @@ use countersign_server::store::sqlite::SqliteStore;
 use tokio::sync::mpsc;
 
 use crate::child::say;
-use crate::engine::fixture;
+use crate::engine::fixture::{self, Setup};
 
 /// Where the child keeps its data.
 pub(super) const FOLDER: &str = "POWER_FOLDER";
@@ -38,9 +40,7 @@ pub(crate) fn play() {
 async fn obey(folder: PathBuf) {
     let store = Box::new(open(&folder.join("ledger.db")));
     let engine = Engine::start(store, options(&folder)).expect("the engine starts");
-    if engine.state().log().is_none() {
-        fixture::genesis(&engine).await;
-    }
+    begin(&engine).await;
     say("ready");
     let mut orders = orders();
     while let Some(order) = orders.recv().await {
@@ -50,6 +50,35 @@ async fn obey(folder: PathBuf) {
             }
             _ => say("bye"),
         }
+    }
+}
+
+/// Genesis, and a credential for whoever reserves: as far as neither is on the disk. Nobody remembers a claim through a power cut, so this one
+/// is always the same.
+async fn begin(engine: &Engine) {
+    let claim_sha256 = Digest::of(b"claim");
+    let submit = async |command| {
+        engine.submit(Submission::new(Actor::Node, command)).await.expect("it is taken");
+    };
+    if engine.state().log().is_none() {
+        let Setup { policy, .. } = Setup::default();
+        let canonical = serde_json::to_value(&policy).expect("JSON");
+        let canonical = countersign_ledger::json::to_canonical(&canonical).expect("strict JSON");
+        let others = [fixture::BEN, fixture::CHLOE, fixture::AUD];
+        let others = others.map(|person| (person, Digest::of(person.to_string().as_bytes())));
+        submit(Command::Bootstrap(Bootstrap {
+            origin: fixture::ORIGIN.into(),
+            log_key: fixture::signer().vkey(),
+            people: [(fixture::ANA, claim_sha256)].into_iter().chain(others).collect(),
+            policy_sha256: Digest::of(&canonical),
+            policy,
+            secrets: Vec::new(),
+        }))
+        .await;
+    }
+    if !engine.state().person(fixture::ANA).is_some_and(Person::is_active) {
+        let credential_sha256 = Digest::of(b"credential");
+        submit(Command::ClaimCredential(ClaimCredential { claim_sha256, credential_sha256 })).await;
     }
 }
 
