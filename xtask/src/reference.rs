@@ -53,6 +53,12 @@ const MEANINGS: &[(&str, &str)] = &[
         "Somebody replaced their claim by a credential of their own. From here on they can act.",
     ),
     (
+        "token.issued",
+        "Somebody, or a token of theirs in exchange, has a service token for these scopes in the environment of the entry, until then.",
+    ),
+    ("token.revoked", "The token is worth nothing any more, nor is any that was exchanged from it."),
+    ("token.expired", "Bookkeeping: the token's time was over, and it was worth nothing from then on."),
+    (
         "person.key_enrolled",
         "Somebody has another voting key, with the consent of those who are asked for that. Votes may be signed with it from here on.",
     ),

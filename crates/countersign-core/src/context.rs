@@ -6,7 +6,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{CorrelationId, PersonId};
+use crate::id::{CorrelationId, PersonId, TokenId};
 use crate::text::FromStrVisitor;
 use crate::time::Time;
 
@@ -15,17 +15,28 @@ use crate::time::Time;
 pub enum Actor {
     /// A person, authenticated.
     Person(PersonId),
+    /// A service token, in the name of its owner.
+    Token(TokenId),
     /// The node itself: reports outcomes, notes that deadlines passed, writes genesis.
     Node,
 }
 
 impl Actor {
-    /// The person, if it is one.
+    /// The person, if it is one. A token is none: whose it is, [`crate::State::principal`] says.
     #[must_use]
     pub fn person(self) -> Option<PersonId> {
         match self {
             Self::Person(person) => Some(person),
-            Self::Node => None,
+            Self::Token(_) | Self::Node => None,
+        }
+    }
+
+    /// The token, if it is one.
+    #[must_use]
+    pub fn token(self) -> Option<TokenId> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Person(_) | Self::Node => None,
         }
     }
 }
@@ -40,6 +51,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(person) => fmt::Display::fmt(person, f),
+            Self::Token(token) => fmt::Display::fmt(token, f),
             Self::Node => f.write_str("node"),
         }
     }
@@ -51,7 +63,7 @@ pub struct ActorError(String);
 
 impl fmt::Display for ActorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not an actor: a person's id or `node`", self.0.escape_debug())
+        write!(f, "`{}` is not an actor: a person's or a token's id, or `node`", self.0.escape_debug())
     }
 }
 
@@ -64,7 +76,8 @@ impl FromStr for Actor {
         if text == "node" {
             return Ok(Self::Node);
         }
-        text.parse().map(Self::Person).map_err(|_| ActorError(text.to_string()))
+        let token = text.parse().map(Self::Token);
+        token.or_else(|_| text.parse().map(Self::Person)).map_err(|_| ActorError(text.to_string()))
     }
 }
 

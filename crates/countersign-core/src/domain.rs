@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
-use crate::id::{ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId};
+use crate::id::{
+    ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId, TokenId,
+};
 use crate::log::{census, key, permit_key, witness};
 use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
@@ -17,7 +19,7 @@ use crate::text::Name;
 use crate::time::Time;
 use crate::{
     approval, break_glass, delegation, incident, log, permit, person, policy, redaction, rotation, secret,
-    voting_key,
+    token, voting_key,
 };
 
 /// What somebody wants to happen.
@@ -41,6 +43,12 @@ pub enum Command {
     InvitePerson(person::Invite),
     /// End that somebody belongs.
     DeactivatePerson(person::Deactivate),
+    /// Issue a service token to whoever asks.
+    IssueToken(token::Issue),
+    /// Exchange the token that acts for a narrower one.
+    ExchangeToken(token::Exchange),
+    /// Take a token out of force.
+    RevokeToken(token::Revoke),
     /// Give a person a voting key.
     EnrollKey(voting_key::EnrollKey),
     /// Take a voting key out of force.
@@ -109,6 +117,8 @@ impl Command {
                     | Fact::PersonEnrolled(_, person::Enrolled { bootstrap: false, .. })
                     | Fact::PersonClaimRenewed(..)
                     | Fact::PersonDeactivated(..)
+                    | Fact::TokenIssued(..)
+                    | Fact::TokenRevoked(..)
                     | Fact::PersonKeyEnrolled(..)
                     | Fact::PersonKeyRevoked(..)
             )
@@ -196,6 +206,9 @@ facts! {
     "person.refused" => PersonRefused(PersonId, person::Refused),
     "person.delegated" => PersonDelegated(PersonId, delegation::Delegated),
     "person.delegation_ended" => PersonDelegationEnded(PersonId, delegation::Ended),
+    "token.issued" => TokenIssued(TokenId, token::Issued),
+    "token.revoked" => TokenRevoked(TokenId, token::Revoked),
+    "token.expired" => TokenExpired(TokenId, token::Expired),
     "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
     "approval.granted" => ApprovalGranted(ApprovalId, approval::Voted),
     "approval.vote_revoked" => ApprovalVoteRevoked(ApprovalId, approval::VoteRevoked),
@@ -315,6 +328,8 @@ pub enum Refusal {
     PermitKey(permit_key::Refusal),
     /// About credentials.
     Person(person::Refusal),
+    /// About service tokens.
+    Token(token::Refusal),
     /// About voting keys.
     VotingKey(voting_key::Refusal),
     /// About delegations.
@@ -379,7 +394,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), VotingKey(voting_key), Delegation(delegation),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Token(token), VotingKey(voting_key), Delegation(delegation),
     Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
@@ -412,6 +427,7 @@ impl Refusal {
 /// The first refusal in the capability's order of precedence.
 pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Event>, Refusal> {
     person::is_there(state, cx)?;
+    token::admit(state, cx, command)?;
     match command {
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
         Command::ActivatePolicy(activate) => log::activate(state, cx, activate),
@@ -422,6 +438,9 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
         Command::InvitePerson(invite) => person::invite(state, cx, invite),
         Command::DeactivatePerson(deactivate) => person::deactivate(state, cx, deactivate),
+        Command::IssueToken(issue) => token::issue(state, cx, issue),
+        Command::ExchangeToken(exchange) => token::exchange(state, cx, exchange).map_err(Into::into),
+        Command::RevokeToken(revoke) => token::revoke(state, cx, revoke),
         Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
         Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
         Command::Delegate(delegate) => delegation::delegate(state, cx, delegate).map_err(Into::into),
@@ -453,6 +472,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
 fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
     match subject {
         Subject::Person(id) => delegation::elapse(state, cx, *id),
+        Subject::Token(id) => token::elapse(state, cx, *id),
         Subject::Approval(id) => approval::elapse(state, cx, *id),
         Subject::Permit(id) => permit::elapse(state, cx, *id),
         Subject::BreakGlass(id) => break_glass::elapse(state, cx, *id),
@@ -480,6 +500,7 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PersonClaimed(..)
         | Fact::PersonDeactivated(..)
         | Fact::PersonRefused(..) => person::apply(state, event),
+        Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => token::apply(state, event),
         Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)
@@ -552,6 +573,10 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::RotateLogKey(_) => key::rotation(),
         Command::InvitePerson(invite) => person::invitation(invite.person),
         Command::DeactivatePerson(deactivate) => person::deactivation(deactivate.person),
+        Command::IssueToken(issue) => token::issuing(&issue.resource, &issue.environment),
+        Command::RevokeToken(revoke) => {
+            state.token(revoke.token).and_then(|token| token::revocation(&token.resource, &token.environment))
+        }
         Command::EnrollKey(enroll) => voting_key::enrolment(enroll.person),
         Command::RevokeKey(revoke) => voting_key::revocation(revoke.person),
         Command::RedactDetails(_) => redaction::action(),
@@ -570,6 +595,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::ClaimCredential(_)
         | Command::Delegate(_)
         | Command::EndDelegation
+        | Command::ExchangeToken(_)
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
@@ -597,7 +623,13 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::RedactDetails(redaction::RedactDetails { approval, .. }) => {
             Some(Subject::Approval(*approval))
         }
+        Command::RevokeToken(token::Revoke { token, under }) => {
+            let approval = under.map(|(approval, _)| Subject::Approval(approval));
+            let named = [Subject::Token(*token)].into_iter().chain(approval);
+            return named.flat_map(|subject| state.absent(subject)).collect();
+        }
         Command::InvitePerson(person::Invite { under, .. })
+        | Command::IssueToken(token::Issue { under, .. })
         | Command::DeactivatePerson(person::Deactivate { under, .. })
         | Command::RevokeKey(voting_key::RevokeKey { under, .. }) => {
             under.map(|(approval, _)| Subject::Approval(approval))
@@ -619,6 +651,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::ClaimCredential(_)
         | Command::Delegate(_)
         | Command::EndDelegation
+        | Command::ExchangeToken(_)
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)
         | Command::BreakGlass(_)

@@ -99,6 +99,8 @@ ids! {
     IncidentId = "inc";
     /// A person. Never a name or an address.
     PersonId = "per";
+    /// A service token.
+    TokenId = "tok";
     /// What belongs together: a request, its permit, what the permit led to.
     CorrelationId = "cor";
 }

@@ -12,7 +12,7 @@
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `token` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -45,6 +45,7 @@ pub mod state;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod token;
 pub mod trial;
 pub mod voting_key;
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::approval::Approval;
 use crate::break_glass::BreakGlass;
 use crate::digest::Digest;
-use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId, TokenId};
 use crate::incident::Incident;
 use crate::log::{Log, PolicyInForce};
 use crate::permit::Permit;
@@ -24,6 +24,7 @@ use crate::rotation::Rotation;
 use crate::secret::{Secret, SecretKey};
 use crate::text::FromStrVisitor;
 use crate::time::Time;
+use crate::token::Token;
 
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +35,8 @@ pub enum Subject {
     Policy,
     /// A person.
     Person(PersonId),
+    /// A service token.
+    Token(TokenId),
     /// A request for approval.
     Approval(ApprovalId),
     /// A permit.
@@ -105,7 +108,7 @@ macro_rules! identified {
 }
 
 identified! {
-    Person(PersonId), Approval(ApprovalId), Permit(PermitId), BreakGlass(BreakGlassId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
+    Person(PersonId), Token(TokenId), Approval(ApprovalId), Permit(PermitId), BreakGlass(BreakGlassId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
 }
 
 impl fmt::Display for Subject {
@@ -114,6 +117,7 @@ impl fmt::Display for Subject {
             Self::Log => f.write_str("log"),
             Self::Policy => f.write_str("policy"),
             Self::Person(id) => fmt::Display::fmt(id, f),
+            Self::Token(id) => fmt::Display::fmt(id, f),
             Self::Approval(id) => fmt::Display::fmt(id, f),
             Self::Permit(id) => fmt::Display::fmt(id, f),
             Self::BreakGlass(id) => fmt::Display::fmt(id, f),
@@ -131,6 +135,7 @@ impl FromStr for Subject {
         let parsed = match text.split(['_', ':']).next() {
             Some("log") => text.parse().ok().map(|LogSubject| Self::Log),
             Some("policy") => text.parse().ok().map(|PolicySubject| Self::Policy),
+            Some("tok") => text.parse().ok().map(Self::Token),
             Some("per") => text.parse().ok().map(Self::Person),
             Some("apr") => text.parse().ok().map(Self::Approval),
             Some("prm") => text.parse().ok().map(Self::Permit),
@@ -166,6 +171,8 @@ pub enum Item {
     Policy(PolicyInForce),
     /// A person.
     Person(Person),
+    /// A service token.
+    Token(Token),
     /// A request for approval.
     Approval(Approval),
     /// A permit.
@@ -188,6 +195,7 @@ impl Item {
             Self::Log(_) => "log",
             Self::Policy(_) => "policy",
             Self::Person(_) => "person",
+            Self::Token(_) => "token",
             Self::Approval(_) => "approval",
             Self::Permit(_) => "permit",
             Self::BreakGlass(_) => "break-glass",
@@ -203,6 +211,7 @@ impl Item {
         match self {
             Self::Log(_) | Self::Policy(_) => "in-force",
             Self::Person(person) => person.status(),
+            Self::Token(token) => token.status(),
             Self::Approval(approval) => approval.status().as_str(),
             Self::Permit(permit) => permit.status().as_str(),
             Self::BreakGlass(it) => it.status().as_str(),
@@ -241,6 +250,11 @@ pub struct State {
     policy: Option<Arc<PolicyInForce>>,
     people: Map<PersonId, Person>,
     credentials: Map<Digest, PersonId>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    tokens: Map<TokenId, Token>,
+    /// Which token has this SHA-256, as long as none has ended.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    token_holders: Map<Digest, TokenId>,
     approvals: Map<ApprovalId, Approval>,
     permits: Map<PermitId, Permit>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -290,6 +304,7 @@ macro_rules! kept {
 
 kept! {
     Person PersonId = people until deadline;
+    Token TokenId = tokens until deadline;
     Approval ApprovalId = approvals until next_deadline;
     Permit PermitId = permits until deadline;
     BreakGlass BreakGlassId = break_glasses until deadline;
@@ -326,6 +341,18 @@ impl State {
     #[must_use]
     pub fn holder(&self, credential_sha256: &Digest) -> Option<PersonId> {
         self.credentials.get(credential_sha256).copied()
+    }
+
+    /// A token that has not ended.
+    #[must_use]
+    pub fn token(&self, id: TokenId) -> Option<&Token> {
+        self.tokens.get(&id)
+    }
+
+    /// The token that has this SHA-256.
+    #[must_use]
+    pub fn token_holder(&self, token_sha256: &Digest) -> Option<TokenId> {
+        self.token_holders.get(token_sha256).copied()
     }
 
     /// A live request for approval.
@@ -387,12 +414,13 @@ impl State {
 
     /// How many of each are live: for metrics.
     #[must_use]
-    pub fn live(&self) -> [(&'static str, usize); 4] {
+    pub fn live(&self) -> [(&'static str, usize); 5] {
         [
             ("approval", self.approvals.size()),
             ("permit", self.permits.size()),
             ("rotation", self.rotations.size()),
             ("person", self.people.size()),
+            ("token", self.tokens.size()),
         ]
     }
 
@@ -403,6 +431,7 @@ impl State {
             Subject::Log => self.log.clone().map(Item::Log),
             Subject::Policy => self.policy().cloned().map(Item::Policy),
             Subject::Person(id) => self.people.get(id).cloned().map(Item::Person),
+            Subject::Token(id) => self.tokens.get(id).cloned().map(Item::Token),
             Subject::Approval(id) => self.approvals.get(id).cloned().map(Item::Approval),
             Subject::Permit(id) => self.permits.get(id).cloned().map(Item::Permit),
             Subject::BreakGlass(id) => self.break_glasses.get(id).cloned().map(Item::BreakGlass),
@@ -415,6 +444,7 @@ impl State {
     /// Brings a retired subject back from its record, with the number of entries it has.
     pub fn hydrate(&mut self, subject: &Subject, item: Item, entries: u32) {
         match (subject, item) {
+            (Subject::Token(id), Item::Token(token)) => self.put(*id, token),
             (Subject::Approval(id), Item::Approval(approval)) => self.put(*id, approval),
             (Subject::Permit(id), Item::Permit(permit)) => self.put(*id, permit),
             (Subject::BreakGlass(id), Item::BreakGlass(it)) => self.put(*id, it),
@@ -428,6 +458,7 @@ impl State {
     /// Lets go of a subject, and of the approvals behind a permit, where they are finished; their records remain.
     pub fn retire(&mut self, subject: &Subject) {
         match subject {
+            Subject::Token(id) => self.retire_kept::<Token>(id),
             Subject::Approval(id) => self.retire_kept::<Approval>(id),
             Subject::Permit(id) => {
                 let approvals = self.permits.get(id).map(Permit::used_up).unwrap_or_default();
@@ -453,6 +484,7 @@ impl State {
     /// Lets go of a subject that was hydrated for a command, whatever its state: its record is the truth.
     pub fn forget(&mut self, subject: &Subject) {
         match subject {
+            Subject::Token(id) => self.forget_kept::<Token>(id),
             Subject::Approval(id) => self.forget_kept::<Approval>(id),
             Subject::Permit(id) => self.forget_kept::<Permit>(id),
             Subject::BreakGlass(id) => self.forget_kept::<BreakGlass>(id),
@@ -478,6 +510,7 @@ impl State {
             absent.map(Subject::Approval).collect()
         };
         match &subject {
+            Subject::Token(id) if !self.tokens.contains_key(id) => Vec::from([subject]),
             Subject::Approval(id) if !self.approvals.contains_key(id) => Vec::from([subject]),
             Subject::BreakGlass(id) if !self.break_glasses.contains_key(id) => Vec::from([subject]),
             Subject::Permit(id) => match self.permits.get(id) {
@@ -518,6 +551,14 @@ impl State {
 
     pub(crate) fn remove_holder(&mut self, credential_sha256: &Digest) {
         self.credentials.remove_mut(credential_sha256);
+    }
+
+    pub(crate) fn set_token_holder(&mut self, token_sha256: Digest, token: TokenId) {
+        self.token_holders.insert_mut(token_sha256, token);
+    }
+
+    pub(crate) fn remove_token_holder(&mut self, token_sha256: &Digest) {
+        self.token_holders.remove_mut(token_sha256);
     }
 
     /// Inserts or replaces an item and keeps the deadline index true.

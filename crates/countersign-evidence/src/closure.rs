@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::{Event, Fact, Subject};
+use countersign_core::token::Issued;
+use countersign_core::{Event, Fact, Subject, person, token, voting_key};
 
 /// What every judgement rests on: the log's own facts and the policies.
 pub const ALWAYS: [Subject; 2] = [Subject::Log, Subject::Policy];
@@ -15,6 +16,7 @@ pub const ALWAYS: [Subject; 2] = [Subject::Log, Subject::Policy];
 pub fn named(event: &Event) -> BTreeSet<Subject> {
     let mut named = of_fact(&event.fact);
     named.extend(event.actor.person().map(Subject::Person));
+    named.extend(event.actor.token().map(Subject::Token));
     named.remove(&event.fact.subject());
     named
 }
@@ -27,17 +29,21 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
             members.map(Subject::Person).chain(activated.approval.map(Subject::Approval)).collect()
         }
         Fact::LogDetailsRedacted(_, redacted) => BTreeSet::from([Subject::Approval(redacted.approval)]),
-        Fact::PersonEnrolled(_, enrolled) => enrolled.approval.map(Subject::Approval).into_iter().collect(),
-        Fact::PersonClaimRenewed(_, renewed) => renewed.approval.map(Subject::Approval).into_iter().collect(),
-        Fact::PersonDeactivated(_, gone) => gone.approval.map(Subject::Approval).into_iter().collect(),
+        Fact::PersonEnrolled(_, person::Enrolled { approval, .. })
+        | Fact::PersonClaimRenewed(_, person::ClaimRenewed { approval, .. })
+        | Fact::PersonDeactivated(_, person::Deactivated { approval })
+        | Fact::PersonKeyRevoked(_, voting_key::KeyRevoked { approval, .. })
+        | Fact::TokenRevoked(_, token::Revoked { approval, .. }) => {
+            approval.map(Subject::Approval).into_iter().collect()
+        }
         Fact::PersonKeyEnrolled(_, enrolled) => BTreeSet::from([Subject::Approval(enrolled.approval)]),
-        Fact::PersonKeyRevoked(_, revoked) => revoked.approval.map(Subject::Approval).into_iter().collect(),
         Fact::LogKeyRotated(_, rotated) => BTreeSet::from([Subject::Approval(rotated.approval)]),
         Fact::PersonDelegated(_, delegated) => BTreeSet::from([Subject::Person(delegated.to)]),
         Fact::PersonDelegationEnded(_, ended) => BTreeSet::from([Subject::Person(ended.to)]),
         Fact::ApprovalGranted(_, voted) | Fact::ApprovalDenied(_, voted) => {
             voted.on_behalf.map(Subject::Person).into_iter().collect()
         }
+        Fact::TokenIssued(_, issued) => of_token(issued),
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
         Fact::PermitReserved(_, reserved) => {
@@ -61,6 +67,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::LogPermitKeyNamed(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)
+        | Fact::TokenExpired(..)
         | Fact::ApprovalRequested(..)
         | Fact::ApprovalVoteRevoked(..)
         | Fact::ApprovalEscalated(..)
@@ -86,6 +93,13 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::RotationAdvanced(..)
         | Fact::RotationTurnedBack(..) => BTreeSet::new(),
     }
+}
+
+/// Whose it is, what it was exchanged from, and the approval it rests on.
+fn of_token(issued: &Issued) -> BTreeSet<Subject> {
+    let parent = issued.parent.map(Subject::Token);
+    let approval = issued.approval.map(Subject::Approval);
+    [Some(Subject::Person(issued.owner)), parent, approval].into_iter().flatten().collect()
 }
 
 /// Subjects to be visited, each once, until none is left.

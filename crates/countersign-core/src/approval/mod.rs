@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
-use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId};
+use crate::id::{ApprovalId, CorrelationId, PermitId, PersonId, TokenId};
 use crate::log::PolicyInForce;
 use crate::person::Person;
 use crate::policy::{Comment, Consent, Missing, Policy, Requirement};
@@ -82,6 +82,9 @@ pub struct Requested {
     /// When somebody else is told if nobody votes, if the rules ask for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Escalation>,
+    /// Whose token asked, where a token did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonId>,
 }
 
 /// `approval.granted`, `approval.objected`, `approval.denied`: the actor of the entry voted. An objection is not enough to end the
@@ -227,8 +230,11 @@ pub enum End {
 pub struct Approval {
     /// The id.
     pub id: ApprovalId,
-    /// Who asked.
+    /// Who asked, or whose token did.
     pub requester: PersonId,
+    /// The token that asked, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenId>,
     /// What is to be done.
     pub action: Action,
     /// Salted SHA-256 of the canonical parameters.
@@ -415,7 +421,7 @@ pub(crate) fn wanted(state: &State, requirement: &Requirement, requester: Person
 }
 
 pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<Vec<Event>, Refusal> {
-    let requester = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let requester = state.principal(cx.actor).ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(&command.action).ok_or(Refusal::NoRule)?;
     let active = state.person(requester).is_some_and(Person::is_active);
@@ -438,6 +444,7 @@ pub(crate) fn request(state: &State, cx: &Context, command: &Request) -> Result<
         rules: requirement.rules,
         policy_sha256: in_force.sha256,
         pending_until: cx.now.plus_seconds(requirement.pending_seconds.get()),
+        owner: cx.actor.token().map(|_| requester),
     };
     let fact = Fact::ApprovalRequested(ApprovalId(cx.first()), requested);
     Ok(Vec::from([Event::new(cx, cx.correlation, Some(&command.action.environment), fact)]))
@@ -552,7 +559,7 @@ pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Ev
 
 pub(crate) fn withdraw(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Event>, Refusal> {
     let approval = state.approval(id).ok_or(Refusal::NotFound)?;
-    let person = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let person = state.principal(cx.actor).ok_or(Refusal::NotAPerson)?;
     if person != approval.requester {
         return Err(Refusal::NotTheRequester);
     }
@@ -606,10 +613,11 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
 }
 
 fn requested_by(state: &mut State, event: &Event, (id, requested): (ApprovalId, &Requested)) {
-    let Some(requester) = event.actor.person() else { return };
+    let Some(requester) = event.actor.person().or(requested.owner) else { return };
     let approval = Approval {
         id,
         requester,
+        token: event.actor.token(),
         action: requested.action.clone(),
         parameters_sha256: requested.parameters_sha256,
         requirement_sha256: requested.requirement_sha256,

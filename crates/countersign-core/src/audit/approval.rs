@@ -83,7 +83,7 @@ impl Auditor {
             }
             Fact::ApprovalWithdrawn(..) => {
                 let approval = self.open(event, id)?;
-                must(by_person(event)? == approval.requester, Breach::NotTheRequester)?;
+                must(self.acting(event, &approval.action)? == approval.requester, Breach::NotTheRequester)?;
                 approval.is_in_time(event)?;
                 self.forget_approval(id)
             }
@@ -120,8 +120,9 @@ impl Auditor {
     }
 
     fn requested(&mut self, event: &Event, (id, requested): (ApprovalId, &Requested)) -> Verdict {
-        let requester = by_person(event)?;
         let action = &requested.action;
+        let requester = self.acting(event, action)?;
+        Self::names_owner(event, (requested.owner, requester))?;
         is_of(event, &action.environment)?;
         let demand = self.demand(action)?;
         must(demand.may_request(requester), Breach::NotARequester)?;
@@ -378,8 +379,8 @@ impl Auditor {
         owed: Option<&Owed>,
         (id, consumed): (ApprovalId, &Consumed),
     ) -> Verdict {
-        let executor = by_person(event)?;
         let approval = self.open(event, id)?;
+        let executor = self.acting(event, &approval.action)?;
         must(self.is_active(approval.requester), Breach::RequesterGone)?;
         let demand = self.unchanged(approval)?;
         must(demand.may_execute(executor), Breach::NotAnExecutor)?;

@@ -6,7 +6,7 @@ use alloc::format;
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_person, is_of, must};
-use crate::action::Action;
+use crate::action::{Action, Resource};
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PersonId};
 
@@ -20,11 +20,13 @@ pub(super) struct Deed {
 const CONTROL: &str = "control";
 
 /// The verbs that are deeds, with the type of what they are done to, and the kind of event that says they were done.
-const DEEDS: [(&str, &str, &str); 4] = [
+const DEEDS: [(&str, &str, &str); 6] = [
     ("invite", "person", "person.enrolled"),
     ("deactivate", "person", "person.deactivated"),
     ("enroll", "voting-key", "person.key_enrolled"),
     ("revoke", "voting-key", "person.key_revoked"),
+    ("issue", "service-token", "token.issued"),
+    ("revoke", "service-token", "token.revoked"),
 ];
 
 /// The kind of event that says the action was done, if it is such a deed.
@@ -39,8 +41,15 @@ fn to_person(verb: &str, kind: &str, person: PersonId) -> Option<Action> {
 
 impl Deed {
     /// What the event did, if it is a deed of this kind.
-    pub(super) fn of(fact: &Fact) -> Option<Self> {
-        let (action, approval) = match fact {
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let here = |verb: &str, resource: &Resource| {
+            Action::of([verb, resource.as_str(), event.environment.as_ref()?.as_str()])
+        };
+        let (action, approval) = match &event.fact {
+            Fact::TokenIssued(_, issued) if issued.parent.is_none() => {
+                (here("issue", &issued.resource), issued.approval)
+            }
+            Fact::TokenRevoked(_, revoked) => (here("revoke", &revoked.resource), revoked.approval),
             Fact::PersonEnrolled(person, enrolled) => {
                 (to_person("invite", "person", *person), enrolled.approval)
             }
@@ -65,7 +74,7 @@ impl Deed {
 impl Auditor {
     /// The event does what its approval, used just before, was for; or the rules demand none, let its actor do it, and no freeze holds it.
     pub(super) fn is_consented(&self, event: &Event, owed: Option<&Owed>) -> Verdict {
-        let Deed { action, approval } = Deed::of(&event.fact).ok_or(Breach::OtherAction)?;
+        let Deed { action, approval } = Deed::of(event).ok_or(Breach::OtherAction)?;
         is_of(event, &action.environment)?;
         if approval.is_some() {
             return must(owed.is_some(), Breach::Unprompted);

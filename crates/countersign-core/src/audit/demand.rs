@@ -14,7 +14,7 @@ use super::{Verdict, must, quorum, roster};
 use crate::action::Action;
 use crate::digest::Digest;
 use crate::id::PersonId;
-use crate::policy::{Comment, Consent, NamePattern, Policy, ResourcePattern, Rule};
+use crate::policy::{Comment, Consent, NamePattern, Policy, ResourcePattern, Rule, TokenTerms};
 use crate::signature::Signing;
 use crate::text::Name;
 
@@ -133,6 +133,11 @@ impl<'a> Demand<'a> {
         Offer::new(self.policy, &offers)
     }
 
+    /// What the rules offer for service tokens; something only if every one does.
+    pub(super) fn tokens(&self) -> Option<Vec<&'a TokenTerms>> {
+        self.rules.iter().map(|rule| rule.tokens.as_ref()).collect()
+    }
+
     /// The names of the rules.
     pub(super) fn names(&self) -> BTreeSet<Name> {
         self.rules.iter().map(|rule| rule.name.clone()).collect()
@@ -197,6 +202,19 @@ impl<'a> Demand<'a> {
         if let Some(offered) = self.break_glass() {
             text.push_str(&offered.written());
         }
+        if let Some(terms) = self.tokens() {
+            text.push_str(&tokens_written(&terms));
+        }
         Digest::of(text.as_bytes())
     }
+}
+
+/// The line of the demand's text that says what tokens may be issued.
+fn tokens_written(terms: &[&TokenTerms]) -> String {
+    let sets: BTreeSet<Vec<String>> =
+        terms.iter().map(|it| it.scopes.iter().map(|scope| format!("{scope}")).collect()).collect();
+    let sets: Vec<String> = sets.iter().map(|scopes| scopes.join(",")).collect();
+    let patterns = if terms.iter().all(|it| it.patterns) { "patterns" } else { "exact" };
+    let seconds = terms.iter().map(|it| it.max_lifetime_seconds.get()).min().unwrap_or(0);
+    format!("tokens {} / {patterns} {seconds}\n", sets.join(" & "))
 }

@@ -19,7 +19,7 @@
 //! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `freeze`: what must not begin while it holds
-//! - `genesis` `log` `key` `person` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -54,6 +54,7 @@ mod roster;
 mod rotation;
 mod secret;
 mod stage;
+mod token;
 mod violation;
 mod voting_key;
 
@@ -93,6 +94,7 @@ pub struct Auditor {
     voting_keys: BTreeMap<Digest, voting_key::Key>,
     /// Who may agree in whose place, and when, by who is away.
     delegations: BTreeMap<PersonId, Delegated>,
+    tokens: token::Tokens,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
     permits: BTreeMap<PermitId, permit::Permit>,
     glasses: break_glass::Glasses,
@@ -181,7 +183,7 @@ impl Auditor {
                 }
                 _ => last == moment,
             };
-            self.last.is_some_and(decided) && owed.is_met_by(&event.fact)
+            self.last.is_some_and(decided) && owed.is_met_by(event)
         };
         if let Some(owed) = owed.as_ref().filter(|owed| !comes(owed)) {
             return Err(owed.missing());
@@ -211,6 +213,9 @@ impl Auditor {
             | Fact::PersonRefused(..)
             | Fact::PersonDelegated(..)
             | Fact::PersonDelegationEnded(..) => self.person(event, owed),
+            Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
+                self.token(event, owed)
+            }
             Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => self.voting_key(event, owed),
             Fact::ApprovalRequested(..)
             | Fact::ApprovalGranted(..)
@@ -251,11 +256,13 @@ impl Auditor {
         }
     }
 
-    /// Who has no credential cannot act; and nobody has one before they replaced their claim.
+    /// Who has no credential cannot act; and nobody has one before they replaced their claim. A token acts while it is worth something.
     fn is_by_somebody(&self, event: &Event) -> Verdict {
         let claims = matches!(event.fact, Fact::PersonClaimed(..));
         let active = event.actor.person().is_none_or(|person| self.is_active(person));
-        must(claims || active, Breach::Unclaimed)
+        must(claims || active, Breach::Unclaimed)?;
+        let live = event.actor.token().is_none_or(|token| self.is_live(event, token));
+        must(live, Breach::TokenNotLive)
     }
 
     fn in_force(&self) -> Verdict<&InForce> {
@@ -288,6 +295,7 @@ fn begins(fact: &Fact) -> bool {
         Fact::PolicyActivated(_, activated) => activated.bootstrap,
         Fact::LogCreated(..)
         | Fact::PersonEnrolled(..)
+        | Fact::TokenIssued(..)
         | Fact::ApprovalRequested(..)
         | Fact::PermitReserved(..)
         | Fact::BreakGlassOpened(..)

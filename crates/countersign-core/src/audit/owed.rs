@@ -7,7 +7,7 @@ use super::deed::{Deed, kind_of};
 use super::freeze::Excepted;
 use super::violation::{Breach, Violation};
 use crate::action::Action;
-use crate::domain::Fact;
+use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
 use crate::incident::Cause;
 use crate::permit::Outcome;
@@ -74,8 +74,8 @@ pub(super) struct Versions {
 
 impl Owed {
     /// Whether this is the event that was owed. What it says beyond that is checked where its kind is.
-    pub(super) fn is_met_by(&self, fact: &Fact) -> bool {
-        match (self, fact) {
+    pub(super) fn is_met_by(&self, event: &Event) -> bool {
+        match (self, &event.fact) {
             (Self::FirstPolicy, Fact::PersonEnrolled(..) | Fact::PolicyActivated(..)) => true,
             (Self::Completed(id), Fact::ApprovalCompleted(of, _)) => id == of,
             (Self::Reserved { permit, approval, .. }, Fact::PermitReserved(of, reserved)) => {
@@ -95,8 +95,8 @@ impl Owed {
             (Self::Excepted(excepted), Fact::PermitReserved(of, _)) => excepted.permit == *of,
             (Self::KeyRotated(id), Fact::LogKeyRotated(_, rotated)) => rotated.approval == *id,
             (Self::Redacted(id), Fact::LogDetailsRedacted(_, redacted)) => redacted.approval == *id,
-            (Self::Deed { approval, action }, fact) => {
-                Deed::of(fact).is_some_and(|it| it.approval == Some(*approval) && it.action == *action)
+            (Self::Deed { approval, action }, _) => {
+                Deed::of(event).is_some_and(|it| it.approval == Some(*approval) && it.action == *action)
             }
             (
                 Self::Restored { approval, permit } | Self::ExceptionRestored { exception: approval, permit },

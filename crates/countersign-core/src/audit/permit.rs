@@ -70,14 +70,18 @@ impl Permit {
         must(event.at >= self.ends(), Breach::TooEarly)
     }
 
-    fn by_executor(&self, event: &Event) -> Verdict {
-        must(event.actor == Actor::Person(self.executor), Breach::NotTheExecutor)
+    /// Who acts holds it, by themselves or by a token of theirs that is for it.
+    fn by_executor(&self, acting: Verdict<PersonId>) -> Verdict {
+        match acting {
+            Err(Breach::NotAPerson) => Err(Breach::NotTheExecutor),
+            acting => must(acting? == self.executor, Breach::NotTheExecutor),
+        }
     }
 
     /// Who says how the work ended: the executor, or the rotation at its end, which owes it.
-    fn by_holder(&self, event: &Event, owed: Option<&Owed>) -> Verdict {
+    fn by_holder(&self, event: &Event, owed: Option<&Owed>, acting: Verdict<PersonId>) -> Verdict {
         match (self.rotation, owed) {
-            (None, _) => self.by_executor(event),
+            (None, _) => self.by_executor(acting),
             (Some(_), Some(_)) => by_node(event),
             (Some(_), None) => Err(Breach::UseRotation),
         }
@@ -97,7 +101,7 @@ impl Auditor {
             Fact::PermitStarted(_, started) => self.started(event, (id, started)),
             Fact::PermitReleased(..) => {
                 permit.is(State::Reserved)?;
-                permit.by_executor(event)?;
+                permit.by_executor(self.acting(event, &permit.action))?;
                 permit.is_in_time(event)?;
                 let (approval, excepted) = (permit.approval, permit.excepted.clone());
                 self.permits.remove(&id);
@@ -126,13 +130,19 @@ impl Auditor {
         }
     }
 
+    /// The person who does this to the permit: by themselves, or by a token of theirs.
+    fn acting_on(&self, event: &Event, id: PermitId) -> Verdict<PersonId> {
+        let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
+        self.acting(event, &permit.action)
+    }
+
     fn reserved(
         &mut self,
         event: &Event,
         owed: Option<&Owed>,
         (id, reserved): (PermitId, &Reserved),
     ) -> Verdict {
-        let executor = by_person(event)?;
+        let executor = self.acting(event, &reserved.action)?;
         is_of(event, &reserved.action.environment)?;
         let demand = self.demand(&reserved.action)?;
         if let Some(break_glass) = reserved.break_glass {
@@ -161,7 +171,8 @@ impl Auditor {
         (id, reserved): (PermitId, &Reserved),
         ((start, work), owed): ((u32, u32), Option<&Owed>),
     ) -> Verdict {
-        let executor = by_person(event)?;
+        let executor = self.acting(event, &reserved.action)?;
+        Self::names_owner(event, (reserved.owner, executor))?;
         let demand = self.demand(&reserved.action)?;
         let demanded_heartbeat = demand.seconds().heartbeat;
         must(reserved.requirement_sha256 == demand.digest(), Breach::OtherRequirement)?;
@@ -214,7 +225,7 @@ impl Auditor {
     fn started(&mut self, event: &Event, (id, started): (PermitId, &Started)) -> Verdict {
         let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
         permit.is(State::Reserved)?;
-        permit.by_executor(event)?;
+        permit.by_executor(self.acting(event, &permit.action))?;
         permit.is_in_time(event)?;
         let deadline = event.at.plus_seconds(permit.work_seconds);
         must(started.finish_by == deadline, Breach::WrongDeadline)?;
@@ -256,7 +267,7 @@ impl Auditor {
     fn ended(&mut self, event: &Event, owed: Option<&Owed>, (id, outcome): (PermitId, Outcome)) -> Verdict {
         let permit = self.permits.get(&id).ok_or(Breach::Unknown)?;
         permit.is(State::Started)?;
-        permit.by_holder(event, owed)?;
+        permit.by_holder(event, owed, self.acting(event, &permit.action))?;
         permit.is_in_time(event)?;
         let other = matches!(owed, Some(Owed::Concluded { outcome: it, .. }) if *it != outcome);
         must(!other, Breach::WrongOutcome)?;
@@ -265,6 +276,7 @@ impl Auditor {
     }
 
     fn unknown(&mut self, event: &Event, owed: Option<&Owed>, id: PermitId) -> Verdict {
+        let acting = self.acting_on(event, id);
         let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
         permit.is(State::Started)?;
         permit.is_overdue(event)?;
@@ -272,8 +284,8 @@ impl Auditor {
         let report = match (owed, event.actor) {
             (Some(Owed::Concluded { outcome, .. }), Actor::Node) => Some(Some(*outcome)),
             (None, Actor::Node) => None,
-            (None, Actor::Person(_)) => {
-                permit.by_holder(event, None)?;
+            (None, Actor::Person(_) | Actor::Token(_)) => {
+                permit.by_holder(event, None, acting)?;
                 Some(None)
             }
             _ => return Err(Breach::NotTheNode),
@@ -295,10 +307,11 @@ impl Auditor {
         owed: Option<&Owed>,
         (id, outcome): (PermitId, Outcome),
     ) -> Verdict {
+        let acting = self.acting_on(event, id);
         let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
         must(!permit.told, Breach::Unknown)?;
         permit.is(State::Unknown)?;
-        permit.by_holder(event, owed)?;
+        permit.by_holder(event, owed, acting)?;
         let known = match owed {
             Some(Owed::Concluded { outcome, .. }) => Some(*outcome),
             Some(Owed::ReportedLate { outcome, .. }) => *outcome,
@@ -312,9 +325,10 @@ impl Auditor {
 
     /// Signs of life come from the executor, in time, and at most three in the time that one lasts.
     fn beaten(&mut self, event: &Event, (id, beat): (PermitId, &Heartbeat)) -> Verdict {
+        let acting = self.acting_on(event, id);
         let permit = self.permits.get_mut(&id).ok_or(Breach::Unknown)?;
         permit.is(State::Started)?;
-        permit.by_executor(event)?;
+        permit.by_executor(acting)?;
         let (at, seconds) = permit.beaten_at.zip(permit.heartbeat).ok_or(Breach::Unprompted)?;
         permit.is_in_time(event)?;
         let third = i64::from(seconds) * 1000 / 3;

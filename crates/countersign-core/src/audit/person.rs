@@ -135,8 +135,8 @@ impl Auditor {
         must(ended.to == delegated.to, Breach::OtherDelegate)?;
         match event.actor {
             Actor::Node => must(event.at >= delegated.until, Breach::TooEarly),
-            Actor::Person(by) => {
-                must(by == id, Breach::DelegatedByAnother)?;
+            by => {
+                must(by == Actor::Person(id), Breach::DelegatedByAnother)?;
                 must(event.at < delegated.until, Breach::TooLate)
             }
         }

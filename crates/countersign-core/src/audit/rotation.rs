@@ -199,7 +199,6 @@ impl Auditor {
         (id, started): (RotationId, &Started),
     ) -> Verdict {
         let Some(Owed::Rotation { secret, permit, .. }) = owed else { return Err(Breach::Unprompted) };
-        let by = by_person(event)?;
         is_of(event, &secret.environment)?;
         must(started.secret == *secret, Breach::OtherSecret)?;
         must(started.permit == *permit, Breach::OtherPermit)?;
@@ -219,7 +218,7 @@ impl Auditor {
         must(rests_ms < i64::from(permit.work_seconds) * 1000, Breach::OverlapTooLong)?;
         let mut rotation = Rotation {
             terms: started.clone(),
-            by,
+            by: permit.executor,
             correlation: event.correlation,
             stage: Stage::Started,
             since: event.at,

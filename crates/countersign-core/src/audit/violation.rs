@@ -42,7 +42,7 @@ macro_rules! breaches {
     ($($breach:ident $(($field:ty = $example:expr))? $code:literal: $sentence:literal,)*) => {
         /// What an event, or its absence, offends against.
         ///
-        /// The first six come before all others; after them an event is checked in the order who, what, when, and the first breach is named.
+        /// The first seven come before all others; after them an event is checked in the order who, what, when, and the first breach is named.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Breach {
             $(#[doc = concat!("`", $code, "`: ", $sentence)] $breach $(($field))?,)*
@@ -112,6 +112,15 @@ breaches! {
     SignatureRequired "signature_required": "the rules demand that the vote is signed, or with a key in hardware, and it is not",
     OtherStatement "other_statement": "a vote signs another statement than those before it",
     RedactedTwice "redacted_twice": "details are deleted that were deleted before",
+    TokenNotLive "token_not_live": "a token acts that has ended, or whose owner was deactivated",
+    OutOfScope "out_of_scope": "a token acts whose scopes do not mean this, or not there",
+    OtherOwner "other_owner": "it names another owner of the token than who that is, or one where no token acts",
+    TokenNotOffered "token_not_offered": "a token is issued where the rules offer none",
+    WrongScopes "wrong_scopes": "a token has no scope, too many, or one that is not offered or not within what it is exchanged from",
+    OtherNetworks "other_networks": "a token may come from elsewhere than what it is exchanged from",
+    NotTheParent "not_the_parent": "a token is exchanged by somebody else than itself",
+    ExchangedTooOften "exchanged_too_often": "a token is exchanged that was exchanged as often as possible",
+    TokenInUse "token_in_use": "a token is issued that another token or a person has",
     NotACode "not_a_code": "it does not read like the code of a refusal",
     NoRule "no_rule": "no rule of the policy in force governs the action",
     NotARequester "not_a_requester": "the person is in no group that may ask",

@@ -33,7 +33,7 @@ impl Auditor {
                 if revoked.approval.is_some() {
                     self.is_consented(event, owed)?;
                 } else {
-                    is_of(event, &Deed::of(&event.fact).ok_or(Breach::OtherAction)?.action.environment)?;
+                    is_of(event, &Deed::of(event).ok_or(Breach::OtherAction)?.action.environment)?;
                     must(by_person(event)? == *owner, Breach::NotTheOwner)?;
                 }
                 let key = self.voting_keys.get_mut(&revoked.key_sha256);

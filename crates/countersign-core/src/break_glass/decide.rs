@@ -67,6 +67,7 @@ fn broken(cx: &Context, command: &Open, (requirement, offer): (&Requirement, &Br
         work_seconds: offer.lifetime_seconds.min(requirement.work_seconds).get(),
         heartbeat_seconds: requirement.heartbeat_seconds,
         freezes: None,
+        owner: None,
     };
     let setting = Setting { correlation: cx.correlation, environment: Some(&action.environment) };
     Vec::from([

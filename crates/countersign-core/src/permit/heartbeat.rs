@@ -31,7 +31,7 @@ fn quiet_until(next_by: Time, interval: NonZeroU32) -> Time {
 
 pub(crate) fn beat(state: &State, cx: &Context, id: PermitId) -> Result<Vec<Event>, Refusal> {
     let permit = state.permit(id).ok_or(Refusal::NotFound)?;
-    permit.held_by(cx)?;
+    permit.held_by(state, cx)?;
     if permit.rotation.is_some() {
         return Err(Refusal::UseRotation);
     }

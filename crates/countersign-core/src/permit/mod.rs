@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::freeze::{self, Verdict};
-use crate::id::{ApprovalId, BreakGlassId, CorrelationId, PermitId, PersonId, RotationId};
+use crate::id::{ApprovalId, BreakGlassId, CorrelationId, PermitId, PersonId, RotationId, TokenId};
 use crate::incident::{self, Cause, Setting};
 use crate::person::Person;
 use crate::policy::{Consent, Requirement};
@@ -92,6 +92,9 @@ pub struct Reserved {
     /// What the freezes about the action said, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freezes: Option<Verdict>,
+    /// Whose token reserved it, where a token did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonId>,
 }
 
 /// `permit.started`
@@ -161,8 +164,11 @@ impl Status {
 pub struct Permit {
     /// The id.
     pub id: PermitId,
-    /// Who holds it.
+    /// Who holds it, by themselves or by a token of theirs whose scopes mean the action.
     pub executor: PersonId,
+    /// The token that reserved it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenId>,
     /// What may be done.
     pub action: Action,
     /// Salted SHA-256 of the canonical parameters.
@@ -247,8 +253,8 @@ impl Permit {
         self.approval.iter().chain(excepted).copied().collect()
     }
 
-    fn held_by(&self, cx: &Context) -> Result<(), Refusal> {
-        if cx.actor.person() == Some(self.executor) { Ok(()) } else { Err(Refusal::NotTheExecutor) }
+    fn held_by(&self, state: &State, cx: &Context) -> Result<(), Refusal> {
+        if state.principal(cx.actor) == Some(self.executor) { Ok(()) } else { Err(Refusal::NotTheExecutor) }
     }
 }
 
@@ -280,7 +286,7 @@ pub(crate) fn agreed(
     cx: &Context,
     demand: &Demand<'_>,
 ) -> Result<(Requirement, CorrelationId), Refusal> {
-    let executor = cx.actor.person().ok_or(Refusal::NotAPerson)?;
+    let executor = state.principal(cx.actor).ok_or(Refusal::NotAPerson)?;
     let in_force = state.policy().ok_or(Refusal::NoRule)?;
     let requirement = in_force.policy.requirement(demand.action).ok_or(Refusal::NoRule)?;
     let active = state.person(executor).is_some_and(Person::is_active);
@@ -358,6 +364,7 @@ pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<
         work_seconds: requirement.work_seconds.get(),
         heartbeat_seconds: requirement.heartbeat_seconds,
         freezes,
+        owner: cx.actor.token().and_then(|_| state.principal(cx.actor)),
     };
     events.push(event(Fact::PermitReserved(id, reserved)));
     Ok(events)
@@ -366,7 +373,7 @@ pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<
 /// The checks for starting, whether by hand or by a rotation.
 pub(crate) fn startable<'a>(state: &'a State, cx: &Context, id: PermitId) -> Result<&'a Permit, Refusal> {
     let permit = state.permit(id).ok_or(Refusal::NotFound)?;
-    permit.held_by(cx)?;
+    permit.held_by(state, cx)?;
     match permit.status_at(cx.now) {
         Status::Reserved => Ok(permit),
         Status::Started => Err(Refusal::AlreadyStarted),
@@ -415,7 +422,7 @@ pub(crate) fn release(state: &State, cx: &Context, id: PermitId) -> Result<Vec<E
 
 pub(crate) fn finish(state: &State, cx: &Context, command: &Finish) -> Result<Vec<Event>, Refusal> {
     let permit = state.permit(command.permit).ok_or(Refusal::NotFound)?;
-    permit.held_by(cx)?;
+    permit.held_by(state, cx)?;
     if permit.rotation.is_some() {
         return Err(Refusal::UseRotation);
     }
@@ -498,10 +505,11 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
 }
 
 fn reserved_by(state: &mut State, event: &Event, (id, reserved): (PermitId, &Reserved)) {
-    let Some(executor) = event.actor.person() else { return };
+    let Some(executor) = event.actor.person().or(reserved.owner) else { return };
     let permit = Permit {
         id,
         executor,
+        token: event.actor.token(),
         action: reserved.action.clone(),
         parameters_sha256: reserved.parameters_sha256,
         approval: reserved.approval,

@@ -6,9 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{BreakGlass, Consent, Policy, Rule, derived};
+use super::{BreakGlass, Consent, Policy, ResourcePattern, Rule, TokenTerms, derived};
 use crate::log::activation;
 use crate::text::Name;
+use crate::token;
 
 /// Most rules in a policy: all that is decided is decided in memory.
 const MOST_RULES: usize = 16_384;
@@ -178,6 +179,25 @@ impl Found<'_> {
             }
         }
         rule.break_glass.iter().for_each(|offer| self.break_glass(rule, offer));
+        rule.tokens.iter().for_each(|terms| self.tokens(rule, terms));
+    }
+
+    /// What is offered for tokens must be where tokens are issued.
+    fn tokens(&mut self, rule: &Rule, terms: &TokenTerms) {
+        let place = |field: &str| format!("rules.{}.tokens.{field}", rule.name);
+        let verb = token::ISSUE.parse().is_ok_and(|verb| rule.verb.matches(&verb));
+        let resource = match &rule.resource {
+            ResourcePattern::Any => true,
+            ResourcePattern::OfType(kind) => kind.as_str() == token::KIND,
+            ResourcePattern::Exactly(resource) => token::is_named(resource),
+        };
+        if !(verb && resource) {
+            let what = "tokens are issued under rules for the verb `issue` and a resource `service-token/…`";
+            self.add(format!("rules.{}.tokens", rule.name), what.into());
+        }
+        for (field, what) in terms.flaws() {
+            self.add(place(field), what);
+        }
     }
 
     /// What is done without anybody's consent must at least be looked at by somebody who exists.

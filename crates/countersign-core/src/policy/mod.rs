@@ -30,6 +30,7 @@ mod requirement;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod token;
 
 pub use break_glass::{BreakGlass, Breakable};
 pub use derived::{Derived, Linked, Nested, Source};
@@ -41,6 +42,7 @@ pub use pattern::{NamePattern, ResourcePattern};
 pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
 pub use rules::Rules;
+pub use token::{DEFAULT_LIFETIME_SECONDS, Issuable, LONGEST_LIFETIME_SECONDS, TokenTerms};
 
 /// How many people of which groups; every group is required.
 pub type Quorum = BTreeMap<Name, NonZeroU32>;
@@ -168,6 +170,9 @@ pub struct Rule {
     /// Who may act without anybody's consent, and who reviews that; nobody unless it is written out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,
+    /// What a service token may do that is issued under the rule, and for how long; only for `issue service-token/…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenTerms>,
 }
 
 /// A secret that is rotated under the policy, and everything its rotation touches. Endpoints are named, never spelled out.

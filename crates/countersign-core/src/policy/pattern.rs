@@ -19,6 +19,12 @@ pub enum NamePattern {
 }
 
 impl NamePattern {
+    /// Whether everything the other means is meant.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        *self == Self::Any || self == other
+    }
+
     /// Whether the name is meant.
     #[must_use]
     pub fn matches(&self, name: &Name) -> bool {
@@ -58,6 +64,15 @@ pub enum ResourcePattern {
 }
 
 impl ResourcePattern {
+    /// Whether everything the other means is meant.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exactly(resource) => self.matches(resource),
+            _ => *self == Self::Any || self == other,
+        }
+    }
+
     /// Whether the resource is meant.
     #[must_use]
     pub fn matches(&self, resource: &Resource) -> bool {

@@ -11,7 +11,7 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Breakable, Comment, Consent, Escalate, Policy, Quorum, Rule};
+use super::{Breakable, Comment, Consent, Escalate, Issuable, Policy, Quorum, Rule};
 use crate::digest::Digest;
 use crate::id::PersonId;
 use crate::signature::Signing;
@@ -52,6 +52,8 @@ pub struct Requirement {
     pub heartbeat_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, if all rules offer that.
     pub break_glass: Option<Breakable>,
+    /// What a service token may do that is issued under it, if all rules offer that.
+    pub tokens: Option<Issuable>,
 }
 
 /// A group that has not yet agreed enough, and who of it still could.
@@ -88,6 +90,7 @@ impl Requirement {
             escalate: rule.escalate.clone(),
             heartbeat_seconds: rule.heartbeat_seconds,
             break_glass: rule.break_glass.as_ref().map(Breakable::of),
+            tokens: rule.tokens.as_ref().map(Issuable::of),
         }
     }
 
@@ -111,6 +114,7 @@ impl Requirement {
             escalate: Escalate::both(self.escalate, other.escalate),
             heartbeat_seconds: self.heartbeat_seconds.into_iter().chain(other.heartbeat_seconds).min(),
             break_glass: Breakable::both(self.break_glass, other.break_glass),
+            tokens: Issuable::both(self.tokens, other.tokens),
             ..self
         }
     }
@@ -149,6 +153,7 @@ impl Requirement {
             text.push_str(&format!("heartbeat {seconds}\n"));
         }
         self.break_glass.iter().for_each(|offer| text.push_str(&offer.line()));
+        self.tokens.iter().for_each(|offer| text.push_str(&offer.line()));
         Digest::of(text.as_bytes())
     }
 

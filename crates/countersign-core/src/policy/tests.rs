@@ -1,7 +1,8 @@
 //! Merging rules, counting people, and what is wrong with a policy.
 
 use alloc::collections::BTreeSet;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::{Consent, Policy, Requirement};
 use crate::testing::{ANA, BEN, CHLOE, payout, policy};
@@ -21,6 +22,36 @@ fn with_second_rule(changes: &serde_json::Value) -> Policy {
 
 fn demanded(policy: &Policy) -> Requirement {
     policy.requirement(&payout()).unwrap()
+}
+
+/// What a policy with these terms for tokens complains of, under a rule for this verb and resource.
+fn complaints_about_tokens((verb, resource): (&str, &str), terms: serde_json::Value) -> Vec<String> {
+    let mut policy = crate::testing::policy();
+    let mut rule = serde_json::to_value(&policy.rules[3]).unwrap();
+    for (field, value) in [("name", "tokens"), ("verb", verb), ("resource", resource)] {
+        rule[field] = value.into();
+    }
+    rule["tokens"] = terms;
+    policy.rules.push(serde_json::from_value(rule).unwrap());
+    policy.flaws().iter().map(|flaw| flaw.place.clone()).collect()
+}
+
+#[test]
+fn what_is_offered_for_tokens_must_make_sense() {
+    let issuing = ("issue", "service-token/deployer");
+    let terms = |scopes: &[&str]| serde_json::json!({ "scopes": scopes });
+    assert!(complaints_about_tokens(issuing, terms(&["deploy:release/a"])).is_empty());
+    assert_eq!(complaints_about_tokens(issuing, terms(&[])), ["rules.tokens.tokens.scopes"]);
+    assert_eq!(
+        complaints_about_tokens(issuing, terms(&["deploy:release/*"])),
+        ["rules.tokens.tokens.patterns"]
+    );
+    assert_eq!(
+        complaints_about_tokens(("ping", "probe/other"), terms(&["deploy:release/a"])),
+        ["rules.tokens.tokens"]
+    );
+    let forever = serde_json::json!({ "scopes": ["deploy:release/a"], "max_lifetime_seconds": 86_401 });
+    assert_eq!(complaints_about_tokens(issuing, forever), ["rules.tokens.tokens.max_lifetime_seconds"]);
 }
 
 #[test]

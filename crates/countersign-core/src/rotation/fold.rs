@@ -58,7 +58,7 @@ fn change_task(state: &mut State, (rotation, key): (RotationId, &TaskKey), chang
 }
 
 fn started_by(state: &mut State, event: &Event, (id, started): (RotationId, &Started)) {
-    let Some(started_by) = event.actor.person() else { return };
+    let Some(started_by) = state.permit(started.permit).map(|permit| permit.executor) else { return };
     let policy = state.policy().map(|in_force| &in_force.policy);
     let governed =
         policy.and_then(|policy| policy.secret(&started.secret.resource, &started.secret.environment));

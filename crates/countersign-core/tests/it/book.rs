@@ -274,6 +274,7 @@ impl Book {
     pub(crate) fn deadline(&self, subject: &Subject) -> Option<Time> {
         match self.whole.item(subject)? {
             Item::Person(person) => person.deadline(),
+            Item::Token(token) => token.deadline(),
             Item::Approval(approval) => approval.next_deadline(),
             Item::Permit(permit) => permit.deadline(),
             Item::Rotation(rotation) => rotation.deadline(),

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use countersign_core::action::Action;
 use countersign_core::break_glass::{Open, Verdict};
 use countersign_core::digest::Digest;
-use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId};
+use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, RotationId, TokenId};
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::witness::Standing;
 use countersign_core::permit::{Finish, Outcome, Reserve};
@@ -32,6 +32,7 @@ use crate::stage::{
     self, ACTIONS, ACTIVATE, ANA, AUD, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, PAYOUT, REDACT,
     ROTATE_LOG_KEY,
 };
+use crate::tokens;
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -140,6 +141,13 @@ enum Move {
     /// The policy under which people come and go, and an invitation, all with everybody's agreement; whether it is claimed.
     Invite(PersonId, u8, bool),
     Deactivate(Actor, PersonId),
+    /// The policy that offers tokens, and one, for so many seconds.
+    IssueToken(u32),
+    /// By which token, for how many seconds.
+    Exchange(Index, u32),
+    RevokeToken(Actor, Index),
+    /// Somebody's token does what its owner could.
+    ByToken(Index, Box<Move>),
     /// A vote signed with a key.
     Sign(Actor, Index, (PersonId, u8)),
     /// The request under which others revoke it, if any, is any of those there are.
@@ -172,6 +180,23 @@ fn entries() -> impl Strategy<Value = Vec<Index>> {
 /// One of few keys, so that they are met again.
 fn key() -> impl Strategy<Value = (PersonId, u8)> {
     (prop::sample::select(vec![BEN, CHLOE]), 0..4_u8)
+}
+
+/// What a token may try.
+fn by_token() -> impl Strategy<Value = Move> {
+    let index = any::<Index>;
+    let somebody = || Just(Actor::Node);
+    prop_oneof![
+        3 => (somebody(), 0..ACTIONS.len()).prop_map(|(who, action)| Move::Request(who, action)),
+        1 => (somebody(), index(), any::<bool>()).prop_map(|(who, nth, said)| Move::Approve(who, nth, said)),
+        1 => (somebody(), index()).prop_map(|(who, nth)| Move::Withdraw(who, nth)),
+        4 => (somebody(), prop::option::weighted(0.5, index()))
+            .prop_map(|(who, approval)| Move::Reserve(who, approval, None, true)),
+        3 => (somebody(), index()).prop_map(|(who, nth)| Move::StartPermit(who, nth)),
+        1 => (somebody(), index()).prop_map(|(who, nth)| Move::ReleasePermit(who, nth)),
+        2 => (somebody(), index(), any::<bool>()).prop_map(|(who, nth, good)| Move::Finish(who, nth, good)),
+        1 => (somebody(), index(), 4..8_u32).prop_map(|(who, nth, by)| Move::StartRotation(who, nth, by)),
+    ]
 }
 
 #[expect(clippy::too_many_lines, reason = "a table of what can happen")]
@@ -236,6 +261,10 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(person, number, claimed)| Move::Invite(PersonId(person), number, claimed)),
         1 => (1..=8_u128).prop_map(|number| Move::Deactivate(Actor::Person(CHLOE), PersonId(number))),
         1 => (who(), 1..=8_u128).prop_map(|(who, number)| Move::Deactivate(who, PersonId(number))),
+        2 => prop::sample::select(vec![1_u32, 900, 3_600, 3_601]).prop_map(Move::IssueToken),
+        1 => (index(), prop::sample::select(vec![1_u32, 60, 900])).prop_map(|(nth, by)| Move::Exchange(nth, by)),
+        1 => (who(), index()).prop_map(|(who, nth)| Move::RevokeToken(who, nth)),
+        4 => (index(), by_token()).prop_map(|(nth, it)| Move::ByToken(nth, Box::new(it))),
         4 => (who(), index(), key()).prop_map(|(who, nth, key)| Move::Sign(who, nth, key)),
         2 => (key(), index()).prop_map(|(key, nth)| Move::Sign(Actor::Person(key.0), nth, key)),
         1 => (who(), key(), prop::option::of(index())).prop_map(|(who, key, nth)| Move::RevokeKey(who, key, nth)),
@@ -260,6 +289,7 @@ struct Play {
     permits: Vec<PermitId>,
     rotations: Vec<RotationId>,
     glasses: Vec<BreakGlassId>,
+    tokens: Vec<TokenId>,
 }
 
 fn nth<T: Clone>(of: &[T], index: Index) -> Option<T> {
@@ -274,6 +304,7 @@ impl Play {
             permits: Vec::new(),
             rotations: Vec::new(),
             glasses: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 
@@ -289,6 +320,9 @@ impl Play {
                 (Subject::BreakGlass(id), Command::BreakGlass(_)) => self.glasses.push(id),
                 (Subject::Permit(id), Command::ReservePermit(_) | Command::BreakGlass(_)) => {
                     self.permits.push(id);
+                }
+                (Subject::Token(id), Command::IssueToken(_) | Command::ExchangeToken(_)) => {
+                    self.tokens.push(id);
                 }
                 (Subject::Rotation(id), Command::StartRotation(_)) => self.rotations.push(id),
                 _ => {}
@@ -326,6 +360,13 @@ impl Play {
                 }
             }
             Move::Invite(person, number, claimed) => self.invite((*person, *number), *claimed),
+            Move::IssueToken(seconds) => self.issue_token(*seconds),
+            Move::ByToken(index, it) => {
+                if let Some(token) = nth(&self.tokens, *index) {
+                    let (_, command) = self.command(it);
+                    self.submit(Actor::Token(token), command);
+                }
+            }
             Move::NobodyVotes => self.nobody_votes(),
             Move::TakeBack => {
                 let revoke = self.agreed(numbered(PAYOUT)).map(Command::RevokeVote);
@@ -356,6 +397,16 @@ impl Play {
                 self.submit(actor, command);
             }
         }
+    }
+
+    /// Under the policy that offers tokens.
+    fn issue_token(&mut self, seconds: u32) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(ANA.into(), approval.map(|id| script::activation(tokens::policy(), id)));
+        let number = u32::try_from(self.tokens.len()).unwrap();
+        let issue =
+            tokens::issue(("deployer", number, seconds), &["override:payout/limit", "ping:probe/any"]);
+        self.submit(ANA.into(), Some(Command::IssueToken(issue)));
     }
 
     /// Under the policy that says how people come and go.
@@ -429,6 +480,13 @@ impl Play {
         match it {
             Move::Claim(person) => (Actor::Node, Some(stage::claiming(*person))),
             Move::Deactivate(who, person) => (*who, Some(membership::deactivating(*person, None))),
+            Move::Exchange(index, seconds) => {
+                let number = u32::try_from(self.tokens.len()).unwrap();
+                let exchange = tokens::exchange((number, *seconds), &["ping:probe/any"]);
+                let by = nth(&self.tokens, *index).map_or(Actor::Node, Actor::Token);
+                (by, Some(Command::ExchangeToken(exchange)))
+            }
+            Move::RevokeToken(who, index) => (*who, nth(&self.tokens, *index).map(tokens::revoking)),
             Move::Request(who, action) => (*who, Some(request(*action))),
             Move::Approve(who, index, commented) => {
                 let ballot = |id: ApprovalId| approval::Ballot { commented: *commented, ..id.into() };
@@ -549,7 +607,8 @@ impl Play {
         let glasses = self.glasses.iter().copied().map(Subject::BreakGlass);
         let rotations = self.rotations.iter().copied().map(Subject::Rotation);
         let people = stage::ENROLLED.into_iter().map(Subject::Person);
-        approvals.chain(permits).chain(people).chain(glasses).chain(rotations).collect()
+        let tokens = self.tokens.iter().copied().map(Subject::Token);
+        approvals.chain(permits).chain(tokens).chain(people).chain(glasses).chain(rotations).collect()
     }
 
     /// A request of Ana's that Ben and Chloe agree to.

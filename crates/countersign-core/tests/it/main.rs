@@ -39,4 +39,6 @@ mod signing;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod vectors;

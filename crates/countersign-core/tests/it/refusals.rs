@@ -29,10 +29,12 @@ mod freeze;
 mod glass;
 mod life;
 mod membership;
+mod token;
 
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
+use token::{act, exchange_token, issue_token, revoke_token};
 
 const PING: &str = "ping probe/any production";
 const NOBODY: PersonId = PersonId(99);
@@ -745,6 +747,10 @@ walks! {
     claim = a_claim_is_refused_in_order,
     invite = an_invitation_is_refused_in_order,
     deactivate = a_deactivation_is_refused_in_order,
+    issue_token = a_token_is_refused_in_order,
+    exchange_token = an_exchange_is_refused_in_order,
+    revoke_token = taking_a_token_back_is_refused_in_order,
+    act = what_a_token_does_is_refused_in_order,
     note = a_note_is_refused_in_order,
     enroll_key = a_voting_key_is_refused_in_order,
     revoke_key = a_revocation_is_refused_in_order,

@@ -144,8 +144,8 @@ fn a_freeze_that_holds_nothing_is_noticed() {
 #[cfg(feature = "sabotage")]
 #[test]
 fn an_exception_that_is_used_twice_is_noticed() {
-    // The auditor forgets an exception with its use.
-    objects("exception-twice", &["unknown"]);
+    // The auditor forgets an exception once its permit cannot give it back.
+    objects("exception-twice", &["unknown", "already_consumed"]);
 }
 
 #[cfg(feature = "sabotage")]

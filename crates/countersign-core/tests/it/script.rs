@@ -30,6 +30,7 @@ use crate::stage::{
     self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, FAILOVER, PAYOUT, REDACT,
     ROTATE, ROTATE_LOG_KEY,
 };
+use crate::tokens;
 
 /// Everything that can happen.
 pub(crate) fn everything() -> Book {
@@ -53,6 +54,7 @@ pub(crate) fn everything() -> Book {
     freezes(&mut book);
     membership::people(&mut book);
     signing::votes_by_passkey(&mut book);
+    tokens::tokens(&mut book);
     book.commit();
     book
 }

@@ -9,6 +9,8 @@ use countersign_core::policy::Policy;
 use countersign_core::secret::SecretKey;
 use countersign_core::time::Time;
 
+use crate::{membership, tokens};
+
 /// Engineer and approver.
 pub(crate) const ANA: PersonId = PersonId(1);
 /// Approver.
@@ -119,10 +121,9 @@ pub(crate) fn escalating() -> Policy {
 
 /// Every policy that is ever in force on the stage.
 pub(crate) fn known_policies() -> Vec<Policy> {
-    policies()
-        .into_iter()
-        .chain([escalating(), frozen(), crate::membership::policy(), crate::membership::strict()])
-        .collect()
+    let people = [membership::policy(), membership::strict()];
+    let tokens = [tokens::policy(), tokens::silent(), tokens::with_deactivation()];
+    policies().into_iter().chain([escalating(), frozen()]).chain(people).chain(tokens).collect()
 }
 
 /// The policy with freezes, and a rule by which somebody is excepted from them: one that holds production over the end of the year, one

@@ -169,6 +169,23 @@ fn card(
             ];
             (facts, Table::default())
         }
+        Item::Token(token) => {
+            let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
+            let networks: Vec<String> = token.networks.iter().map(ToString::to_string).collect();
+            let facts = vec![
+                ("name", token.resource.to_string()),
+                ("owner", people.person(token.owner)),
+                ("environment", token.environment.to_string()),
+                ("scopes", scopes.join(", ")),
+                ("from", networks.join(", ")),
+                ("issued", token.issued_at.to_string()),
+                ("expires", token.expires_at.to_string()),
+                ("exchanged from", token.parent.map(|id| id.to_string()).unwrap_or_default()),
+                ("approval", token.approval.map(|id| id.to_string()).unwrap_or_default()),
+                ("ended", token.ended.map(|(_, at)| at.to_string()).unwrap_or_default()),
+            ];
+            (facts, Table::default())
+        }
         Item::BreakGlass(it) => broken(it, (people, bound.get(subject))),
         Item::Rotation(rotation) => rotated(rotation, people),
         Item::Secret(secret) => {

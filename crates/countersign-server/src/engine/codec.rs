@@ -98,6 +98,7 @@ pub fn record_kind(subject: &Subject) -> &'static str {
         Subject::Log => "log",
         Subject::Policy => "policy",
         Subject::Person(_) => "person",
+        Subject::Token(_) => "token",
         Subject::Approval(_) => "approval",
         Subject::Permit(_) => "permit",
         Subject::BreakGlass(_) => "break-glass",

@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
         let events = match countersign_core::decide(overlay, &cx, &command) {
             Ok(events) => events,
             Err(refusal) => {
-                self.refused.extend(submission.actor.person().map(|person| Kind {
+                self.refused.extend(overlay.principal(submission.actor).map(|person| Kind {
                     person,
                     action: countersign_core::action_of(overlay, &command),
                     code: refusal.code(),

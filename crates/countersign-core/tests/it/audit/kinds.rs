@@ -25,7 +25,7 @@ pub(super) const COR: &str = "cor_00000000000000000000000000000063";
 const PERMIT: &str = "prm_00000000000000000000000000000063";
 const APPROVAL: &str = "apr_00000000000000000000000000000063";
 const ROTATION: &str = "rot_00000000000000000000000000000063";
-const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 pub(super) const NOON: &str = "2026-11-23T12:00:00.000Z";
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const HOUR: i64 = 60 * MINUTE;
@@ -450,7 +450,11 @@ const FORGERIES: &[Forgery] = &[
 
 /// The forgeries of every file.
 fn all() -> impl Iterator<Item = &'static Forgery> {
-    FORGERIES.iter().chain(super::life::FORGERIES).chain(super::membership::FORGERIES)
+    FORGERIES
+        .iter()
+        .chain(super::life::FORGERIES)
+        .chain(super::membership::FORGERIES)
+        .chain(super::tokens::FORGERIES)
 }
 
 fn policy(event: &mut Event, change: impl FnOnce(&mut countersign_core::policy::Policy)) {
@@ -612,8 +616,10 @@ fn every_kind_of_event_has_forgeries() {
 
 #[test]
 fn every_breach_is_reached() {
-    const ELSEWHERE: [&str; 8] = [
+    const ELSEWHERE: [&str; 10] = [
         "delegate_reviews",
+        "token_not_offered",
+        "exchanged_too_often",
         "misplaced_beginning",
         "time_backwards",
         "policy_changed",
@@ -648,6 +654,41 @@ pub(super) fn joined(book: &Book, one: impl Fn(&mut Book), other: impl Fn(&mut B
         events.extend_from_slice(&apart.events[common..]);
     }
     events
+}
+
+/// Tokens where a second rule offers none, and a token that was exchanged as often as possible.
+#[test]
+fn no_more_tokens_are_made_than_the_rules_offer() {
+    let mut book = Book::begun();
+    crate::tokens::governed(&mut book);
+    let silent = |book: &mut Book| {
+        let approval = approved(book, ACTIVATE);
+        book.must(stage::ANA, &script::activation(crate::tokens::silent(), approval));
+    };
+    let issued = |book: &mut Book| {
+        crate::tokens::deployer(book, (1, 900));
+    };
+    assert_eq!(code(&joined(&book, silent, issued)), "token_not_offered");
+
+    let exchanged = |book: &mut Book, number, from| {
+        let exchange = crate::tokens::exchange((number, 900), &["ping:probe/any"]);
+        crate::tokens::made(
+            &book.must(countersign_core::Actor::Token(from), &Command::ExchangeToken(exchange)),
+        )
+    };
+    let mut line = vec![crate::tokens::deployer(&mut book, (1, 900))];
+    for number in 2..6 {
+        line.push(exchanged(&mut book, number, line[line.len() - 1]));
+    }
+    let mut once_more = book.clone();
+    let sixth = exchanged(&mut once_more, 6, line[3]);
+    let Some(Fact::TokenIssued(id, issued)) = once_more.events.last_mut().map(|event| &mut event.fact) else {
+        panic!("no token");
+    };
+    assert_eq!(*id, sixth);
+    issued.parent = Some(line[4]);
+    once_more.events.last_mut().unwrap().actor = countersign_core::Actor::Token(line[4]);
+    assert_eq!(code(&once_more.events), "exchanged_too_often");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod kinds;
 mod life;
 mod membership;
 mod mutations;
+mod tokens;
 
 /// An auditor that also knows which number each event has among those of its subject: a forger counts anew.
 #[derive(Clone, Default)]

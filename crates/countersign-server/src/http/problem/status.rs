@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
 use countersign_core::{
-    Refusal, approval, break_glass, delegation, log, permit, person, redaction, rotation, voting_key,
+    Refusal, approval, break_glass, delegation, log, permit, person, redaction, rotation, token, voting_key,
 };
 
 /// The status of a refusal.
@@ -34,6 +34,7 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             | person::Refusal::StillNeeded
             | person::Refusal::CredentialInUse => StatusCode::CONFLICT,
         },
+        Refusal::Token(refusal) => of_token(refusal),
         Refusal::VotingKey(refusal) => match refusal {
             voting_key::Refusal::NotTheOwner => StatusCode::FORBIDDEN,
             voting_key::Refusal::UnknownPerson | voting_key::Refusal::NotFound => StatusCode::NOT_FOUND,
@@ -61,6 +62,29 @@ fn of_log(refusal: &log::Refusal) -> StatusCode {
         R::Flawed(_) | R::UnknownMember(_) | R::NoActivationRule | R::ActivationUnsatisfiable(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+    }
+}
+
+fn of_token(refusal: &token::Refusal) -> StatusCode {
+    use token::Refusal as R;
+    match refusal {
+        R::NotFound => StatusCode::NOT_FOUND,
+        // Whoever sends it has no credential any more.
+        R::Ended | R::OwnerGone => StatusCode::UNAUTHORIZED,
+        R::NeverVotes
+        | R::NotForTokens
+        | R::OutOfScope
+        | R::NotYours
+        | R::NotToExchange
+        | R::NotOffered
+        | R::ScopeNotOffered(_) => StatusCode::FORBIDDEN,
+        R::NotAToken
+        | R::NoScope
+        | R::TooMany
+        | R::OtherNetwork
+        | R::LivesTooLong(_)
+        | R::OutlivesItsParent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        R::ExchangedTooOften | R::InUse => StatusCode::CONFLICT,
     }
 }
 
