@@ -20,6 +20,7 @@ pub mod person;
 pub mod policy;
 pub mod problem;
 pub mod rotation;
+pub mod token;
 pub mod witness;
 
 /// What is to be done, to what, where.

@@ -16,6 +16,7 @@ use countersign_api::person::{
 };
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
+use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken, ServiceToken};
 use countersign_api::witness::Witnesses;
 use countersign_api::{Action, Page, Reason};
 use serde::Serialize;
@@ -33,6 +34,7 @@ const PEOPLE: &[&str] = &["admin", "people"];
 const PERMITS: &[&str] = &["admin", "permits"];
 const ROTATIONS: &[&str] = &["admin", "rotations"];
 const SECRETS: &[&str] = &["admin", "secrets"];
+const SERVICE_TOKENS: &[&str] = &["admin", "service-tokens"];
 
 type Answer<T> = Result<T, ClientError>;
 
@@ -117,6 +119,34 @@ impl Client {
     #[must_use]
     pub fn all_people(&self, listing: &Listing) -> Pages<'_, Person> {
         Pages::new(self, listing.route(PEOPLE))
+    }
+}
+
+/// Service tokens.
+impl Client {
+    /// One page of tokens.
+    pub async fn service_tokens(&self, listing: &Listing) -> Answer<Page<ServiceToken>> {
+        self.page(&listing.route(SERVICE_TOKENS)).await
+    }
+
+    /// One token.
+    pub async fn service_token(&self, id: &str) -> Answer<ServiceToken> {
+        self.get(&["admin", "service-tokens", id]).await
+    }
+
+    /// Issues a token to oneself: what was drawn stays here, its SHA-256 is sent.
+    pub async fn issue_token(&self, issue: &IssueToken) -> Answer<ServiceToken> {
+        self.post(SERVICE_TOKENS, issue).await
+    }
+
+    /// Exchanges the token that this client acts with for a narrower one.
+    pub async fn exchange_token(&self, exchange: &ExchangeToken) -> Answer<ServiceToken> {
+        self.post(&["admin", "service-tokens", "exchange"], exchange).await
+    }
+
+    /// Takes a token out of force, and all that were exchanged from it.
+    pub async fn revoke_token(&self, id: &str, revoke: &RevokeToken) -> Answer<ServiceToken> {
+        self.post(&["admin", "service-tokens", id, "revoke"], revoke).await
     }
 }
 

@@ -16,6 +16,13 @@ const PREFIX: &str = "cst_";
 /// The same for claims.
 const CLAIM_PREFIX: &str = "csc_";
 
+/// The same for service tokens. A scanner finds one by `cstk_[A-Za-z0-9_-]{43}[0-9a-f]{8}`.
+const TOKEN_PREFIX: &str = "cstk_";
+
+/// Characters of the checksum behind a token: the first four bytes of the SHA-256 of what stands before, hexadecimal. It tells a scanner
+/// what is no token, and whoever typed one that they mistyped it.
+const CHECKSUM: usize = 8;
+
 /// Random bytes in a credential and in a claim.
 const BYTES: usize = 32;
 
@@ -30,6 +37,31 @@ impl Credential {
     /// The machine gives no randomness.
     pub fn draw() -> Result<Self, ClientError> {
         drawn(PREFIX).map(Self)
+    }
+
+    /// Draws a fresh one for a service token.
+    ///
+    /// # Errors
+    /// The machine gives no randomness.
+    pub fn draw_token() -> Result<Self, ClientError> {
+        let text = drawn(TOKEN_PREFIX)?;
+        Ok(Self(Zeroizing::new(format!("{}{}", *text, checksum(&text)))))
+    }
+
+    /// Reads a service token that was drawn before. The text is not repeated in the error.
+    ///
+    /// # Errors
+    /// It is not `cstk_`, 43 characters of base64url and their checksum.
+    pub fn parse_token(text: &str) -> Result<Self, ClientError> {
+        let whole = text.len() == TOKEN_PREFIX.len() + 43 + CHECKSUM && text.starts_with(TOKEN_PREFIX);
+        let parts = text.split_at_checked(text.len().saturating_sub(CHECKSUM));
+        if whole && parts.is_some_and(|(before, sum)| checksum(before) == sum) {
+            return Ok(Self(Zeroizing::new(text.to_owned())));
+        }
+        let what = format!(
+            "a service token is `{TOKEN_PREFIX}`, 43 characters of base64url and a checksum; this is not one"
+        );
+        Err(ClientError::Unusable(what))
     }
 
     /// Reads one that was drawn before. The text is not repeated in the error: it may be another secret, pasted by mistake.
@@ -99,6 +131,10 @@ impl fmt::Debug for Claim {
     }
 }
 
+fn checksum(text: &str) -> String {
+    sha256(text.as_bytes()).to_string().chars().take(CHECKSUM).collect()
+}
+
 /// 256 fresh bits behind a prefix.
 fn drawn(prefix: &str) -> Result<Zeroizing<String>, ClientError> {
     let mut bytes = Zeroizing::new([0; BYTES]);
@@ -124,6 +160,22 @@ mod tests {
         let claim = Claim::draw().unwrap();
         assert!(claim.expose().starts_with("csc_") && claim.expose().len() == drawn.expose().len());
         assert_eq!(format!("{claim:?}"), "***");
+    }
+
+    #[test]
+    fn a_token_that_was_mistyped_is_none() {
+        let drawn = Credential::draw_token().unwrap();
+        assert_eq!(Credential::parse_token(drawn.expose()).unwrap().expose(), drawn.expose());
+        let longer = format!("{}0", drawn.expose());
+        let shorter = &drawn.expose()[..drawn.expose().len() - 1];
+        let other = drawn.expose().replacen("cstk_", "cstl_", 1);
+        let (before, _) = drawn.expose().split_at(drawn.expose().len() - CHECKSUM);
+        let unsummed = format!("{before}xxxxxxxx");
+        for text in ["", "cstk_", "cst_hunter2", shorter, &longer, &other, &unsummed, "ü"] {
+            let complaint = Credential::parse_token(text).unwrap_err().to_string();
+            assert!(!complaint.contains("hunter2"), "{complaint}");
+        }
+        assert!(Credential::parse(drawn.expose()).is_err(), "a token is nobody's credential");
     }
 
     #[test]

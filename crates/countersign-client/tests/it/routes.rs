@@ -10,6 +10,7 @@ use countersign_api::ledger::RedactDetails;
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
 use countersign_api::person::{DeactivatePerson, EnrollKey, InvitePerson, RevokeKey};
 use countersign_api::policy::ActivatePolicy;
+use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken};
 use countersign_client::{ApprovalListing, EntryListing, EvidenceScope, Listing};
 
 use crate::scripted::{Scripted, problem};
@@ -246,6 +247,41 @@ async fn delegations_ask_their_routes() {
             "GET /admin/approvals/apr_1/watch",
         ]
     );
+}
+
+#[tokio::test]
+async fn tokens_ask_their_routes() {
+    let server = Scripted::start((0..4).map(|_| problem(404, "not_found"))).await;
+    let token_sha256 = "00".repeat(32);
+    let exchange = ExchangeToken {
+        scopes: vec!["ping:probe/any".into()],
+        networks: Vec::new(),
+        lifetime_seconds: 60,
+        token_sha256: token_sha256.clone(),
+    };
+    let issue = IssueToken {
+        resource: "service-token/deployer".into(),
+        environment: "production".into(),
+        scopes: exchange.scopes.clone(),
+        networks: Vec::new(),
+        lifetime_seconds: 900,
+        token_sha256,
+        approval: None,
+        reason: None,
+    };
+    assert!(server.client.service_token("tok_1").await.is_err());
+    assert!(server.client.issue_token(&issue).await.is_err());
+    assert!(server.client.exchange_token(&exchange).await.is_err());
+    assert!(server.client.revoke_token("tok_1", &RevokeToken::default()).await.is_err());
+    let asked: Vec<String> =
+        server.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect();
+    let routes = [
+        "GET /admin/service-tokens/tok_1",
+        "POST /admin/service-tokens",
+        "POST /admin/service-tokens/exchange",
+        "POST /admin/service-tokens/tok_1/revoke",
+    ];
+    assert_eq!(asked, routes);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn answer(app: &App, caller: &Caller, question: Map<String, Value>) -> Res
     }
     let Evaluation { subject, action, resource, context } = parse(Value::Object(question))?;
     let person: Option<PersonId> = subject.id.parse().ok().filter(|_| subject.kind == "person");
-    if person != Some(caller.0) {
+    if person != Some(caller.in_person()?) {
         caller.sees(app, |_, _| false)?;
     }
     let Some(person) = person.filter(|person| is_known(app, *person)) else {

@@ -161,7 +161,9 @@ fn concerns(policy: &Policy, approval: &approval::Approval, person: PersonId) ->
 /// Lets readers pass, and those whom the request concerns.
 pub(super) fn sees(app: &App, caller: &Caller, approval: &approval::Approval) -> Result<(), Rejected> {
     let (state, now) = (app.engine.state(), app.engine.now());
-    caller.sees(app, |policy, me| concerns(policy, approval, me) || stands_in(&state, approval, (me, now)))
+    caller.sees_of(app, &approval.action, |policy, me| {
+        concerns(policy, approval, me) || stands_in(&state, approval, (me, now))
+    })
 }
 
 /// Whoever may agree in somebody's place may see to what.

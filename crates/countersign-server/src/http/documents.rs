@@ -47,7 +47,7 @@ pub(super) async fn show_document(
     let Some(Item::Permit(permit)) = lists::one(&app, Subject::Permit(parsed)).await? else {
         return Err(caller.misses(&app, ("permit", &id)));
     };
-    caller.sees(&app, |_, me| permit.executor == me)?;
+    caller.sees_of(&app, &permit.action, |_, me| permit.executor == me)?;
     document(&app.engine, parsed).await.map(Json)
 }
 
@@ -141,7 +141,8 @@ impl Found {
     fn leave(self, reader: &mut dyn Reader, log: String) -> Result<Leave, StoreError> {
         let index = self.entry.index;
         let corrupt = |what: &str| StoreError::Corrupt(format!("entry {index}: {what}"));
-        let executor = self.event.actor.person().ok_or_else(|| corrupt("a permit of nobody"))?;
+        let executor =
+            self.event.actor.person().or(self.reserved.owner).ok_or_else(|| corrupt("a permit of nobody"))?;
         let approvals = match self.reserved.approval {
             Some(approval) => vec![agreement(reader, approval, index)?],
             None => Vec::new(),

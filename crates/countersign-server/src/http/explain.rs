@@ -143,7 +143,7 @@ pub(super) async fn action(
     let Query { verb, resource, environment, person: whom } = query;
     let asked = parse_action(&countersign_api::Action { verb, resource, environment })?;
     let whom: Option<PersonId> = whom.as_deref().map(str::parse).transpose().map_err(Rejected::malformed)?;
-    let whom = whom.unwrap_or(caller.0);
+    let whom = whom.unwrap_or(caller.in_person()?);
     let concerned = |policy: &Policy, me| {
         let acts = |it: Requirement| {
             it.may_request(policy, me) || it.may_approve(policy, me) || it.may_execute(policy, me)

@@ -1,13 +1,17 @@
 //! What every request passes before its handler: the credential, the right to read, the idempotency key.
 //!
 //! Readers (`access.read` of the policy) see everything. Everybody else may still act on what their role allows, and see the one
-//! thing they are concerned by; they cannot list, nor learn whether something else exists.
+//! thing they are concerned by; they cannot list, nor learn whether something else exists. A service token sees no more than what concerns
+//! its owner and is within its scopes, whatever its owner may read.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
+use countersign_core::action::Action;
 use countersign_core::digest::Digest;
-use countersign_core::id::PersonId;
+use countersign_core::id::{PersonId, TokenId};
 use countersign_core::person::Person;
 use countersign_core::policy::Policy;
 use countersign_core::{Actor, Command};
@@ -20,15 +24,21 @@ use crate::engine::{IdempotencyKey, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Somebody with a credential.
-pub(super) struct Caller(pub PersonId);
+/// Somebody with a credential, or their token.
+#[derive(Clone, Copy)]
+pub(super) struct Caller {
+    /// Who it is, or whose token.
+    pub person: PersonId,
+    /// The token, where it is one.
+    pub token: Option<TokenId>,
+}
 
 /// Somebody who may read everything.
 pub(super) struct Viewer;
 
 /// Who wants something to happen, and the key that makes repeating it harmless.
 pub(super) struct Sender {
-    caller: PersonId,
+    caller: Caller,
     idempotency: IdempotencyKey,
 }
 
@@ -44,35 +54,67 @@ pub(super) struct Open<T>(pub T);
 impl Sender {
     /// Whose credential it is.
     pub(super) fn caller(&self) -> PersonId {
-        self.caller
+        self.caller.person
     }
 
     /// Who it is.
     pub(super) fn actor(&self) -> Actor {
-        Actor::Person(self.caller)
+        self.caller.actor()
     }
 
     /// The command as the sender's own.
     pub(super) fn submission(self, command: Command) -> Submission {
-        Submission::new(Actor::Person(self.caller), command).with_idempotency(self.idempotency)
+        Submission::new(self.actor(), command).with_idempotency(self.idempotency)
     }
 }
 
 impl Caller {
-    /// Whether the caller still belongs: whoever watches may be deactivated meanwhile.
+    /// Whether the caller still belongs: whoever watches may be deactivated meanwhile, and tokens end.
     pub(super) fn is_there(&self, app: &App) -> bool {
-        app.engine.state().person(self.0).is_some_and(Person::is_active)
+        let (state, now) = (app.engine.state(), app.engine.now());
+        match self.token {
+            Some(token) => state.live_token(token, now).is_ok(),
+            None => state.person(self.person).is_some_and(Person::is_active),
+        }
     }
 
-    /// Lets readers pass, and those whom the thing asked for concerns.
+    /// As what they act.
+    pub(super) fn actor(self) -> Actor {
+        self.token.map_or(Actor::Person(self.person), Actor::Token)
+    }
+
+    /// The person, unless it is a token.
+    pub(super) fn in_person(self) -> Result<PersonId, Rejected> {
+        if self.token.is_some() { Err(not_for_tokens()) } else { Ok(self.person) }
+    }
+
+    /// Lets readers pass, and those whom the thing asked for, which is about an action, concerns: their tokens too, for that action.
+    pub(super) fn sees_of(
+        &self,
+        app: &App,
+        action: &Action,
+        concerned: impl FnOnce(&Policy, PersonId) -> bool,
+    ) -> Result<(), Rejected> {
+        let Some(token) = self.token else { return self.sees(app, concerned) };
+        let state = app.engine.state();
+        let token = state.live_token(token, app.engine.now()).map_err(|_| unauthenticated())?;
+        let policy = state.policy().map(|in_force| &in_force.policy);
+        if token.may(action) && policy.is_some_and(|policy| concerned(policy, self.person)) {
+            return Ok(());
+        }
+        Err(not_for_tokens())
+    }
+
+    /// Lets readers pass, and those whom the thing asked for concerns. No token does.
     pub(super) fn sees(
         &self,
         app: &App,
         concerned: impl FnOnce(&Policy, PersonId) -> bool,
     ) -> Result<(), Rejected> {
+        let me = self.in_person()?;
         let state = app.engine.state();
         let policy = state.policy().map(|in_force| &in_force.policy);
-        if policy.is_some_and(|policy| policy.may_read(self.0) || concerned(policy, self.0)) {
+        if policy.is_some_and(|policy| policy.may_read(me) || concerned(policy, me)) {
             return Ok(());
         }
         let words = Words {
@@ -96,7 +138,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Rejected;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
-        authenticate(&parts.headers, app).map(Self)
+        authenticate((&parts.headers, &parts.extensions), app)
     }
 }
 
@@ -104,7 +146,7 @@ impl FromRequestParts<App> for Viewer {
     type Rejection = Rejected;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
-        Caller(authenticate(&parts.headers, app)?).sees(app, |_, _| false).map(|()| Self)
+        authenticate((&parts.headers, &parts.extensions), app)?.sees(app, |_, _| false).map(|()| Self)
     }
 }
 
@@ -112,7 +154,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Post<T> {
     type Rejection = Rejected;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Rejected> {
-        let caller = authenticate(request.headers(), app)?;
+        let caller = authenticate((request.headers(), request.extensions()), app)?;
         let key = idempotency_key(request.headers())?;
         without_query(&request)?;
         let mut bound = format!("{} {}\n", request.method(), request.uri().path()).into_bytes();
@@ -139,26 +181,57 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     first.and_then(|value| value.to_str().ok())
 }
 
-/// The person whose credential this is.
+/// The person whose credential this is, or whose token.
 ///
 /// What is looked up is the SHA-256 of what was sent. How long the look-up takes depends on that digest only, which nobody can steer
 /// towards a stored one without inverting SHA-256, so the time it takes tells nothing about a credential. Claims are no credentials:
-/// who has not replaced theirs holds nothing.
-fn authenticate(headers: &HeaderMap, app: &App) -> Result<PersonId, Rejected> {
+/// who has not replaced theirs holds nothing. A token is worth something while everything that it rests on is, and comes from its networks.
+fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> Result<Caller, Rejected> {
     let credential = only(headers, &header::AUTHORIZATION).and_then(|value| {
         let (scheme, credential) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start_matches(' '))
     });
-    let holder =
-        credential.and_then(|credential| app.engine.state().holder(&Digest::of(credential.as_bytes())));
-    holder.ok_or_else(|| {
-        let words = Words {
-            code: "unauthenticated",
-            detail: "no credential, several, or one that nobody holds".into(),
-            hint: "send one `Authorization: Bearer` with your credential; `countersign claim` gets you one",
-        };
-        Rejected::new(StatusCode::UNAUTHORIZED, words)
-    })
+    let sha256 = Digest::of(credential.ok_or_else(unauthenticated)?.as_bytes());
+    let state = app.engine.state();
+    if let Some(person) = state.holder(&sha256) {
+        return Ok(Caller { person, token: None });
+    }
+    let id = state.token_holder(&sha256).ok_or_else(unauthenticated)?;
+    let token = state.live_token(id, app.engine.now()).map_err(|_| unauthenticated())?;
+    let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
+    if token.networks.is_empty() || is_near {
+        Ok(Caller { person: token.owner, token: Some(id) })
+    } else {
+        Err(elsewhere())
+    }
+}
+
+fn unauthenticated() -> Rejected {
+    let words = Words {
+        code: "unauthenticated",
+        detail: "no credential, several, or one that nobody holds; tokens end".into(),
+        hint: "send one `Authorization: Bearer` with your credential; `countersign claim` gets you one",
+    };
+    Rejected::new(StatusCode::UNAUTHORIZED, words)
+}
+
+fn elsewhere() -> Rejected {
+    let words = Words {
+        code: "token_from_elsewhere",
+        detail: "the token may not be used from this network".into(),
+        hint: "its networks were named when it was issued; issue another for where you are",
+    };
+    Rejected::new(StatusCode::FORBIDDEN, words)
+}
+
+fn not_for_tokens() -> Rejected {
+    let words = Words {
+        code: "not_for_tokens",
+        detail: "a token may not read this".into(),
+        hint: "tokens read what they asked for and hold; a person reads the rest with their own credential",
+    };
+    Rejected::new(StatusCode::FORBIDDEN, words)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Rejected> {

@@ -60,7 +60,7 @@ pub(super) async fn page(
         return lists::page(app, &LISTED, plain).await;
     }
     lists::check(&LISTED, &plain)?;
-    let wanted = Wanted { me: caller.0, now: app.engine.now(), query };
+    let wanted = Wanted { me: caller.in_person()?, now: app.engine.now(), query };
     if wanted.query.for_me || wanted.query.stuck {
         return Ok(wanted.among_the_living(&app.engine.state(), limit));
     }

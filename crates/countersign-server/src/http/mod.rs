@@ -66,6 +66,7 @@ mod rotations;
 mod shelf;
 mod statements;
 mod tiles;
+mod tokens;
 mod voting_keys;
 mod watch;
 mod witnesses;
@@ -101,7 +102,7 @@ impl App {
 
     /// Hands a command in; a refusal has its reasons and speaks of people by name.
     async fn submit(&self, submission: Submission) -> Result<(Committed, Arc<Known>), Rejected> {
-        let topic = Topic::of(self, &submission.command, submission.actor.person());
+        let topic = Topic::of(self, &submission.command, self.engine.state().principal(submission.actor));
         let result = self.engine.submit(submission).await;
         let known = self.known().await;
         match result {
@@ -123,6 +124,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(membership::deactivate))
         .routes(routes!(voting_keys::keys, voting_keys::enroll_key))
         .routes(routes!(voting_keys::revoke_key))
+        .routes(routes!(tokens::list, tokens::issue))
+        .routes(routes!(tokens::exchange))
+        .routes(routes!(tokens::show_one))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(policy::show, policy::activate))
         .routes(routes!(explain::action))
         .routes(routes!(freezes::list))

@@ -108,7 +108,8 @@ pub(super) async fn list(
 
 /// Who the credential belongs to.
 #[utoipa::path(get, path = "/admin/people/me", tag = "people", responses((status = 200, body = Person)))]
-pub(super) async fn me(State(app): State<App>, Caller(id): Caller) -> Result<Json<Person>, Rejected> {
+pub(super) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Person>, Rejected> {
+    let id = caller.in_person()?;
     let known = app.known().await;
     match lists::one(&app, Subject::Person(id)).await? {
         Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),

@@ -50,7 +50,7 @@ pub(super) async fn reserve(
         approval,
         exceptions: freezes::exceptions(&app, &exceptions, &purpose).await?,
     });
-    let topic = Topic::of(&app, &command, post.sender.actor().person());
+    let topic = Topic::of(&app, &command, Some(post.sender.caller()));
     let submission = post.sender.submission(command).with_details(bound.details()?);
     let result = app.engine.submit(submission).await;
     let known = app.known().await;
@@ -160,7 +160,7 @@ pub(super) async fn show(
     let Some(Item::Permit(permit)) = lists::one(&app, Subject::Permit(parse(&id)?)).await? else {
         return Err(caller.misses(&app, ("permit", &id)));
     };
-    caller.sees(&app, |_, me| permit.executor == me)?;
+    caller.sees_of(&app, &permit.action, |_, me| permit.executor == me)?;
     let known = app.known().await;
     Ok(Json(show_permit(&app, &known, &permit)))
 }

@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 
 use countersign_api::person::DEFAULT_CLAIM_SECONDS;
+use countersign_core::digest::Digest;
 use serde_json::{Value, json};
 
 use super::break_glass::opening;
 use super::harness::{Api, Call, EVE, enrolled, next_key, payout, ping, policy, redact, rotate, successor};
 use super::membership::invited;
 use super::ssh_key::SshKey;
+use super::tokens;
 use crate::engine::fixture::{ANA, BEN};
 
 /// Routes that answer anybody, and why that is right.
@@ -35,11 +37,11 @@ const EXEMPT: [(&str, &str); 14] = [
 const ASKING: [&str; 2] = ["POST /access/v1/evaluation", "POST /access/v1/evaluations"];
 
 /// A request that a route takes from the right person, and what the wrong one is told.
-struct Row {
-    call: Call,
-    right: &'static str,
-    wrong: &'static str,
-    told: (u16, &'static str),
+pub(super) struct Row {
+    pub(super) call: Call,
+    pub(super) right: &'static str,
+    pub(super) wrong: &'static str,
+    pub(super) told: (u16, &'static str),
 }
 
 fn row(call: Call, right: &'static str, wrong: (&'static str, u16, &'static str)) -> Row {
@@ -62,6 +64,9 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
     }
     if ASKING.contains(&route) {
         return asking(route);
+    }
+    if route.starts_with("POST /admin/service-tokens") {
+        return tokens::posting(api, route).await;
     }
     if route.starts_with("POST /admin/permits") {
         return with_a_permit(api, route).await;
@@ -266,6 +271,11 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
             read("/admin/evidence?kind=log.created")
         }
         "/admin/freezes" => read("/admin/freezes"),
+        "/admin/service-tokens" => read("/admin/service-tokens"),
+        "/admin/service-tokens/{id}" => {
+            let (id, _) = tokens::issued(api, 1).await;
+            read(format!("/admin/service-tokens/{id}"))
+        }
         "/admin/incidents" => read("/admin/incidents"),
         "/admin/people" => read("/admin/people"),
         "/admin/witnesses" => read("/admin/witnesses"),
@@ -343,7 +353,10 @@ async fn every_route_refuses_strangers_and_wrong_roles_and_writes_down_what_it_d
         if call.method == "GET" || ASKING.contains(&route.as_str()) {
             assert_eq!(written, [], "{route}: looking changes nothing");
         } else {
-            let actor = api.ok(Call::get("/admin/people/me").by(right)).await.id();
+            let actor = match api.engine.state().token_holder(&Digest::of(right.as_bytes())) {
+                Some(token) => token.to_string(),
+                None => api.ok(Call::get("/admin/people/me").by(right)).await.id(),
+            };
             assert!(!written.is_empty(), "{route} leaves an entry");
             assert!(written.iter().all(|(by, _)| *by == actor), "{route}: {written:?} by {actor}");
         }

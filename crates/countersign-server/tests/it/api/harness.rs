@@ -103,7 +103,13 @@ pub(super) fn policy() -> Policy {
     });
     deactivate["approval"] = json!("not-required");
     deactivate.as_object_mut().expect("a rule").remove("quorum");
-    let rules = [rotate, watch, failover, invite, deactivate].into_iter().chain(keys);
+    let mut tokens = policy["rules"][2].clone();
+    for (key, value) in [("name", "tokens"), ("verb", "issue"), ("resource", "service-token/deployer")] {
+        tokens[key] = json!(value);
+    }
+    tokens["tokens"] =
+        json!({ "scopes": ["override:payout/limit", "ping:probe/any"], "max_lifetime_seconds": 3600 });
+    let rules = [rotate, watch, failover, invite, deactivate, tokens].into_iter().chain(keys);
     policy["rules"].as_array_mut().expect("rules").extend(rules);
     serde_json::from_value(policy).expect("a policy")
 }

@@ -25,4 +25,5 @@ mod search;
 mod signing;
 mod ssh_key;
 mod tiles;
+mod tokens;
 mod transcript;
