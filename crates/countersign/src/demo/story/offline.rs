@@ -15,6 +15,7 @@ use countersign_api::approval::RequestApproval;
 use countersign_api::permit::ReservePermit;
 use countersign_evidence::permit::PAYLOAD_TYPE;
 use countersign_ledger::dsse::Envelope;
+use countersign_ledger::hash::sha256;
 use countersign_ledger::json;
 use countersign_ledger::note::Ed25519Signer;
 use serde_json::Value;
@@ -173,8 +174,11 @@ async fn invent(places: &Places, release: &Document) -> anyhow::Result<Document>
     let signed = text(&statement["predicate"]["approvals"][0]["statement"])?.to_owned();
     let armor = sign_text(&key, &places.at("forged-statement.json"), &signed).await?;
     let sshsig: String = armor.lines().filter(|line| !line.starts_with("-----")).collect();
+    let public = std::fs::read_to_string(key.with_extension("pub"))?;
+    let public = STANDARD.decode(public.split(' ').nth(1).context("no public key")?)?;
     bent(places, release, |votes| {
         votes[1]["signature"]["sshsig"] = sshsig.into();
+        votes[1]["signature"]["key_sha256"] = sha256(&public).to_string().into();
         Ok(())
     })
 }
