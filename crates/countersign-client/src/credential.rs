@@ -48,11 +48,7 @@ impl Credential {
         Ok(Self(Zeroizing::new(format!("{}{}", *text, checksum(&text)))))
     }
 
-    /// Reads a service token that was drawn before. The text is not repeated in the error.
-    ///
-    /// # Errors
-    /// It is not `cstk_`, 43 characters of base64url and their checksum.
-    pub fn parse_token(text: &str) -> Result<Self, ClientError> {
+    fn parse_token(text: &str) -> Result<Self, ClientError> {
         let whole = text.len() == TOKEN_PREFIX.len() + 43 + CHECKSUM && text.starts_with(TOKEN_PREFIX);
         let parts = text.split_at_checked(text.len().saturating_sub(CHECKSUM));
         if whole && parts.is_some_and(|(before, sum)| checksum(before) == sum) {
@@ -64,11 +60,15 @@ impl Credential {
         Err(ClientError::Unusable(what))
     }
 
-    /// Reads one that was drawn before. The text is not repeated in the error: it may be another secret, pasted by mistake.
+    /// Reads one that was drawn before, a person's or a service token. The text is not repeated in the error: it may be another secret, pasted
+    /// by mistake.
     ///
     /// # Errors
-    /// It is not `cst_` and 43 characters of base64url.
+    /// It is not `cst_` and 43 characters of base64url, nor `cstk_`, as many and their checksum.
     pub fn parse(text: &str) -> Result<Self, ClientError> {
+        if text.starts_with(TOKEN_PREFIX) {
+            return Self::parse_token(text);
+        }
         let bytes = text.strip_prefix(PREFIX).map(|rest| URL_SAFE_NO_PAD.decode(rest).map(Zeroizing::new));
         match bytes {
             Some(Ok(bytes)) if bytes.len() == BYTES => Ok(Self(Zeroizing::new(text.to_owned()))),
@@ -165,17 +165,16 @@ mod tests {
     #[test]
     fn a_token_that_was_mistyped_is_none() {
         let drawn = Credential::draw_token().unwrap();
-        assert_eq!(Credential::parse_token(drawn.expose()).unwrap().expose(), drawn.expose());
+        assert_eq!(Credential::parse(drawn.expose()).unwrap().expose(), drawn.expose());
         let longer = format!("{}0", drawn.expose());
         let shorter = &drawn.expose()[..drawn.expose().len() - 1];
         let other = drawn.expose().replacen("cstk_", "cstl_", 1);
         let (before, _) = drawn.expose().split_at(drawn.expose().len() - CHECKSUM);
         let unsummed = format!("{before}xxxxxxxx");
         for text in ["", "cstk_", "cst_hunter2", shorter, &longer, &other, &unsummed, "ü"] {
-            let complaint = Credential::parse_token(text).unwrap_err().to_string();
+            let complaint = Credential::parse(text).unwrap_err().to_string();
             assert!(!complaint.contains("hunter2"), "{complaint}");
         }
-        assert!(Credential::parse(drawn.expose()).is_err(), "a token is nobody's credential");
     }
 
     #[test]

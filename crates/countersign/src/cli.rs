@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit, person,
-    policy, rotation, run, vectors, witness,
+    policy, rotation, run, token, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -50,6 +50,9 @@ pub(crate) enum Noun {
     /// People.
     #[command(subcommand)]
     Person(person::Verb),
+    /// Service tokens: short-lived credentials of automation.
+    #[command(subcommand)]
+    Token(token::Verb),
     /// Requests for approval and votes on them.
     #[command(subcommand)]
     Approval(approval::Verb),

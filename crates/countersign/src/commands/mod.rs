@@ -30,6 +30,7 @@ mod reference;
 pub(crate) mod rotation;
 pub(crate) mod run;
 pub(crate) mod signing;
+pub(crate) mod token;
 pub(crate) mod vectors;
 pub(crate) mod voting_key;
 mod wait;
@@ -72,6 +73,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Claim(claim) => person::claim(session, &claim).await,
         Noun::Whoami => person::whoami(session).await,
         Noun::Person(verb) => person::run(session, verb).await,
+        Noun::Token(verb) => token::run(session, verb).await,
         Noun::Approval(verb) => approval::run(session, verb).await,
         Noun::Permit(verb) => permit::run(session, verb).await,
         Noun::Run(arguments) => return run::run(session, &arguments).await,

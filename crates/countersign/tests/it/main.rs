@@ -35,4 +35,6 @@ mod stage;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod witness;

@@ -168,6 +168,24 @@ pending_seconds = 86400
 approved_seconds = 3600
 start_seconds = 600
 work_seconds = 3600
+
+# Tokens for automation that does so: whoever holds one asks and executes in its owner's name, and never agrees.
+[[rules]]
+name = "payout-tokens"
+verb = "issue"
+resource = "service-token/payouts"
+environment = "production"
+requesters = ["operators"]
+executors = ["operators"]
+approval = "not-required"
+pending_seconds = 86400
+approved_seconds = 3600
+start_seconds = 600
+work_seconds = 3600
+
+[rules.tokens]
+scopes = ["override:payout/limit"]
+max_lifetime_seconds = 3600
 "#;
 
 pub(super) fn next_steps(folder: &Path, vkey: &str) -> String {

@@ -1,0 +1,181 @@
+//! `countersign token …`: short-lived credentials of automation. The token is drawn here, and only its SHA-256 is sent.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use countersign_api::Page;
+use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken, ServiceToken};
+use countersign_client::{Client, ClientError, Credential, ErrorKind};
+use serde_json::json;
+
+use super::{Session, more};
+use crate::cli::{Listed, Why};
+use crate::credentials::{self, Saved};
+use crate::output::{Table, fields};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Tokens, newest first.
+    List(Listed),
+    /// One token.
+    Show {
+        /// The token, by id.
+        id: String,
+    },
+    /// Issue a token to yourself. Where the rules demand an approval, ask for that of `issue service-token/NAME ENVIRONMENT` first, with
+    /// `lifetime_seconds`, `networks` and `scopes` as parameters.
+    Issue(Issue),
+    /// Exchange the token you act with (`--credential FILE`) for a narrower, shorter one.
+    Exchange(Exchange),
+    /// Take a token out of force at once, and all that were exchanged from it.
+    Revoke {
+        /// The token, by id.
+        id: String,
+        /// The approval, where the token is somebody else's and the rules demand one.
+        #[arg(long, value_name = "ID")]
+        approval: Option<String>,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// What the token is for, and where it is kept.
+#[derive(Debug, Args)]
+pub(crate) struct Issue {
+    /// What it is called: `deployer` for `service-token/deployer`.
+    name: String,
+    /// Where it may do something.
+    #[arg(long, value_name = "NAME")]
+    environment: String,
+    #[command(flatten)]
+    terms: Terms,
+    /// The approval, where the rules demand one.
+    #[arg(long, value_name = "ID")]
+    approval: Option<String>,
+    #[command(flatten)]
+    why: Why,
+}
+
+/// What the new token is for, and where it is kept.
+#[derive(Debug, Args)]
+pub(crate) struct Exchange {
+    #[command(flatten)]
+    terms: Terms,
+}
+
+/// What a token may do, for how long, and who keeps it.
+#[derive(Debug, Args)]
+struct Terms {
+    /// What it may do, as in `deploy:release/nudgepay`; repeatable.
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scopes: Vec<String>,
+    /// A network it may come from, as in `10.0.0.0/8`; repeatable, from anywhere unless some are named.
+    #[arg(long = "network", value_name = "CIDR")]
+    networks: Vec<String>,
+    /// How long it lives, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    lifetime: u32,
+    /// Write it to this new file, for its owner only, to be named with `--credential`; shown once unless given.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
+    let client = session.client()?;
+    match verb {
+        Verb::List(listed) => session.output.show(&client.service_tokens(&listed.listing()).await?, table),
+        Verb::Show { id } => session.output.show(&client.service_token(&id).await?, show),
+        Verb::Issue(issue) => {
+            let token = Credential::draw_token()?;
+            let wanted = IssueToken {
+                resource: format!("service-token/{}", issue.name),
+                environment: issue.environment,
+                scopes: issue.terms.scopes,
+                networks: issue.terms.networks,
+                lifetime_seconds: issue.terms.lifetime,
+                token_sha256: token.sha256(),
+                approval: issue.approval,
+                reason: issue.why.reason,
+            };
+            let send = async || client.issue_token(&wanted).await;
+            kept(session, (&client, &token), issue.terms.save.as_deref(), send).await
+        }
+        Verb::Exchange(Exchange { terms }) => {
+            let token = Credential::draw_token()?;
+            let wanted = ExchangeToken {
+                scopes: terms.scopes,
+                networks: terms.networks,
+                lifetime_seconds: terms.lifetime,
+                token_sha256: token.sha256(),
+            };
+            let send = async || client.exchange_token(&wanted).await;
+            kept(session, (&client, &token), terms.save.as_deref(), send).await
+        }
+        Verb::Revoke { id, approval, why } => {
+            let revoke = RevokeToken { approval, reason: why.reason };
+            session.output.show(&client.revoke_token(&id, &revoke).await?, show)
+        }
+    }
+}
+
+/// Sends, and hands the token over. A file is there before the server hears of it: a lost answer loses nothing.
+async fn kept(
+    session: &Session,
+    (client, token): (&Client, &Credential),
+    save: Option<&Path>,
+    send: impl AsyncFn() -> Result<ServiceToken, ClientError>,
+) -> anyhow::Result<()> {
+    if let Some(path) = save {
+        let saved = Saved { server: client.server().to_owned(), credential: token.clone() };
+        credentials::save(path, &saved)?;
+    }
+    let sent = send().await;
+    if let (Some(path), Err(error)) = (save, &sent) {
+        // Only a clear no makes the token worthless; after anything else it may be in force.
+        if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Malformed) {
+            std::fs::remove_file(path).with_context(|| format!("removing `{}`", path.display()))?;
+        }
+    }
+    let issued = sent?;
+    let document = match save {
+        Some(path) => json!({ "service_token": issued, "token_file": path }),
+        None => json!({ "service_token": issued, "token": token.expose() }),
+    };
+    session.output.show(&document, |_| {
+        let place = match save {
+            Some(path) => format!("The token is in `{}`: name it with `--credential`.\n", path.display()),
+            None => format!("The token, shown this once: {}\n", token.expose()),
+        };
+        show(&issued) + &place
+    })
+}
+
+fn table(page: &Page<ServiceToken>) -> String {
+    let head = ["id", "name", "owner", "environment", "scopes", "status", "expires"];
+    let mut table = Table::new(head, "there are no tokens");
+    for token in &page.items {
+        let owner = token.owner.name.as_deref().unwrap_or(&token.owner.id);
+        let scopes = token.scopes.join(", ");
+        let name = token.resource.as_str();
+        table.row([&token.id, name, owner, &token.environment, &scopes, &token.status, &token.expires_at]);
+    }
+    table.render() + &more(page.next.as_ref())
+}
+
+fn show(token: &ServiceToken) -> String {
+    fields(&[
+        ("id", token.id.clone()),
+        ("name", token.resource.clone()),
+        ("owner", token.owner.name.clone().unwrap_or_else(|| token.owner.id.clone())),
+        ("environment", token.environment.clone()),
+        ("scopes", token.scopes.join(", ")),
+        ("networks", token.networks.join(", ")),
+        ("status", token.status.clone()),
+        ("issued at", token.issued_at.clone()),
+        ("expires at", token.expires_at.clone()),
+        ("ended at", token.ended_at.clone().unwrap_or_default()),
+        ("exchanged from", token.parent.clone().unwrap_or_default()),
+        ("approval", token.approval.clone().unwrap_or_default()),
+    ])
+}
