@@ -9,6 +9,7 @@
 //! - `freeze`: payouts are held; one is excepted, once
 //! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
 //! - `break_glass`: nobody is there to agree; what that gives, and what it costs
+//! - `tokens`: a pipeline's token is refused elsewhere, for anything else, after its time, and at once when it is revoked
 //! - `people`: somebody is invited, agrees, and is deactivated, and the vote counts no more
 //! - `quorum`: a rotation passes through two other people; every short cut is refused
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
@@ -35,6 +36,7 @@ mod policy;
 mod quorum;
 mod rotation;
 mod signed;
+mod tokens;
 mod told;
 
 use told::Told;
@@ -55,6 +57,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     freeze::play(&cast, told).await?;
     signed::play(&cast, told).await?;
     break_glass::play(&cast, told).await?;
+    tokens::play(&cast, told).await?;
     people::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
