@@ -131,8 +131,9 @@ fn objects(sabotage: &str, codes: &[&str]) {
 #[cfg(feature = "sabotage")]
 #[test]
 fn accounts_of_one_human_that_count_twice_are_noticed() {
-    // Where they are two people they also agree to, and are counted on for, what the other of them asked for.
-    objects("linked-twice", &["already_voted", "self_approval", "unsatisfiable", "quorum_not_met", "denied"]);
+    // Whatever counts people counts one too many: votes, denials, reviews, who could still agree. Any of it may come first.
+    let printed = red("linked-twice");
+    assert!(printed.contains("the auditor objects: "), "{printed}");
 }
 
 #[cfg(feature = "sabotage")]
