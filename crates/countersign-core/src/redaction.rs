@@ -244,8 +244,8 @@ fn is_usable(state: &State, subject: &Subject) -> bool {
     match subject {
         Subject::Approval(id) => state.approval(*id).is_some_and(|approval| match approval.ended {
             None => true,
-            // Given back unstarted, the permit restores its approval; never an exception from a freeze, which is over with its use.
-            Some((End::Consumed { permit: Some(id) }, _)) if !approval.is_finished() => {
+            // Given back unstarted, the permit restores what was used up with it: its approval, and its exceptions from freezes.
+            Some((End::Consumed { permit: Some(id) }, _)) => {
                 permit(id).is_some_and(|permit| permit.status() == Status::Reserved)
             }
             Some(_) => false,

@@ -202,10 +202,9 @@ pub(crate) fn revoke(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let RevokeKey { person, key_sha256, under } = command;
     let action = revocation(*person).ok_or(permit::Refusal::NoRule)?;
-    let environment = action.environment.clone();
     let used = match under {
-        Some(under) => Some(AtOnce::check(state, cx, action, *under)?),
-        None if cx.actor == Actor::Person(*person) => None,
+        Some(under) => AtOnce::check(state, cx, action, *under)?,
+        None if cx.actor == Actor::Person(*person) => AtOnce::by_right(cx, action),
         None => return Err(Refusal::NotTheOwner.into()),
     };
     let owner = state.person(*person).ok_or(Refusal::UnknownPerson)?;
@@ -215,10 +214,7 @@ pub(crate) fn revoke(
     }
     let approval = under.map(|(approval, _)| approval);
     let fact = Fact::PersonKeyRevoked(*person, KeyRevoked { approval, key_sha256: *key_sha256 });
-    Ok(match used {
-        Some(used) => used.events(cx, fact),
-        None => Vec::from([Event::new(cx, cx.correlation, Some(&environment), fact)]),
-    })
+    Ok(used.events(cx, fact))
 }
 
 pub(crate) fn apply(state: &mut State, event: &Event) {

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::{Demand, Refusal, check};
+use super::{Checked, Demand, Refusal, check};
 use crate::action::Action;
 use crate::approval::Consumed;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, CorrelationId};
+use crate::policy::{Issuable, Requirement};
 use crate::state::State;
 
 /// Something that may be done now, and the approval that it uses.
@@ -16,9 +17,15 @@ pub(crate) struct AtOnce {
     action: Action,
     approval: Option<ApprovalId>,
     correlation: CorrelationId,
+    requirement: Option<Requirement>,
 }
 
 impl AtOnce {
+    /// What somebody does in their own right, and asks no rule for.
+    pub(crate) fn by_right(cx: &Context, action: Action) -> Self {
+        Self { action, approval: None, correlation: cx.correlation, requirement: None }
+    }
+
     /// Checks everything that is checked when a permit is reserved.
     pub(crate) fn check(
         state: &State,
@@ -30,8 +37,13 @@ impl AtOnce {
         // Without an approval nothing is bound to parameters.
         let parameters_sha256 = parameters_sha256.unwrap_or(Digest([0; 32]));
         let demand = Demand { action: &action, parameters_sha256, approval, exceptions: &[] };
-        let correlation = check(state, cx, &demand)?.correlation;
-        Ok(Self { action, approval, correlation })
+        let Checked { requirement, correlation, .. } = check(state, cx, &demand)?;
+        Ok(Self { action, approval, correlation, requirement: Some(requirement) })
+    }
+
+    /// What the rules offer for a service token that is issued under them.
+    pub(crate) fn tokens(&self) -> Option<&Issuable> {
+        self.requirement.as_ref().and_then(|requirement| requirement.tokens.as_ref())
     }
 
     /// That the approval is used, if there is one, and this is what for.

@@ -66,13 +66,11 @@ pub(crate) fn issue(state: &State, cx: &Context, command: &Issue) -> Result<Vec<
         return Err(Refusal::NotAToken.into());
     }
     let action = issuing(resource, environment).ok_or(permit::Refusal::NoRule)?;
-    let policy = state.policy().map(|in_force| &in_force.policy);
-    let offered = policy.and_then(|policy| policy.requirement(&action)).and_then(|it| it.tokens);
     let used = AtOnce::check(state, cx, action, *under)?;
-    let offered = offered.ok_or(Refusal::NotOffered)?;
+    let offered = used.tokens().ok_or(Refusal::NotOffered)?;
     let owner = cx.actor.person().ok_or(permit::Refusal::NotAPerson)?;
     grantable(scopes, networks, |scope| offered.offers(scope))?;
-    is_short_enough(*lifetime_seconds, &offered)?;
+    is_short_enough(*lifetime_seconds, offered)?;
     is_fresh(state, token_sha256)?;
     let issued = Issued {
         approval: under.map(|(approval, _)| approval),
@@ -120,7 +118,7 @@ pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Resul
     let Exchange { scopes, networks, lifetime_seconds, token_sha256 } = command;
     let Actor::Token(parent) = cx.actor else { return Err(Refusal::NotToExchange) };
     let token = state.live_token(parent, cx.now)?;
-    if generation(state, token) >= MOST_EXCHANGES {
+    if ancestors(state, token).count() >= MOST_EXCHANGES {
         return Err(Refusal::ExchangedTooOften);
     }
     grantable(scopes, networks, |scope| token.scopes.iter().any(|it| it.covers(scope)))?;
@@ -148,11 +146,6 @@ pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Resul
     Ok(Vec::from([Event::new(cx, cx.correlation, Some(&token.environment), fact)]))
 }
 
-/// How many exchanges led to the token.
-fn generation(state: &State, token: &Token) -> usize {
-    ancestors(state, token).count()
-}
-
 /// What it was exchanged from, the next first.
 fn ancestors<'a>(state: &'a State, token: &Token) -> impl Iterator<Item = TokenId> + use<'a> {
     core::iter::successors(token.parent, |id| state.token(*id).and_then(|token| token.parent))
@@ -168,22 +161,17 @@ pub(crate) fn revoke(state: &State, cx: &Context, command: &Revoke) -> Result<Ve
         Actor::Token(by) => by == *id || ancestors(state, token).any(|ancestor| ancestor == by),
         Actor::Node => false,
     };
+    let action = revocation(&token.resource, &token.environment).ok_or(permit::Refusal::NoRule)?;
     let used = match (under, cx.actor) {
-        (None, _) if by_right => None,
+        (None, _) if by_right => AtOnce::by_right(cx, action),
         (_, Actor::Token(_)) => return Err(Refusal::NotYours.into()),
-        (under, _) => {
-            let action = revocation(&token.resource, &token.environment).ok_or(permit::Refusal::NoRule)?;
-            Some(AtOnce::check(state, cx, action, *under)?)
-        }
+        (under, _) => AtOnce::check(state, cx, action, *under)?,
     };
     let fact = Fact::TokenRevoked(
         *id,
         Revoked { approval: under.map(|(approval, _)| approval), resource: token.resource.clone() },
     );
-    Ok(match used {
-        Some(used) => used.events(cx, fact),
-        None => Vec::from([Event::new(cx, cx.correlation, Some(&token.environment), fact)]),
-    })
+    Ok(used.events(cx, fact))
 }
 
 pub(crate) fn elapse(state: &State, cx: &Context, id: TokenId) -> Vec<Event> {
