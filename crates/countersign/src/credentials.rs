@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use countersign_client::Credential;
+use countersign_client::{ClientError, Credential, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind};
@@ -66,6 +66,15 @@ pub(crate) fn save(path: &Path, saved: &Saved) -> anyhow::Result<()> {
     }
     let file = File { server: saved.server.clone(), credential: saved.credential.expose().to_owned() };
     write_private(path, &serde_json::to_string(&file)?)
+}
+
+/// Removes a credential file that was written before the server was asked. Only a clear no makes what is in it worthless; after anything else it may
+/// be what holds.
+pub(crate) fn discard_if_refused(path: &Path, error: &ClientError) -> anyhow::Result<()> {
+    if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Malformed) {
+        std::fs::remove_file(path).with_context(|| format!("removing `{}`", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes a new file that only its owner can read, to the disk.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use countersign_api::Page;
 use countersign_api::person::Person;
-use countersign_client::{Client, Credential, ErrorKind};
+use countersign_client::{Client, Credential};
 
 use super::{Session, membership, more, voting_key};
 use crate::cli::Listed;
@@ -70,9 +70,8 @@ pub(crate) async fn claim(session: &Session, arguments: &Claim) -> anyhow::Resul
             session.output.show(&person, show)
         }
         Err(error) => {
-            // Only a clear no makes a fresh credential worthless; after anything else it may be the one that holds.
-            if is_new && matches!(error.kind(), ErrorKind::Refused | ErrorKind::Malformed) {
-                std::fs::remove_file(&path).with_context(|| format!("removing `{}`", path.display()))?;
+            if is_new {
+                credentials::discard_if_refused(&path, &error)?;
             }
             Err(error.into())
         }

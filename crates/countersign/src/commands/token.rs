@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use countersign_api::Page;
 use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken, ServiceToken};
-use countersign_client::{Client, ClientError, Credential, ErrorKind};
+use countersign_client::{Client, ClientError, Credential};
 use serde_json::json;
 
 use super::{Session, more};
@@ -132,10 +131,7 @@ async fn kept(
     }
     let sent = send().await;
     if let (Some(path), Err(error)) = (save, &sent) {
-        // Only a clear no makes the token worthless; after anything else it may be in force.
-        if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Malformed) {
-            std::fs::remove_file(path).with_context(|| format!("removing `{}`", path.display()))?;
-        }
+        credentials::discard_if_refused(path, error)?;
     }
     let issued = sent?;
     let document = match save {
