@@ -36,10 +36,12 @@ pub enum Sabotage {
     FreezeIgnored,
     /// An exception from a freeze that was used is good again.
     ExceptionTwice,
+    /// A node that does not know whether anybody was revoked lets people do things.
+    StaleNode,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 13] = [
+pub const ALL: [(&str, Sabotage); 14] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -53,6 +55,7 @@ pub const ALL: [(&str, Sabotage); 13] = [
     ("linked-twice", Sabotage::LinkedTwice),
     ("freeze-ignored", Sabotage::FreezeIgnored),
     ("exception-twice", Sabotage::ExceptionTwice),
+    ("stale-node", Sabotage::StaleNode),
 ];
 
 #[cfg(feature = "sabotage")]

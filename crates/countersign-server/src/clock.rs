@@ -15,6 +15,14 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// # Errors
     /// The clock jumped.
     fn now(&self) -> Result<Time, ClockJumped>;
+
+    /// Now, for whoever only wants to know whether the clock can be trusted: no event gets this time.
+    ///
+    /// # Errors
+    /// The clock jumped.
+    fn glance(&self) -> Result<Time, ClockJumped> {
+        self.now()
+    }
 }
 
 /// The wall clock and the monotonic clock disagree.

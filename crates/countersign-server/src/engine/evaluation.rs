@@ -15,7 +15,7 @@ impl Engine {
     /// The rules refuse it, or the node cannot decide now.
     pub async fn evaluate(&self, actor: Actor, command: &Command) -> Result<(), EngineError> {
         let now = self.shared.clock.now();
-        let now = now.map_err(|jumped| EngineError::Unavailable(jumped.to_string()))?;
+        let now = now.map_err(|jumped| EngineError::Stale(jumped.to_string()))?;
         let mut state = State::clone(&self.state());
         self.hydrate(&mut state, command).await?;
         // What the command would create gets no name, because it is not created.

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `codec`: events to leaves and back, items to records and back
+//! - `freshness`: how old the proof is that the state shown is the log's
 //! - `standing`: what stands where details are to be deleted
 //! - `stage`: decides a batch and builds what one commit writes
 //! - `writer`: the thread: batches, commits, conflicts
@@ -20,8 +21,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::time::Time;
@@ -30,7 +33,7 @@ use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, TOLERANCE_MS};
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 pub mod census;
@@ -38,6 +41,7 @@ pub mod codec;
 mod cosignatures;
 mod entropy;
 mod evaluation;
+mod freshness;
 mod keys;
 mod readers;
 mod recover;
@@ -54,6 +58,8 @@ use signing::Signing;
 
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
+use freshness::Freshness;
+pub use freshness::REVOCATION_BOUND;
 pub use keys::CrossSignError;
 pub(crate) use keys::follow as follow_keys;
 pub use signing::SigningTrouble;
@@ -181,6 +187,9 @@ pub enum EngineError {
     /// The rules allow it, but a signature in it does not hold.
     #[error("{0}")]
     Unverified(String),
+    /// The node cannot show that it knows who was revoked, so it lets nobody do anything.
+    #[error("{0}")]
+    Stale(String),
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,
@@ -223,6 +232,8 @@ pub enum StartError {
 
 struct Request {
     submission: Submission,
+    /// When it was handed in.
+    arrived: Instant,
     reply: oneshot::Sender<Result<Committed, EngineError>>,
 }
 
@@ -237,6 +248,9 @@ enum Order {
 /// What the writer shows to everybody else.
 struct Shared {
     state: ArcSwap<State>,
+    freshness: Freshness,
+    /// Time of the last entry, milliseconds since the Unix epoch.
+    head_ms: AtomicI64,
     checkpoint: ArcSwapOption<StoredCheckpoint>,
     size: watch::Sender<u64>,
     signed: watch::Sender<u64>,
@@ -275,6 +289,8 @@ impl Engine {
         let readers = Arc::new(Readers::open(store.as_ref())?);
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(recovered.state.clone()),
+            freshness: Freshness::new(),
+            head_ms: AtomicI64::new(recovered.head.time_ms),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
             signed: watch::Sender::new(recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
@@ -316,9 +332,10 @@ impl Engine {
     /// # Errors
     /// The command did not happen, and why.
     pub async fn submit(&self, submission: Submission) -> Result<Committed, EngineError> {
+        let arrived = Instant::now();
         let _place = self.places.acquire().await.map_err(|_| EngineError::Stopped)?;
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Decide(Request { submission, reply }))?;
+        self.order(Order::Decide(Request { submission, arrived, reply }))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -356,18 +373,45 @@ impl Engine {
         self.shared.clock.now().unwrap_or_default()
     }
 
-    /// Whether the node can decide now: its clock is trusted and its writer runs.
+    /// Whether the node can decide now: it knows who may do something, and its writer runs.
     ///
     /// # Errors
     /// Why not.
     pub fn ready(&self) -> Result<(), EngineError> {
-        self.shared.clock.now().map_err(|jumped| EngineError::Unavailable(jumped.to_string()))?;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            Ok(())
+            self.fresh()
         } else {
             Err(EngineError::Stopped)
         }
+    }
+
+    /// Whether the state can be relied on for who belongs and which token is worth something: it was the log's within
+    /// [`REVOCATION_BOUND`], and the clock is trusted.
+    ///
+    /// # Errors
+    /// Why not; then nobody is let do anything.
+    pub fn fresh(&self) -> Result<(), EngineError> {
+        let now = self.shared.clock.glance().map_err(|jumped| EngineError::Stale(jumped.to_string()))?;
+        let behind = self.shared.head_ms.load(Ordering::Acquire) - now.as_millis();
+        if behind > TOLERANCE_MS {
+            return Err(EngineError::Stale(format!(
+                "the clock is {behind} ms behind the last entry; set the clock right"
+            )));
+        }
+        if self.shared.freshness.holds() {
+            return Ok(());
+        }
+        let (age, bound) = (self.state_age().as_millis(), REVOCATION_BOUND.as_millis());
+        Err(EngineError::Stale(format!(
+            "the node last knew {age} ms ago that it shows the log's state, and relies on that for {bound} ms"
+        )))
+    }
+
+    /// How old the proof is that the state shown is the log's.
+    #[must_use]
+    pub fn state_age(&self) -> Duration {
+        self.shared.freshness.age()
     }
 
     /// Reads committed data on a blocking thread.

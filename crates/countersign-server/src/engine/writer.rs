@@ -1,6 +1,7 @@
 //! The writer's thread: takes what waits, commits once, then answers. Also has checkpoints signed and snapshots saved.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use countersign_ledger::keys::KeyHistory;
 use tokio::sync::oneshot;
 
 use super::entropy::Entropy;
+use super::freshness::{self, LOOK};
 use super::recover::{Followed, Recovered, replay};
 use super::refusals::Refusals;
 use super::signing::{Signing, SigningError, Unsigned};
@@ -42,6 +44,10 @@ pub(super) struct Writer {
     snapshots: Snapshots,
     entropy: Entropy,
     refusals: Refusals,
+    /// Whether the store took the last commit, or a look has shown that it takes one again.
+    writes: bool,
+    /// Whether something was committed since the last look.
+    committed: bool,
 }
 
 /// The store contradicts itself: nothing more may be written.
@@ -67,22 +73,23 @@ impl Writer {
             snapshots: Snapshots::new(snapshot_size),
             entropy: Entropy::new(),
             refusals: Refusals::default(),
+            writes: true,
+            committed: false,
         }
     }
 
     /// Works until every handle is gone.
     pub(super) fn run(mut self, queue: &Receiver<Order>) {
         loop {
-            match queue.recv_timeout(self.signing.patience()) {
-                Ok(first) => {
-                    let orders = std::iter::once(first).chain(queue.try_iter()).take(BATCH);
-                    if self.obey(orders).is_err() {
-                        tracing::error!("the engine stops: a damaged ledger must not go on");
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let orders: Vec<Order> = match queue.recv_timeout(self.signing.patience().min(LOOK)) {
+                Ok(first) => std::iter::once(first).chain(queue.try_iter()).take(BATCH).collect(),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let as_of = served_until(&orders);
+            if self.obey(orders).is_err() || self.prove(as_of).is_err() {
+                tracing::error!("the engine stops: a damaged ledger must not go on");
+                return;
             }
             if self.refusals.is_due() && self.note_refusals().is_err() {
                 return;
@@ -98,7 +105,7 @@ impl Writer {
     }
 
     /// Commands first: what a witness said can wait for a commit, never a commit for it.
-    fn obey(&mut self, orders: impl Iterator<Item = Order>) -> Result<(), Fatal> {
+    fn obey(&mut self, orders: Vec<Order>) -> Result<(), Fatal> {
         let (mut requests, mut kept) = (Vec::new(), Vec::new());
         for order in orders {
             match order {
@@ -135,7 +142,7 @@ impl Writer {
     /// Returns the requests that have to wait for another batch.
     fn commit_once(&mut self, mut requests: Vec<Request>) -> Result<Vec<Request>, Fatal> {
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             let now = match self.now() {
                 Ok(now) => now,
                 Err(why) => return Ok(answer_all(requests, &EngineError::Unavailable(why))),
@@ -147,7 +154,10 @@ impl Writer {
                 answer_early(&mut requests, &staged.answers);
             }
             match staged.and_then(|staged| self.append(staged, now)) {
-                Ok(answers) => return Ok(answer(requests, answers)),
+                Ok(answers) => {
+                    tell_of_revocations((&requests, &answers), attempt);
+                    return Ok(answer(requests, answers));
+                }
                 Err(StoreError::Corrupt(why)) => {
                     tracing::error!(%why, "the store is corrupt");
                     answer_all(requests, &EngineError::Stopped);
@@ -161,6 +171,7 @@ impl Writer {
             }
         }
         tracing::warn!(why = last, "commands are refused: the store does not take them");
+        self.writes = false;
         Ok(answer_all(requests, &EngineError::Unavailable(last)))
     }
 
@@ -174,6 +185,7 @@ impl Writer {
             self.keys = keys;
             self.head = batch.head;
             self.publish();
+            (self.writes, self.committed) = (true, true);
         }
         for kind in refused {
             self.refusals.note(kind, now);
@@ -189,7 +201,8 @@ impl Writer {
             .map(|note| {
                 let (reply, answer) = oneshot::channel();
                 let command = Command::NoteRefusals(note.clone());
-                (Request { submission: Submission::new(Actor::Node, command), reply }, answer)
+                let (submission, arrived) = (Submission::new(Actor::Node, command), Instant::now());
+                (Request { submission, arrived, reply }, answer)
             })
             .unzip();
         self.commit(requests)?;
@@ -206,7 +219,37 @@ impl Writer {
             self.shared.keys.store(Arc::new(self.keys.clone()));
         }
         self.shared.state.store(Arc::new(self.state.clone()));
+        self.shared.head_ms.store(self.head.time_ms, Ordering::Release);
         self.shared.size.send_replace(self.head.size());
+    }
+
+    /// Renews the proof that the state shown is the log's, with everything in it that was handed in before `as_of`: a commit shows it,
+    /// and so does a look, if there was none. A store that does not take or tell anything shows nothing.
+    fn prove(&mut self, as_of: Instant) -> Result<(), Fatal> {
+        let committed = std::mem::take(&mut self.committed);
+        let due = !committed && self.shared.freshness.age() >= LOOK;
+        if self.writes && committed || due && self.looks_right()? {
+            self.shared.freshness.prove(as_of);
+        }
+        Ok(())
+    }
+
+    /// Whether the store can be read, holds the log as it is shown, followed to its end if need be, and takes writes.
+    fn looks_right(&mut self) -> Result<bool, Fatal> {
+        match self.store.head() {
+            Ok(head) if head == self.head => {}
+            Ok(_) | Err(StoreError::Corrupt(_)) => {
+                self.catch_up()?;
+                return Ok(false);
+            }
+            Err(_) => return Ok(false),
+        }
+        if !self.writes {
+            // What is there is written once more: that a store which failed takes writes again, only a write can tell.
+            let again = self.shared.checkpoint.load_full().map(|known| self.store.save_checkpoint(&known));
+            self.writes = again.is_none_or(|written| written.is_ok());
+        }
+        Ok(self.writes)
     }
 
     /// Follows the log to where the store says it is.
@@ -318,6 +361,27 @@ impl Writer {
         if self.head.size() != self.signed_size && self.state.log().is_some() {
             let (entries, signed) = (self.head.size(), self.signed_size);
             tracing::error!(entries, signed, "the last entries are not signed; the next start signs them");
+        }
+    }
+}
+
+/// Up to when everything that was handed in is among these orders: now, unless more may be waiting than were taken.
+fn served_until(orders: &[Order]) -> Instant {
+    let arrived = |order: &Order| match order {
+        Order::Decide(request) => Some(request.arrived),
+        Order::Keep(..) => None,
+    };
+    let last = (orders.len() >= BATCH).then(|| orders.iter().rev().find_map(arrived));
+    last.flatten().unwrap_or_else(Instant::now)
+}
+
+/// What was decided in an earlier round had effect then; a repeated request is told of once, unless the round before did not know that it had succeeded.
+fn tell_of_revocations((requests, answers): (&[Request], &[Option<super::stage::Answer>]), attempt: u32) {
+    for (request, answer) in requests.iter().zip(answers) {
+        if let Some(Ok(committed)) = answer
+            && (!committed.replayed || attempt > 0)
+        {
+            freshness::tell(&committed.events, request.arrived);
         }
     }
 }

@@ -185,8 +185,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 ///
 /// What is looked up is the SHA-256 of what was sent. How long the look-up takes depends on that digest only, which nobody can steer
 /// towards a stored one without inverting SHA-256, so the time it takes tells nothing about a credential. Claims are no credentials:
-/// who has not replaced theirs holds nothing. A token is worth something while everything that it rests on is, and comes from its networks.
+/// who has not replaced theirs holds nothing. Whether anybody was revoked, a node that cannot show that its state is the log's does not know, and
+/// lets nobody in. A token is worth something while everything that it rests on is, and comes from its networks.
 fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> Result<Caller, Rejected> {
+    app.engine.fresh()?;
     let credential = only(headers, &header::AUTHORIZATION).and_then(|value| {
         let (scheme, credential) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start_matches(' '))

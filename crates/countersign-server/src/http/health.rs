@@ -14,7 +14,7 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The node can decide: genesis is written, the writer runs, the clock is trusted. Trouble with signing checkpoints is told on a line of
+/// The node can decide: genesis is written, the writer runs, the clock is trusted, and the state is known to be the log's. Trouble with signing checkpoints is told on a line of
 /// its own: it stops no decision.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn ready(State(app): State<App>) -> Result<String, Rejected> {
@@ -48,6 +48,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
     }
     let debts: Vec<_> = app.engine.state().break_glasses().map(|it| it.status_at(app.engine.now())).collect();
     let overdue = debts.iter().filter(|status| **status == break_glass::Status::Overdue).count();
+    metrics::gauge!("countersign_state_age_seconds").set(app.engine.state_age().as_secs_f64());
     gauge("countersign_break_glass_open", debts.len());
     gauge("countersign_break_glass_overdue", overdue);
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];

@@ -12,6 +12,7 @@ const CLAIMS: &str = "countersign_claims_refused_total";
 const HOOK: &str = "countersign_hook_seconds";
 const SIGNING: &str = "countersign_checkpoint_seconds";
 const BATCH: &str = "countersign_engine_batch_commands";
+const REVOCATION: &str = "countersign_revocation_seconds";
 
 /// Upper bounds of the latency histogram, seconds: a read takes under a millisecond, a durable append some.
 const SECONDS_BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
@@ -22,6 +23,9 @@ const HOOK_BUCKETS: [f64; 8] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0];
 /// Upper bounds of the histogram of signing a checkpoint and keeping it, seconds: a key in memory takes a sync of the disk, one behind a
 /// network some tens of milliseconds more.
 const SIGNING_BUCKETS: [f64; 8] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// Upper bounds of the histogram of how long a revocation took to have effect, seconds: up to the stated bound, and beyond it.
+const REVOCATION_BUCKETS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// Upper bounds of the histogram of commands per commit.
 const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 512.0];
@@ -49,6 +53,7 @@ fn builder() -> PrometheusBuilder {
     let both = seconds.and_then(|builder| builder.set_buckets_for_metric(exact(BATCH), &BATCH_BUCKETS));
     let three = both.and_then(|builder| builder.set_buckets_for_metric(exact(HOOK), &HOOK_BUCKETS));
     let all = three.and_then(|builder| builder.set_buckets_for_metric(exact(SIGNING), &SIGNING_BUCKETS));
+    let all = all.and_then(|builder| builder.set_buckets_for_metric(exact(REVOCATION), &REVOCATION_BUCKETS));
     all.unwrap_or_else(|_| PrometheusBuilder::new())
 }
 

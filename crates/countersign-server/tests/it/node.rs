@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::id::PersonId;
+use countersign_ledger::hash::sha256;
 use countersign_server::config::{Endpoint, NodeConfig, Witnesses};
 use countersign_server::genesis::NewPerson;
 use countersign_server::node::{Beginning, Node, NodeError, initialise};
@@ -72,8 +73,14 @@ async fn refusal(config: &NodeConfig) -> String {
 
 /// One plain request; the whole answer.
 async fn get(node: &str, path: &str) -> String {
+    get_by(node, path, "nobody").await
+}
+
+/// The same with somebody's credential.
+async fn get_by(node: &str, path: &str, credential: &str) -> String {
     let mut stream = TcpStream::connect(node).await.expect("it listens");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n\r\n");
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n");
+    let request = format!("{head}authorization: Bearer {credential}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("answered");
@@ -96,6 +103,49 @@ async fn a_node_serves_until_it_is_told_to_stop_and_starts_again() {
         running.await.expect("no panic").expect("no failure");
         assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
     }
+}
+
+/// One request with a JSON body; the whole answer.
+async fn post(node: &str, path: &str, body: &serde_json::Value) -> String {
+    let mut stream = TcpStream::connect(node).await.expect("it listens");
+    let (head, body) =
+        (format!("POST {path} HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n"), body.to_string());
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    answer
+}
+
+/// A write that hangs may be of a revocation, for all that the others know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_write_hangs_beyond_the_bound_nobody_is_let_in() {
+    let (_folder, config) = configured();
+    let claims = initialise(&config, beginning()).await.expect("it begins");
+    let node = Node::start(&config).await.expect("it starts");
+    let address = node.address().to_string();
+    let (stop, told) = oneshot::channel::<()>();
+    let running = tokio::spawn(node.run(async move { drop(told.await) }));
+    let claiming = |nth: usize, credential: &str| {
+        let claim = &claims[nth];
+        serde_json::json!({ "claim": claim.claim.as_str(), "credential_sha256": sha256(credential.as_bytes()).to_string() })
+    };
+    let claimed = post(&address, "/admin/people/claim", &claiming(0, "cst_ana")).await;
+    assert!(claimed.starts_with("HTTP/1.1 200"), "{claimed}");
+    let me = || get_by(&address, "/admin/people/me", "cst_ana");
+    assert!(me().await.starts_with("HTTP/1.1 200"));
+
+    let other = rusqlite::Connection::open(config.database()).expect("it opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes now");
+    let (target, body) = (address.clone(), claiming(1, "cst_ben"));
+    let hanging = tokio::spawn(async move { post(&target, "/admin/people/claim", &body).await });
+    while !me().await.contains("\"stale\"") {}
+    assert!(get(&address, "/readyz").await.starts_with("HTTP/1.1 503"));
+    other.execute_batch("ROLLBACK").expect("it is free again");
+    assert!(hanging.await.expect("no panic").starts_with("HTTP/1.1 200"));
+    while !me().await.starts_with("HTTP/1.1 200") {}
+    stop.send(()).expect("it listens");
+    running.await.expect("no panic").expect("no failure");
 }
 
 /// The status of a wrong claim that is sent from an address of this machine.

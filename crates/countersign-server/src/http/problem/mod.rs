@@ -123,6 +123,14 @@ impl Rejected {
                     hint: "nothing was changed; look at the signers",
                 },
             ),
+            EngineError::Stale(why) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Words {
+                    code: "stale",
+                    detail: why,
+                    hint: "nothing was changed; try again, and if it stays look at `/readyz` and the node's log",
+                },
+            ),
             EngineError::Unavailable(_) | EngineError::Stopped => Self::unavailable(error.to_string()),
         }
     }

@@ -72,7 +72,7 @@ async fn the_answer_is_what_reserving_a_permit_would_say() {
     );
     api.clock.jump();
     let (status, code) = api.refusal(Call::post(ONE, &question(ANA, 1)).by("Aud")).await;
-    assert_eq!((status, code.as_str()), (503, "unavailable"), "a node that cannot decide does not answer");
+    assert_eq!((status, code.as_str()), (503, "stale"), "a node that cannot decide does not answer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

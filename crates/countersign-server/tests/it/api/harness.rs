@@ -57,6 +57,13 @@ impl Clock for TestClock {
         }
         Ok(Time::from_millis(self.now_ms.fetch_add(1, Ordering::SeqCst)))
     }
+
+    fn glance(&self) -> Result<Time, ClockJumped> {
+        if self.jumped.load(Ordering::SeqCst) {
+            return Err(ClockJumped { by_ms: -9_000 });
+        }
+        Ok(Time::from_millis(self.now_ms.load(Ordering::SeqCst)))
+    }
 }
 
 /// The fixture's policy with Eve, and with a secret to rotate.

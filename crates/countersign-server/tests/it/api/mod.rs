@@ -8,6 +8,7 @@ mod coverage;
 mod documents;
 mod explain;
 mod freezes;
+mod freshness;
 mod harness;
 mod headers;
 mod hostile;

@@ -13,9 +13,9 @@ use super::harness::{Api, Call, ping, policy};
 use crate::engine::fixture;
 use crate::store::faulty::{Fault, Faults, FaultyStore};
 
-async fn not_ready(api: &Api) -> String {
+async fn not_ready(api: &Api, code: &str) -> String {
     let answer = api.call(Call::get("/readyz")).await;
-    assert_eq!((answer.status.as_u16(), answer.code()), (503, "unavailable"));
+    assert_eq!((answer.status.as_u16(), answer.code()), (503, code));
     assert_eq!(api.ok(Call::get("/healthz")).await.text, "ok\n", "the process lives all the same");
     answer.json["detail"].as_str().expect("text").to_owned()
 }
@@ -25,16 +25,16 @@ async fn a_node_that_cannot_decide_says_so_and_why() {
     let api = Api::start().await;
     assert_eq!(api.ok(Call::get("/readyz")).await.text, "ready\n");
     api.clock.jump();
-    let why = not_ready(&api).await;
+    let why = not_ready(&api, "stale").await;
     assert!(why.contains("differs from the monotonic clock by -9000 ms"), "{why}");
     let size = api.engine.size();
     let refusal = api.refusal(Call::post("/admin/permits", &ping()).by("Ana")).await;
-    assert_eq!(refusal, (503, "unavailable".into()));
+    assert_eq!(refusal, (503, "stale".into()));
     assert_eq!(api.engine.size(), size);
 
     let api = Api::start().await;
     api.engine.stop().await;
-    assert_eq!(not_ready(&api).await, "the engine has stopped");
+    assert_eq!(not_ready(&api, "unavailable").await, "the engine has stopped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,6 +95,7 @@ async fn requests_are_counted_by_template_so_nobody_can_add_series() {
         "countersign_http_request_seconds_bucket{",
         "countersign_engine_batch_commands_bucket{",
         "countersign_ledger_entries ",
+        "countersign_state_age_seconds ",
         "countersign_live_subjects{kind=\"permit\"}",
         "status=\"4xx\"",
     ] {

@@ -167,6 +167,7 @@ pub(crate) fn code(result: &Result<Committed, EngineError>) -> &'static str {
         Err(EngineError::IdempotencyMismatch) => "idempotency_mismatch",
         Err(EngineError::Unavailable(_)) => "unavailable",
         Err(EngineError::Unverified(_)) => "unverified",
+        Err(EngineError::Stale(_)) => "stale",
         Err(EngineError::Stopped) => "stopped",
         Ok(_) => "ok",
     }

@@ -1,5 +1,5 @@
 //! A store whose appends fail when told to, in the two ways that matter: nothing was written, or all of it was and the caller
-//! is told otherwise. Everything else passes through.
+//! is told otherwise; and which can be cut off altogether. Everything else passes through.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     BeforePersisting,
     /// Reported `Unavailable`, everything written.
     AfterPersisting,
+    /// The same, and the store does not answer any more.
+    AfterPersistingAndCutOff,
 }
 
 /// Which appends fail; shared with the test, which may add faults while an engine owns the store.
@@ -31,6 +33,8 @@ pub(crate) struct Faults {
 struct Plan {
     appends: u64,
     faults: BTreeMap<u64, Fault>,
+    cut_off: bool,
+    refuses_writes: bool,
 }
 
 impl Faults {
@@ -44,6 +48,33 @@ impl Faults {
     /// How many appends were asked for, failed ones included.
     pub(crate) fn appends(&self) -> u64 {
         self.plan.lock().unwrap().appends
+    }
+
+    /// From now on the store does not answer at all, until it does again. Readers that are open already are not concerned.
+    pub(crate) fn cut_off(&self, cut_off: bool) {
+        self.plan.lock().unwrap().cut_off = cut_off;
+    }
+
+    /// From now on nothing is written, until it is again.
+    pub(crate) fn refuse_writes(&self, refuse: bool) {
+        self.plan.lock().unwrap().refuses_writes = refuse;
+    }
+
+    fn take(&self) -> Result<(), StoreError> {
+        self.reach()?;
+        if self.plan.lock().unwrap().refuses_writes {
+            Err(StoreError::Unavailable("nothing is taken".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn reach(&self) -> Result<(), StoreError> {
+        if self.plan.lock().unwrap().cut_off {
+            Err(StoreError::Unavailable("cut off".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     fn next(&self) -> Option<Fault> {
@@ -69,8 +100,12 @@ impl<S: Store> FaultyStore<S> {
 impl<S: Store> Store for FaultyStore<S> {
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let fault = self.faults.next();
+        self.faults.take()?;
         if fault != Some(Fault::BeforePersisting) {
             self.inner.append(batch)?;
+        }
+        if fault == Some(Fault::AfterPersistingAndCutOff) {
+            self.faults.cut_off(true);
         }
         match fault {
             None => Ok(()),
@@ -79,14 +114,17 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.faults.take()?;
         self.inner.save_snapshot(snapshot)
     }
 
     fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
+        self.faults.take()?;
         self.inner.save_checkpoint(checkpoint)
     }
 
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        self.faults.take()?;
         self.inner.forget_idempotency(before_ms)
     }
 
@@ -97,10 +135,12 @@ impl<S: Store> Store for FaultyStore<S> {
 
 impl<S: Store> Reader for FaultyStore<S> {
     fn head(&mut self) -> Result<Head, StoreError> {
+        self.faults.reach()?;
         self.inner.head()
     }
 
     fn entries(&mut self, from: u64, limit: usize) -> Result<Vec<StoredEntry>, StoreError> {
+        self.faults.reach()?;
         self.inner.entries(from, limit)
     }
 
@@ -134,18 +174,22 @@ impl<S: Store> Reader for FaultyStore<S> {
     }
 
     fn record(&mut self, kind: &'static str, id: &str) -> Result<Option<Record>, StoreError> {
+        self.faults.reach()?;
         self.inner.record(kind, id)
     }
 
     fn records(&mut self, query: &RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.faults.reach()?;
         self.inner.records(query)
     }
 
     fn idempotency(&mut self, actor: &str, key: &str) -> Result<Option<Idempotency>, StoreError> {
+        self.faults.reach()?;
         self.inner.idempotency(actor, key)
     }
 
     fn snapshot(&mut self) -> Result<Option<Snapshot>, StoreError> {
+        self.faults.reach()?;
         self.inner.snapshot()
     }
 
