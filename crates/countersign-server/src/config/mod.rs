@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 
 mod node;
 mod policy;
+mod tls;
 mod witness;
 mod witnesses;
 
 pub use node::{Endpoint, NodeConfig, is_loopback, is_loopback_host};
 pub use policy::{Draft, canonical_policy, draft_policy, load_policy, parse_policy};
+pub use tls::TlsConfig;
 pub use witness::WitnessConfig;
 pub use witnesses::{WitnessEndpoint, Witnesses};
 

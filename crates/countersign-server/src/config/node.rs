@@ -9,6 +9,7 @@ use countersign_core::text::Name;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::tls::{self, ServerFile, TlsConfig};
 use super::witnesses::{self, WitnessFile, Witnesses};
 use super::{ConfigError, parse, read};
 use crate::secrets::SecretRef;
@@ -18,6 +19,8 @@ use crate::secrets::SecretRef;
 pub struct NodeConfig {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The certificate it shows; without it the node speaks HTTP in clear.
+    pub tls: Option<TlsConfig>,
     /// The folder with the database.
     pub data: PathBuf,
     /// The log's origin line and its key's name.
@@ -66,6 +69,8 @@ struct NodeFile {
     witnesses: Vec<WitnessFile>,
     witness_policy: Option<String>,
     witness_lost_after_seconds: Option<u32>,
+    #[serde(default)]
+    server: ServerFile,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +115,7 @@ impl NodeConfig {
         let next_log_key = raw.next_log_key.map(|text| reference(file, ("next_log_key", &text)));
         Ok(Self {
             listen: raw.listen,
+            tls: tls::read(file, raw.server)?,
             data: folder.join(raw.data),
             origin: raw.origin,
             log_key: reference(file, ("log_key", &raw.log_key))?,
@@ -123,7 +129,7 @@ impl NodeConfig {
     }
 }
 
-fn reference(file: &Path, (place, text): (&str, &str)) -> Result<SecretRef, ConfigError> {
+pub(super) fn reference(file: &Path, (place, text): (&str, &str)) -> Result<SecretRef, ConfigError> {
     SecretRef::parse(text).map_err(|error| ConfigError::new(file, format!("{place}: {error}")))
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::certificates::CertificateError;
 use crate::engine::{EngineError, StartError};
 use crate::genesis::GenesisError;
 use crate::runner::RunnerError;
@@ -67,6 +68,9 @@ pub enum NodeError {
     /// Genesis is durable, but its checkpoint is not.
     #[error("the log was begun, but its first checkpoint could not be kept in `{}`; the log tells why", .0.display())]
     Unsigned(PathBuf),
+    /// The certificate cannot be shown.
+    #[error("server.tls: {0}")]
+    Certificate(#[from] CertificateError),
     /// The address cannot be listened on.
     #[error("listen: cannot listen on `{address}`: {cause}")]
     Listen {

@@ -6,6 +6,7 @@
 //! # Layout
 //! - `keys`: from references in the configuration to keys
 //! - `error`: why a node does not start
+//! - `certificates` `door`: what the node shows to whoever connects, and the handshakes
 //! - `serving`: the listener's bounds and end, and the counters' upkeep
 
 use std::fs::DirBuilder;
@@ -22,11 +23,13 @@ use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::secret::SecretKey;
 use countersign_core::{Actor, Command, Fact};
 use countersign_ledger::note::Ed25519Signer;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, TlsConfig};
 use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::runner::{Outside, Runner};
@@ -36,10 +39,14 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Reader, StoreError};
 use crate::witnessing::{Pace, Witnessing};
 
+mod certificates;
+mod door;
 mod error;
 mod keys;
 mod serving;
 
+pub use certificates::CertificateError;
+use certificates::Certificates;
 pub use error::NodeError;
 
 /// What a log begins with.
@@ -53,6 +60,15 @@ pub struct Beginning {
     pub secrets: Vec<(SecretKey, SecretValue)>,
 }
 
+/// What the node speaks TLS with.
+#[derive(Debug)]
+struct Tls {
+    certificates: Arc<Certificates>,
+    spoken: Arc<ServerConfig>,
+    /// From here on SIGHUP means: look at the files.
+    told: Signal,
+}
+
 /// A server that listens but does not serve yet.
 #[derive(Debug)]
 pub struct Node {
@@ -61,6 +77,7 @@ pub struct Node {
     runner: Runner,
     witnessing: Witnessing,
     listener: TcpListener,
+    tls: Option<Tls>,
     address: SocketAddr,
 }
 
@@ -86,6 +103,9 @@ impl Node {
     pub async fn start(config: &NodeConfig) -> Result<Self, NodeError> {
         let keys = keys::resolve(config)?;
         keys::check_endpoints(&config.endpoints)?;
+        // Before anybody counts.
+        crate::http::recorder();
+        let tls = config.tls.clone().map(tls).transpose()?;
         if !config.database().exists() {
             return Err(NodeError::NoGenesis(config.database()));
         }
@@ -96,7 +116,6 @@ impl Node {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
-        crate::http::recorder();
         let mut engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
         if let Some(signer) = keys.permit_signer {
             name_permit_key(&engine, &signer.vkey()).await?;
@@ -110,7 +129,7 @@ impl Node {
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
-                Ok(Self { engine, search, runner, witnessing, listener, address })
+                Ok(Self { engine, search, runner, witnessing, listener, tls, address })
             }
             Err(error) => {
                 engine.stop().await;
@@ -130,15 +149,18 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, witnessing, listener, address } = self;
+        let Self { engine, search, runner, witnessing, listener, tls, address } = self;
         let (running, watched) = watch::channel(());
         let board = witnessing.board();
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
         let witnessing = tokio::spawn(witnessing.run(ended(watched.clone())));
         let upkeep = tokio::spawn(serving::upkeep());
         let census = tokio::spawn(census::run(engine.clone()));
-        let parts = (engine.clone(), search.clone());
-        let served = serving::serve((listener, parts, board), stop, running).await;
+        let (spoken, following) = tls
+            .map(|Tls { certificates, spoken, told }| (spoken, tokio::spawn(certificates.follow(told))))
+            .unzip();
+        let parts = (engine.clone(), search.clone(), board);
+        let served = serving::serve((listener, spoken), parts, stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
         }
@@ -148,11 +170,22 @@ impl Node {
             );
         }
         upkeep.abort();
+        if let Some(following) = following {
+            following.abort();
+        }
         census.abort();
         search.stop().await;
         engine.stop().await;
         served.map_err(|cause| NodeError::Listen { address, cause })
     }
+}
+
+/// Reads the certificate that is shown first.
+fn tls(config: TlsConfig) -> Result<Tls, CertificateError> {
+    let certificates = Certificates::open(config)?;
+    let spoken = certificates.spoken()?;
+    let told = signal(SignalKind::hangup()).map_err(CertificateError::Signal)?;
+    Ok(Tls { certificates, spoken, told })
 }
 
 /// Whoever asks the witnesses; nobody is asked yet.

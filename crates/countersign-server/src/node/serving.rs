@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt as _;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use super::door::{Bounds, Door};
 use crate::engine::Engine;
 use crate::http;
 use crate::search::Search;
@@ -35,13 +38,14 @@ pub(super) async fn upkeep() {
 
 /// Serves until `stop` is ready, then drops `running`, lets requests under way finish and returns.
 pub(super) async fn serve(
-    (listener, served, witnesses): (TcpListener, (Engine, Search), Arc<Board>),
+    (listener, spoken): (TcpListener, Option<Arc<ServerConfig>>),
+    (engine, search, witnesses): (Engine, Search, Arc<Board>),
     stop: impl Future<Output = ()> + Send + 'static,
     running: watch::Sender<()>,
 ) -> io::Result<()> {
     let outside = http::Outside { witnesses, stopping: Some(running.subscribe()) };
-    let router =
-        http::router_with(served, http::recorder(), outside).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    let router = http::router_with((engine, search), http::recorder(), outside)
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
     let mut watched = running.subscribe();
     let told = async move {
         stop.await;
@@ -49,7 +53,14 @@ pub(super) async fn serve(
     };
     // Where a request comes from is told to those who count by network.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(told);
+    let server = async move {
+        let Some(spoken) = spoken else {
+            return axum::serve(listener, service).with_graceful_shutdown(told).await;
+        };
+        // Listeners of our own tell who connected only through this.
+        let door = Door::new(listener, spoken, Bounds::default()).tap_io(|_| {});
+        axum::serve(door, service).with_graceful_shutdown(told).await
+    };
     let too_late = async move {
         while watched.changed().await.is_ok() {}
         tokio::time::sleep(GRACE).await;

@@ -31,6 +31,8 @@ mod secrets;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod verification;
 #[cfg(test)]
 mod witness;

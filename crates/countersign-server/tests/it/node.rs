@@ -23,6 +23,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = NodeConfig {
         listen: "127.0.0.1:0".parse().expect("an address"),
+        tls: None,
         data: folder.path().join("data"),
         origin: "ledger.test/node".into(),
         log_key: key(folder.path(), "log.key", &STANDARD.encode([7; 32])),
@@ -37,7 +38,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
 }
 
 /// A secret in a file that only its owner can read.
-fn key(folder: &Path, name: &str, text: &str) -> SecretRef {
+pub(super) fn key(folder: &Path, name: &str, text: &str) -> SecretRef {
     let path = folder.join(name);
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).expect("a file");
@@ -60,7 +61,7 @@ fn beginning() -> Beginning {
 }
 
 /// A log that was begun.
-async fn begun() -> (tempfile::TempDir, NodeConfig) {
+pub(super) async fn begun() -> (tempfile::TempDir, NodeConfig) {
     let (folder, config) = configured();
     let claims = initialise(&config, beginning()).await.expect("it begins");
     assert_eq!(claims.len(), 2);

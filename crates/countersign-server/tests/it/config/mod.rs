@@ -258,6 +258,33 @@ fn secrets_do_not_travel_in_clear() {
 }
 
 #[test]
+fn a_certificate_is_named_with_its_key() {
+    let with = |section: &str| {
+        NodeConfig::parse(Path::new("/etc/countersign/countersign.toml"), &format!("{NODE}\n{section}"))
+    };
+    assert!(with("").expect("fine").tls.is_none());
+    let tls =
+        with("[server.tls]\ncertificate = \"tls/chain.pem\"\nkey = \"file:/etc/countersign/tls/key.pem\"");
+    let tls = tls.expect("fine").tls.expect("a certificate");
+    assert_eq!(tls.certificate, Path::new("/etc/countersign/tls/chain.pem"));
+    for (odd, told) in [
+        ("[server.tls]\ncertificate = \"c\"", "missing field `key`"),
+        (
+            "[server.tls]\ncertificate = \"c\"\nkey = \"k.pem\"",
+            "server.tls.key: a secret is named as `env:NAME`",
+        ),
+        (
+            "[server.tls]\ncertificates = \"c\"\nkey = \"env:K\"",
+            "unknown key `certificates`; did you mean `certificate`?",
+        ),
+        ("[server]\ntsl = 1", "unknown key `tsl`; did you mean `tls`?"),
+    ] {
+        let complaint = with(odd).expect_err(told).to_string();
+        assert!(complaint.contains(told), "{complaint}");
+    }
+}
+
+#[test]
 fn a_witness_knows_its_logs_by_their_keys() {
     let log = Ed25519Signer::from_seed("ledger.example/log", [1; 32]).expect("a signer").vkey();
     let cosigner =
