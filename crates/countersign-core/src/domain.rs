@@ -47,6 +47,8 @@ pub enum Command {
     IssueToken(token::Issue),
     /// Exchange the token that acts for a narrower one.
     ExchangeToken(token::Exchange),
+    /// Exchange the token of a workload, issued elsewhere, for a service token.
+    ExchangeWorkload(token::ExchangeWorkload),
     /// Take a token out of force.
     RevokeToken(token::Revoke),
     /// Give a person a voting key.
@@ -440,6 +442,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::DeactivatePerson(deactivate) => person::deactivate(state, cx, deactivate),
         Command::IssueToken(issue) => token::issue(state, cx, issue),
         Command::ExchangeToken(exchange) => token::exchange(state, cx, exchange).map_err(Into::into),
+        Command::ExchangeWorkload(exchange) => token::exchange_workload(state, cx, exchange),
         Command::RevokeToken(revoke) => token::revoke(state, cx, revoke),
         Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
         Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
@@ -596,6 +599,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::Delegate(_)
         | Command::EndDelegation
         | Command::ExchangeToken(_)
+        | Command::ExchangeWorkload(_)
         | Command::NoteRefusals(_)
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
@@ -652,6 +656,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::Delegate(_)
         | Command::EndDelegation
         | Command::ExchangeToken(_)
+        | Command::ExchangeWorkload(_)
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)
         | Command::BreakGlass(_)

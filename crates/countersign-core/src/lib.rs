@@ -8,7 +8,7 @@
 //! - `text` `id` `time` `digest` `action` `signature`: the words everything speaks in
 //! - `calendar`: when a cron expression fires in a time zone
 //! - `policy`: groups, rules, freezes, and what several rules demand together
-//! - `context` `domain` `state`: commands, events, effects, and the fold
+//! - `context` `domain` `state`: commands, events, effects, and the fold; `once`: what may be used once
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
@@ -32,6 +32,7 @@ pub mod freeze;
 pub mod id;
 pub mod incident;
 pub mod log;
+pub mod once;
 pub mod permit;
 pub mod person;
 pub mod policy;

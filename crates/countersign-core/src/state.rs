@@ -18,6 +18,7 @@ use crate::digest::Digest;
 use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId, TokenId};
 use crate::incident::Incident;
 use crate::log::{Log, PolicyInForce};
+use crate::once::{Register, Spent};
 use crate::permit::Permit;
 use crate::person::Person;
 use crate::rotation::Rotation;
@@ -255,6 +256,9 @@ pub struct State {
     /// Which token has this SHA-256, as long as none has ended.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     token_holders: Map<Digest, TokenId>,
+    /// What may be used once and was.
+    #[serde(default, skip_serializing_if = "Register::is_empty")]
+    spent: Register,
     approvals: Map<ApprovalId, Approval>,
     permits: Map<PermitId, Permit>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -353,6 +357,12 @@ impl State {
     #[must_use]
     pub fn token_holder(&self, token_sha256: &Digest) -> Option<TokenId> {
         self.token_holders.get(token_sha256).copied()
+    }
+
+    /// Whether something that may be used once was used, as far as that is remembered.
+    #[must_use]
+    pub fn is_spent(&self, sha256: &Digest) -> bool {
+        self.spent.contains(sha256)
     }
 
     /// A live request for approval.
@@ -559,6 +569,10 @@ impl State {
 
     pub(crate) fn remove_token_holder(&mut self, token_sha256: &Digest) {
         self.token_holders.remove_mut(token_sha256);
+    }
+
+    pub(crate) fn spend(&mut self, spent: Spent, now: Time) {
+        self.spent.spend(spent, now);
     }
 
     /// Inserts or replaces an item and keeps the deadline index true.

@@ -46,7 +46,7 @@ impl Deed {
             Action::of([verb, resource.as_str(), event.environment.as_ref()?.as_str()])
         };
         let (action, approval) = match &event.fact {
-            Fact::TokenIssued(_, issued) if issued.parent.is_none() => {
+            Fact::TokenIssued(_, issued) if issued.parent.is_none() && issued.workload.is_none() => {
                 (here("issue", &issued.resource), issued.approval)
             }
             Fact::TokenRevoked(_, revoked) => (here("revoke", &revoked.resource), revoked.approval),

@@ -35,5 +35,6 @@ pub(super) fn are_one(policy: &Policy, one: PersonId, other: PersonId) -> bool {
 
 /// Everybody whom the policy names.
 pub(super) fn everybody(policy: &Policy) -> BTreeSet<PersonId> {
-    policy.groups.values().chain(policy.linked.iter()).flatten().copied().collect()
+    let owners = policy.workloads.iter().map(|workload| workload.owner);
+    policy.groups.values().chain(policy.linked.iter()).flatten().copied().chain(owners).collect()
 }

@@ -15,10 +15,11 @@ use crate::context::Actor;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{PersonId, TokenId};
-use crate::policy::{NamePattern, Policy, ResourcePattern, TokenTerms};
+use crate::once::Spent;
+use crate::policy::{NamePattern, Policy, ResourcePattern, TokenTerms, Workload};
 use crate::text::Name;
 use crate::time::Time;
-use crate::token::{Issued, Network, Revoked, Scope};
+use crate::token::{Issued, Network, Origin, Revoked, Scope};
 
 /// How many tokens stand between one and the one that was issued, at most, that one among them.
 const MOST_ANCESTORS: usize = 4;
@@ -43,6 +44,8 @@ struct Token {
 pub(super) struct Tokens {
     each: BTreeMap<TokenId, Token>,
     digests: BTreeSet<Digest>,
+    /// What was exchanged and may not be again, and until when that could be tried.
+    spent: BTreeMap<Digest, Time>,
 }
 
 impl Tokens {
@@ -62,6 +65,14 @@ impl Tokens {
     fn descends(&self, id: TokenId, from: TokenId) -> bool {
         let parent = |id: TokenId| self.each.get(&id).and_then(|token| token.parent);
         core::iter::successors(parent(id), |id| parent(*id)).any(|ancestor| ancestor == from)
+    }
+
+    /// A token that is good for a day at most, by a clock that may be a minute off, is remembered to its end and no longer.
+    fn spend(&mut self, (spent, at): (Spent, Time)) -> Verdict {
+        self.spent.retain(|_, until| *until > at);
+        let longest = at.plus_seconds(24 * 3_600 + 60);
+        must(spent.until > at && spent.until <= longest, Breach::NotRemembered)?;
+        must(self.spent.insert(spent.sha256, spent.until).is_none(), Breach::SpentTwice)
     }
 
     fn forget(&mut self, id: TokenId) -> Verdict {
@@ -149,9 +160,11 @@ impl Auditor {
         must(!scopes.is_empty() && scopes.len() <= MOST_SCOPES, Breach::WrongScopes)?;
         must(issued.networks.len() <= MOST_SCOPES, Breach::OtherNetworks)?;
         must(issued.expires_at > event.at, Breach::WrongDeadline)?;
-        match issued.parent {
-            None => self.newly_issued(event, owed, issued)?,
-            Some(parent) => self.exchanged(event, (parent, issued))?,
+        match (issued.parent, &issued.workload) {
+            (None, None) => self.newly_issued(event, owed, issued)?,
+            (None, Some(origin)) => self.of_workload(event, (origin, issued))?,
+            (Some(_), Some(_)) => return Err(Breach::Unprompted),
+            (Some(parent), None) => self.exchanged(event, (parent, issued))?,
         }
         let of_person = Standing::Active(issued.token_sha256);
         let is_new = self.people.values().all(|standing| *standing != of_person);
@@ -204,6 +217,30 @@ impl Auditor {
         let networks = &issued.networks;
         must(anywhere || !networks.is_empty() && networks.iter().all(near), Breach::OtherNetworks)?;
         must(issued.expires_at <= from.expires_at, Breach::WrongDeadline)
+    }
+
+    /// As the policy offers it to a workload of its, by the node, which alone saw what was exchanged; and that is not exchanged again.
+    fn of_workload(&mut self, event: &Event, (origin, issued): (&Origin, &Issued)) -> Verdict {
+        by_node(event)?;
+        must(issued.approval.is_none(), Breach::Unprompted)?;
+        let workloads = &self.in_force()?.policy.workloads;
+        let named = |it: &&Workload| it.name == origin.rule && it.issuer == origin.issuer;
+        let workload = workloads.iter().find(named).ok_or(Breach::NoWorkload)?;
+        must(issued.resource == workload.token, Breach::NoWorkload)?;
+        is_of(event, &workload.environment)?;
+        must(issued.owner == workload.owner, Breach::OtherOwner)?;
+        must(self.is_active(issued.owner), Breach::TokenNotLive)?;
+        let is_offered = |scope: &Scope| {
+            (workload.patterns || !is_open(scope))
+                && workload.scopes.iter().any(|wide| is_within(scope, wide))
+        };
+        must(issued.scopes.iter().all(is_offered), Breach::WrongScopes)?;
+        must(issued.networks.is_empty(), Breach::OtherNetworks)?;
+        let last = event.at.plus_seconds(workload.max_lifetime_seconds.get());
+        must(issued.expires_at <= last, Breach::WrongDeadline)?;
+        let action = Action::of(["issue", issued.resource.as_str(), workload.environment.as_str()]);
+        self.is_not_frozen(&action.ok_or(Breach::OtherAction)?, event.at)?;
+        self.tokens.spend((origin.spent, event.at))
     }
 
     /// By its owner, itself or what it was exchanged from; by others with consent.

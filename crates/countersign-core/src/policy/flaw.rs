@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{BreakGlass, Consent, Policy, ResourcePattern, Rule, TokenTerms, derived};
+use super::{BreakGlass, Consent, Policy, ResourcePattern, Rule, TokenTerms, derived, workload};
 use crate::log::activation;
 use crate::text::Name;
 use crate::token;
@@ -65,6 +65,7 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
     found.activation();
     found.secrets();
     found.freezes();
+    found.workloads();
     found.flaws
 }
 
@@ -247,6 +248,19 @@ impl Found<'_> {
                 if !template.starts_with("https://") && !template.starts_with("http://") {
                     self.add(format!("{place}.{field}"), "is not a template of an http or https link".into());
                 }
+            }
+        }
+    }
+
+    fn workloads(&mut self) {
+        self.at_most("workloads", self.policy.workloads.len(), workload::MOST_WORKLOADS);
+        let mut names = BTreeSet::new();
+        for workload in &self.policy.workloads {
+            if !names.insert(&workload.name) {
+                self.add(format!("workloads.{}", workload.name), "a second workload of this name".into());
+            }
+            for (field, what) in workload.flaws() {
+                self.add(format!("workloads.{}.{field}", workload.name), what);
             }
         }
     }

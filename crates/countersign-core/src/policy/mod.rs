@@ -31,6 +31,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod token;
+mod workload;
 
 pub use break_glass::{BreakGlass, Breakable};
 pub use derived::{Derived, Linked, Nested, Source};
@@ -43,6 +44,7 @@ pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
 pub use rules::Rules;
 pub use token::{DEFAULT_LIFETIME_SECONDS, Issuable, LONGEST_LIFETIME_SECONDS, TokenTerms};
+pub use workload::{Claim, Claims, Workload};
 
 /// How many people of which groups; every group is required.
 pub type Quorum = BTreeMap<Name, NonZeroU32>;
@@ -77,6 +79,9 @@ pub struct Policy {
     /// When some actions are not begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
+    /// Whose tokens, of which issuer, are exchanged for which service tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<Workload>,
 }
 
 /// The window in which reciprocal agreements are reported, unless the policy gives another: 30 days, in seconds.
@@ -234,7 +239,8 @@ impl Policy {
 
     /// Everybody the policy names, some more than once.
     pub fn named(&self) -> impl Iterator<Item = PersonId> + Clone {
-        self.groups.values().chain(self.linked.iter()).flatten().copied()
+        let owners = self.workloads.iter().map(|workload| workload.owner);
+        self.groups.values().chain(self.linked.iter()).flatten().copied().chain(owners)
     }
 
     /// All accounts of the human behind one of them.

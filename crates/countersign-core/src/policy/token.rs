@@ -33,7 +33,7 @@ pub struct TokenTerms {
 }
 
 impl TokenTerms {
-    fn default_lifetime() -> NonZeroU32 {
+    pub(super) fn default_lifetime() -> NonZeroU32 {
         DEFAULT_LIFETIME_SECONDS
     }
 

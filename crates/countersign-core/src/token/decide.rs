@@ -81,6 +81,7 @@ pub(crate) fn issue(state: &State, cx: &Context, command: &Issue) -> Result<Vec<
         resource: resource.clone(),
         scopes: scopes.clone(),
         token_sha256: *token_sha256,
+        workload: None,
     };
     Ok(used.events(cx, Fact::TokenIssued(TokenId(cx.first()), issued)))
 }
@@ -91,7 +92,7 @@ fn is_short_enough(lifetime_seconds: NonZeroU32, offered: &Issuable) -> Result<(
 }
 
 /// Whether a token can have these scopes and networks: some scopes, not too many of either, each within what is offered.
-fn grantable(
+pub(super) fn grantable(
     scopes: &BTreeSet<Scope>,
     networks: &BTreeSet<Network>,
     is_offered: impl Fn(&Scope) -> bool,
@@ -109,7 +110,7 @@ fn grantable(
 }
 
 /// A token belongs to one entry: another with the same digest could not be told from it.
-fn is_fresh(state: &State, token_sha256: &Digest) -> Result<(), Refusal> {
+pub(super) fn is_fresh(state: &State, token_sha256: &Digest) -> Result<(), Refusal> {
     let held = state.token_holder(token_sha256).is_some() || state.holder(token_sha256).is_some();
     if held { Err(Refusal::InUse) } else { Ok(()) }
 }
@@ -141,6 +142,7 @@ pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Resul
         resource: token.resource.clone(),
         scopes: scopes.clone(),
         token_sha256: *token_sha256,
+        workload: None,
     };
     let fact = Fact::TokenIssued(TokenId(cx.first()), issued);
     Ok(Vec::from([Event::new(cx, cx.correlation, Some(&token.environment), fact)]))

@@ -9,6 +9,7 @@
 //! - `scope` `network`: what a token may do, and where it may come from
 //! - `decide`: issuing, exchanging, revoking
 //! - `admission`: what a token is let do
+//! - `workload`: the token of a CI system or a cluster, exchanged for one
 //! - `refusal`: why not
 
 use alloc::collections::BTreeSet;
@@ -30,6 +31,7 @@ mod refusal;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 pub(crate) use admission::admit;
 pub use decide::{Exchange, Issue, Revoke};
@@ -37,6 +39,8 @@ pub(crate) use decide::{elapse, exchange, issue, revoke};
 pub use network::{Network, NetworkError};
 pub use refusal::Refusal;
 pub use scope::{Scope, ScopeError};
+pub(crate) use workload::exchange as exchange_workload;
+pub use workload::{ExchangeWorkload, LONGEST_VALIDITY_SECONDS, Origin, Presented, SKEW_SECONDS};
 
 /// The verb under which tokens are issued.
 pub const ISSUE: &str = "issue";
@@ -81,6 +85,9 @@ pub struct Issued {
     pub scopes: BTreeSet<Scope>,
     /// SHA-256 of the token.
     pub token_sha256: Digest,
+    /// The token of a workload that it was exchanged for, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Origin>,
 }
 
 /// `token.revoked`
@@ -121,6 +128,9 @@ pub struct Token {
     /// The token it was exchanged from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TokenId>,
+    /// The workload of the policy for whose token it was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Name>,
     /// When it was issued.
     pub issued_at: Time,
     /// From when on it is worth nothing.
@@ -210,8 +220,21 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::TokenIssued(id, issued) => {
             let Some(environment) = event.environment.clone() else { return };
-            let Issued { approval, expires_at, networks, owner, parent, resource, scopes, token_sha256 } =
-                issued.clone();
+            let Issued {
+                approval,
+                expires_at,
+                networks,
+                owner,
+                parent,
+                resource,
+                scopes,
+                token_sha256,
+                workload,
+            } = issued.clone();
+            if let Some(origin) = &workload {
+                state.spend(origin.spent, event.at);
+            }
+            let workload = workload.map(|origin| origin.rule);
             let (id, issued_at, ended) = (*id, event.at, None);
             let token = Token {
                 id,
@@ -223,6 +246,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 token_sha256,
                 approval,
                 parent,
+                workload,
                 issued_at,
                 expires_at,
                 ended,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{MOST_EXCHANGES, MOST_SCOPES, Scope};
+use super::{LONGEST_VALIDITY_SECONDS, MOST_EXCHANGES, MOST_SCOPES, Scope};
 use crate::catalogue::listed;
 use crate::time::Time;
 
@@ -25,6 +25,18 @@ pub enum Refusal {
     NotYours,
     /// Only a token is exchanged.
     NotToExchange,
+    /// Only the node hands in the token of a workload.
+    NotTheNode,
+    /// The token of a workload has expired.
+    WorkloadTokenExpired,
+    /// The token of a workload is good for too long.
+    WorkloadTokenLivesTooLong,
+    /// What the token of a workload says is that of no workload of the policy, or not of the one that is named.
+    WorkloadUnknown,
+    /// It is that of several.
+    WorkloadAmbiguous,
+    /// The token of a workload was exchanged before.
+    WorkloadTokenSpent,
     /// It is not called `service-token/…`.
     NotAToken,
     /// The rules for its name offer no tokens.
@@ -48,7 +60,8 @@ pub enum Refusal {
 }
 
 listed! { Refusal:
-    NotFound, Ended, OwnerGone, NeverVotes, NotForTokens, OutOfScope, NotYours, NotToExchange, NotAToken, NotOffered,
+    NotFound, Ended, OwnerGone, NeverVotes, NotForTokens, OutOfScope, NotYours, NotToExchange, NotTheNode,
+    WorkloadTokenExpired, WorkloadTokenLivesTooLong, WorkloadUnknown, WorkloadAmbiguous, WorkloadTokenSpent, NotAToken, NotOffered,
     NoScope, TooMany, ScopeNotOffered(None), OtherNetwork, LivesTooLong(900), OutlivesItsParent(Time::from_millis(0)),
     ExchangedTooOften, InUse,
 }
@@ -66,6 +79,12 @@ impl Refusal {
             Self::OutOfScope => "out_of_scope",
             Self::NotYours => "token_not_yours",
             Self::NotToExchange => "not_a_token",
+            Self::NotTheNode => "not_the_node",
+            Self::WorkloadTokenExpired => "workload_token_expired",
+            Self::WorkloadTokenLivesTooLong => "workload_token_lives_too_long",
+            Self::WorkloadUnknown => "workload_unknown",
+            Self::WorkloadAmbiguous => "workload_ambiguous",
+            Self::WorkloadTokenSpent => "workload_token_spent",
             Self::NotAToken => "token_misnamed",
             Self::NotOffered => "token_not_offered",
             Self::NoScope => "token_without_scope",
@@ -91,6 +110,15 @@ impl Refusal {
             Self::OutOfScope => "get a token whose scopes mean this action in this environment",
             Self::NotYours => "its owner revokes it, or somebody under `revoke service-token/… ENVIRONMENT`",
             Self::NotToExchange => "send the token to exchange as the credential; people issue tokens",
+            Self::NotTheNode => "hand the token in at `POST /oauth/token`",
+            Self::WorkloadTokenExpired | Self::WorkloadTokenSpent => "get a fresh one from its issuer",
+            Self::WorkloadTokenLivesTooLong => {
+                "have its issuer give out tokens for less time, an hour rather than a day"
+            }
+            Self::WorkloadUnknown => {
+                "compare what the token says with `workloads` of the policy in force: texts, numbers and names are compared exactly"
+            }
+            Self::WorkloadAmbiguous => "name the workload as `audience`",
             Self::NotAToken => "call it `service-token/NAME`",
             Self::NotOffered => "give every rule that matches `issue service-token/…` a section `tokens`",
             Self::NoScope => "name at least one, as in `deploy:release/nudgepay`",
@@ -116,6 +144,17 @@ impl fmt::Display for Refusal {
             Self::OutOfScope => "the token is not for this action",
             Self::NotYours => "the token is somebody else's",
             Self::NotToExchange => "only a token is exchanged",
+            Self::NotTheNode => "only the node hands in the token of a workload",
+            Self::WorkloadTokenExpired => "the token of the workload has expired",
+            Self::WorkloadTokenLivesTooLong => {
+                return write!(
+                    f,
+                    "the token of the workload is good for more than {LONGEST_VALIDITY_SECONDS} seconds"
+                );
+            }
+            Self::WorkloadUnknown => "the token is that of no workload that is meant here",
+            Self::WorkloadAmbiguous => "the token is that of several workloads",
+            Self::WorkloadTokenSpent => "the token of the workload was exchanged before",
             Self::NotAToken => "what is issued is a service token",
             Self::NotOffered => "no token of this name is offered here",
             Self::NoScope => "a token without a scope could do nothing",

@@ -1,5 +1,6 @@
 //! A published vector: a policy, what people do, and what an implementation must show for it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -51,7 +52,7 @@ pub struct Vector {
 #[serde(untagged)]
 pub enum Given {
     /// It reads as a policy; it may still be flawed.
-    Policy(Policy),
+    Policy(Box<Policy>),
     /// It does not.
     Unreadable(serde::de::IgnoredAny),
 }

@@ -12,7 +12,7 @@
 //! | policy merge weakens gate | [`policy_merge_weakens_gate`]; in any order: `merging.rs` |
 //! | approval spoofing | `approval_spoofing` in `countersign-evidence`, `permit/tests.rs` |
 //! | requester counts | [`requester_counts`], [`requester_counts_as_reconciler`]; as a delegate: `life.rs` |
-//! | robot approves | [`robot_approves`]; service tokens are yet to come |
+//! | robot approves | [`robot_approves`]; a service token: `what_a_token_does_is_refused_in_order` in `refusals.rs` |
 //! | duplicate signer | [`duplicate_signer`], [`duplicate_signer_in_somebodys_place`]; `duplicate_signer_delegate` in `life.rs` |
 //! | stale approval | [`stale_approval`] |
 //! | orphaned policy | [`orphaned_policy`] |
@@ -26,11 +26,13 @@
 //! | normalisation | [`normalisation`] |
 //! | unauthenticated cancel | `unauthenticated_cancel` in `life.rs` |
 //! | scope wildcard | [`scope_wildcard`] |
-//! | ignored `crit` | `ignored_crit` in `countersign-evidence`, `permit/tests.rs`; of tokens: none yet |
+//! | ignored `crit` | `ignored_crit` in `countersign-evidence`, `permit/tests.rs`; of workloads' tokens: `ignored_crit` in `countersign-server`, `issuers/tests.rs` |
 //! | mail scanner clicks | no route that reads appends: `countersign-server`, `tests/it/api/coverage.rs` |
+//! | replay cache shorter than validity | `replay_cache_shorter_than_validity` in `workloads.rs` |
+//! | cross-tenant by handle | `cross_tenant_by_handle` in `workloads.rs` |
+//! | subject format change | `subject_format_change` in `policy/workload.rs` |
 //!
-//! About tokens, which are yet to come, are: replay cache shorter than validity, cross-tenant by handle, third-party block confusion
-//! and timing leak.
+//! Third-party block confusion needs tokens that others add to, of which there are none (ADR 19).
 
 use countersign_core::digest::Digest;
 use countersign_core::id::ApprovalId;

@@ -33,6 +33,7 @@ use crate::stage::{
     ROTATE_LOG_KEY,
 };
 use crate::tokens;
+use crate::workloads;
 
 /// Who acts: usually somebody who may.
 fn who() -> impl Strategy<Value = Actor> {
@@ -143,6 +144,8 @@ enum Move {
     Deactivate(Actor, PersonId),
     /// The policy that offers tokens, and one, for so many seconds.
     IssueToken(u32),
+    /// The policy that recognises workloads, and the token of one: which, good for how long, with the right claims or not.
+    ExchangeWorkload(u32, i64, bool),
     /// By which token, for how many seconds.
     Exchange(Index, u32),
     RevokeToken(Actor, Index),
@@ -262,6 +265,8 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => (1..=8_u128).prop_map(|number| Move::Deactivate(Actor::Person(CHLOE), PersonId(number))),
         1 => (who(), 1..=8_u128).prop_map(|(who, number)| Move::Deactivate(who, PersonId(number))),
         2 => prop::sample::select(vec![1_u32, 900, 3_600, 3_601]).prop_map(Move::IssueToken),
+        2 => (0..4_u32, prop::sample::select(vec![-61_i64, -59, 0, 3_600, 86_400, 86_401]), prop::bool::weighted(0.8))
+            .prop_map(|(job, seconds, right)| Move::ExchangeWorkload(job, seconds, right)),
         1 => (index(), prop::sample::select(vec![1_u32, 60, 900])).prop_map(|(nth, by)| Move::Exchange(nth, by)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::RevokeToken(who, nth)),
         4 => (index(), by_token()).prop_map(|(nth, it)| Move::ByToken(nth, Box::new(it))),
@@ -321,7 +326,10 @@ impl Play {
                 (Subject::Permit(id), Command::ReservePermit(_) | Command::BreakGlass(_)) => {
                     self.permits.push(id);
                 }
-                (Subject::Token(id), Command::IssueToken(_) | Command::ExchangeToken(_)) => {
+                (
+                    Subject::Token(id),
+                    Command::IssueToken(_) | Command::ExchangeToken(_) | Command::ExchangeWorkload(_),
+                ) => {
                     self.tokens.push(id);
                 }
                 (Subject::Rotation(id), Command::StartRotation(_)) => self.rotations.push(id),
@@ -361,6 +369,7 @@ impl Play {
             }
             Move::Invite(person, number, claimed) => self.invite((*person, *number), *claimed),
             Move::IssueToken(seconds) => self.issue_token(*seconds),
+            Move::ExchangeWorkload(job, seconds, right) => self.exchange_workload((*job, *seconds), *right),
             Move::ByToken(index, it) => {
                 if let Some(token) = nth(&self.tokens, *index) {
                     let (_, command) = self.command(it);
@@ -407,6 +416,19 @@ impl Play {
         let issue =
             tokens::issue(("deployer", number, seconds), &["override:payout/limit", "ping:probe/any"]);
         self.submit(ANA.into(), Some(Command::IssueToken(issue)));
+    }
+
+    /// Under the policy that recognises workloads. A job that comes again is refused for as long as its token could be good.
+    fn exchange_workload(&mut self, (job, seconds): (u32, i64), right: bool) {
+        if self.book.whole.policy().is_none_or(|in_force| in_force.policy.workloads.is_empty()) {
+            let approval = self.agreed(numbered(ACTIVATE));
+            self.submit(ANA.into(), approval.map(|id| script::activation(workloads::policy(), id)));
+        }
+        let claims = if right { workloads::deploys() } else { serde_json::json!({ "repository_id": "41" }) };
+        let presented = workloads::presented(&self.book, (job, seconds), claims);
+        let number = u32::try_from(self.tokens.len()).unwrap();
+        let exchange = workloads::exchanging(presented, number);
+        self.submit(Actor::Node, Some(Command::ExchangeWorkload(exchange)));
     }
 
     /// Under the policy that says how people come and go.

@@ -42,3 +42,5 @@ mod stage;
 mod tokens;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod workloads;

@@ -30,11 +30,13 @@ mod glass;
 mod life;
 mod membership;
 mod token;
+mod workload;
 
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
 use token::{act, exchange_token, issue_token, revoke_token};
+use workload::exchange_workload;
 
 const PING: &str = "ping probe/any production";
 const NOBODY: PersonId = PersonId(99);
@@ -749,6 +751,7 @@ walks! {
     deactivate = a_deactivation_is_refused_in_order,
     issue_token = a_token_is_refused_in_order,
     exchange_token = an_exchange_is_refused_in_order,
+    exchange_workload = the_exchange_of_a_workload_is_refused_in_order,
     revoke_token = taking_a_token_back_is_refused_in_order,
     act = what_a_token_does_is_refused_in_order,
     note = a_note_is_refused_in_order,

@@ -31,6 +31,7 @@ use crate::stage::{
     ROTATE, ROTATE_LOG_KEY,
 };
 use crate::tokens;
+use crate::workloads;
 
 /// Everything that can happen.
 pub(crate) fn everything() -> Book {
@@ -55,6 +56,7 @@ pub(crate) fn everything() -> Book {
     membership::people(&mut book);
     signing::votes_by_passkey(&mut book);
     tokens::tokens(&mut book);
+    workloads::workloads(&mut book);
     book.commit();
     book
 }

@@ -9,7 +9,7 @@ use countersign_core::policy::Policy;
 use countersign_core::secret::SecretKey;
 use countersign_core::time::Time;
 
-use crate::{membership, tokens};
+use crate::{membership, tokens, workloads};
 
 /// Engineer and approver.
 pub(crate) const ANA: PersonId = PersonId(1);
@@ -123,7 +123,14 @@ pub(crate) fn escalating() -> Policy {
 pub(crate) fn known_policies() -> Vec<Policy> {
     let people = [membership::policy(), membership::strict()];
     let tokens = [tokens::policy(), tokens::silent(), tokens::with_deactivation()];
-    policies().into_iter().chain([escalating(), frozen()]).chain(people).chain(tokens).collect()
+    let workloads = workloads::policies();
+    policies()
+        .into_iter()
+        .chain([escalating(), frozen()])
+        .chain(people)
+        .chain(tokens)
+        .chain(workloads)
+        .collect()
 }
 
 /// The policy with freezes, and a rule by which somebody is excepted from them: one that holds production over the end of the year, one

@@ -240,9 +240,9 @@ struct Request {
 /// What the writer is told to do.
 enum Order {
     /// Decide a command.
-    Decide(Request),
+    Decide(Box<Request>),
     /// Keep what a witness said.
-    Keep(Cosignature, oneshot::Sender<Result<Arc<StoredCheckpoint>, EngineError>>),
+    Keep(Box<Cosignature>, oneshot::Sender<Result<Arc<StoredCheckpoint>, EngineError>>),
 }
 
 /// What the writer shows to everybody else.
@@ -335,7 +335,7 @@ impl Engine {
         let arrived = Instant::now();
         let _place = self.places.acquire().await.map_err(|_| EngineError::Stopped)?;
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Decide(Request { submission, arrived, reply }))?;
+        self.order(Order::Decide(Box::new(Request { submission, arrived, reply })))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 
@@ -346,7 +346,7 @@ impl Engine {
     /// The cosignature does not hold, its checkpoint is not kept, or the store does not take it.
     pub async fn keep(&self, cosignature: Cosignature) -> Result<Arc<StoredCheckpoint>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.order(Order::Keep(cosignature, reply))?;
+        self.order(Order::Keep(Box::new(cosignature), reply))?;
         answer.await.map_err(|_| EngineError::Stopped)?
     }
 

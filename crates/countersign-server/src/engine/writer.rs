@@ -109,8 +109,8 @@ impl Writer {
         let (mut requests, mut kept) = (Vec::new(), Vec::new());
         for order in orders {
             match order {
-                Order::Decide(request) => requests.push(request),
-                Order::Keep(cosignature, reply) => kept.push((cosignature, reply)),
+                Order::Decide(request) => requests.push(*request),
+                Order::Keep(cosignature, reply) => kept.push((*cosignature, reply)),
             }
         }
         self.commit(requests)?;

@@ -455,6 +455,7 @@ fn all() -> impl Iterator<Item = &'static Forgery> {
         .chain(super::life::FORGERIES)
         .chain(super::membership::FORGERIES)
         .chain(super::tokens::FORGERIES)
+        .chain(super::workloads::FORGERIES)
 }
 
 fn policy(event: &mut Event, change: impl FnOnce(&mut countersign_core::policy::Policy)) {

@@ -19,6 +19,7 @@ mod life;
 mod membership;
 mod mutations;
 mod tokens;
+mod workloads;
 
 /// An auditor that also knows which number each event has among those of its subject: a forger counts anew.
 #[derive(Clone, Default)]

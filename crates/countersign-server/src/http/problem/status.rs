@@ -70,12 +70,14 @@ fn of_token(refusal: &token::Refusal) -> StatusCode {
     match refusal {
         R::NotFound => StatusCode::NOT_FOUND,
         // Whoever sends it has no credential any more.
-        R::Ended | R::OwnerGone => StatusCode::UNAUTHORIZED,
+        R::Ended | R::OwnerGone | R::WorkloadTokenExpired => StatusCode::UNAUTHORIZED,
         R::NeverVotes
         | R::NotForTokens
         | R::OutOfScope
         | R::NotYours
         | R::NotToExchange
+        | R::NotTheNode
+        | R::WorkloadUnknown
         | R::NotOffered
         | R::ScopeNotOffered(_) => StatusCode::FORBIDDEN,
         R::NotAToken
@@ -83,8 +85,10 @@ fn of_token(refusal: &token::Refusal) -> StatusCode {
         | R::TooMany
         | R::OtherNetwork
         | R::LivesTooLong(_)
+        | R::WorkloadTokenLivesTooLong
+        | R::WorkloadAmbiguous
         | R::OutlivesItsParent(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        R::ExchangedTooOften | R::InUse => StatusCode::CONFLICT,
+        R::ExchangedTooOften | R::WorkloadTokenSpent | R::InUse => StatusCode::CONFLICT,
     }
 }
 
