@@ -50,7 +50,28 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "person.claimed",
-        "Somebody replaced their claim by a credential of their own. From here on they can act.",
+        "Somebody replaced their claim by a credential of their own, or by a passkey, with which a session opens. From here on they can act.",
+    ),
+    (
+        "person.passkey_added",
+        "Somebody who had just proved themselves has another passkey for signing in; they named it in the details.",
+    ),
+    (
+        "person.passkey_removed",
+        "The passkey signs in no more, and sessions that it opened are worth nothing.",
+    ),
+    (
+        "session.opened",
+        "The person of the entry is signed in until then, by what the node verified; what is used once for that is used up.",
+    ),
+    ("session.extended", "The session was used, so that it lives longer: noted now and then, not each time."),
+    (
+        "session.stepped_up",
+        "Whoever is signed in proved themselves again, for the one request that has this digest.",
+    ),
+    (
+        "session.ended",
+        "The session is worth nothing any more: signed out, ended from elsewhere, replaced, or over.",
     ),
     (
         "token.issued",

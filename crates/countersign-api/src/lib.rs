@@ -20,6 +20,7 @@ pub mod person;
 pub mod policy;
 pub mod problem;
 pub mod rotation;
+pub mod session;
 pub mod token;
 pub mod witness;
 

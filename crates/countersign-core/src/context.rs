@@ -6,7 +6,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{CorrelationId, PersonId, TokenId};
+use crate::digest::Digest;
+use crate::id::{CorrelationId, PersonId, SessionId, TokenId};
 use crate::text::FromStrVisitor;
 use crate::time::Time;
 
@@ -93,6 +94,15 @@ impl<'de> Deserialize<'de> for Actor {
     }
 }
 
+/// By which session a person acts, and what exactly they ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// The session.
+    pub session: SessionId,
+    /// SHA-256 of the request: of `countersign-request-v1`, its method, path and body. A step-up is good for one of these.
+    pub request_sha256: Digest,
+}
+
 /// What a command may rely on from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
@@ -100,6 +110,8 @@ pub struct Context {
     pub now: Time,
     /// Who acts.
     pub actor: Actor,
+    /// By which session, if by one. The entry's actor is the person all the same.
+    pub session: Option<Via>,
     /// Groups what belongs together, for a command that begins something.
     pub correlation: CorrelationId,
     /// Two fresh `UUIDv7`s: the first names what the command creates, the second an incident it may open.

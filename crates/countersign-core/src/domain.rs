@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::context::{Actor, Context};
 use crate::digest::Digest;
 use crate::id::{
-    ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId, TokenId,
+    ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId, SessionId, TokenId,
 };
 use crate::log::{census, key, permit_key, witness};
 use crate::policy::Missing;
@@ -18,8 +18,8 @@ use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
 use crate::{
-    approval, break_glass, delegation, incident, log, permit, person, policy, redaction, rotation, secret,
-    token, voting_key,
+    approval, break_glass, delegation, incident, log, passkey, permit, person, policy, redaction, rotation,
+    secret, session, token, voting_key,
 };
 
 /// What somebody wants to happen.
@@ -39,10 +39,24 @@ pub enum Command {
     RedactDetails(redaction::RedactDetails),
     /// Replace a one-time claim by a credential of one's own.
     ClaimCredential(person::ClaimCredential),
+    /// Replace a one-time claim by a way to sign in, and sign in.
+    ClaimBy(person::ClaimBy),
     /// Invite somebody.
     InvitePerson(person::Invite),
     /// End that somebody belongs.
     DeactivatePerson(person::Deactivate),
+    /// Give whoever asks another passkey for signing in.
+    AddPasskey(passkey::AddPasskey),
+    /// Take one of their passkeys out of force.
+    RemovePasskey(passkey::RemovePasskey),
+    /// Sign somebody in.
+    OpenSession(session::Open),
+    /// Note that a session was used.
+    ExtendSession(session::Extend),
+    /// Prove once more who acts, for one request.
+    StepUp(session::StepUp),
+    /// Sign somebody out.
+    EndSession(session::End),
     /// Issue a service token to whoever asks.
     IssueToken(token::Issue),
     /// Exchange the token that acts for a narrower one.
@@ -119,6 +133,7 @@ impl Command {
                     | Fact::PersonEnrolled(_, person::Enrolled { bootstrap: false, .. })
                     | Fact::PersonClaimRenewed(..)
                     | Fact::PersonDeactivated(..)
+                    | Fact::SessionOpened(..)
                     | Fact::TokenIssued(..)
                     | Fact::TokenRevoked(..)
                     | Fact::PersonKeyEnrolled(..)
@@ -205,9 +220,15 @@ facts! {
     "person.deactivated" => PersonDeactivated(PersonId, person::Deactivated),
     "person.key_enrolled" => PersonKeyEnrolled(PersonId, voting_key::KeyEnrolled),
     "person.key_revoked" => PersonKeyRevoked(PersonId, voting_key::KeyRevoked),
+    "person.passkey_added" => PersonPasskeyAdded(PersonId, passkey::PasskeyAdded),
+    "person.passkey_removed" => PersonPasskeyRemoved(PersonId, passkey::PasskeyRemoved),
     "person.refused" => PersonRefused(PersonId, person::Refused),
     "person.delegated" => PersonDelegated(PersonId, delegation::Delegated),
     "person.delegation_ended" => PersonDelegationEnded(PersonId, delegation::Ended),
+    "session.opened" => SessionOpened(SessionId, session::Opened),
+    "session.extended" => SessionExtended(SessionId, session::Extended),
+    "session.stepped_up" => SessionSteppedUp(SessionId, session::SteppedUp),
+    "session.ended" => SessionEnded(SessionId, session::Ended),
     "token.issued" => TokenIssued(TokenId, token::Issued),
     "token.revoked" => TokenRevoked(TokenId, token::Revoked),
     "token.expired" => TokenExpired(TokenId, token::Expired),
@@ -330,6 +351,10 @@ pub enum Refusal {
     PermitKey(permit_key::Refusal),
     /// About credentials.
     Person(person::Refusal),
+    /// About passkeys for signing in.
+    Passkey(passkey::Refusal),
+    /// About sessions.
+    Session(session::Refusal),
     /// About service tokens.
     Token(token::Refusal),
     /// About voting keys.
@@ -396,7 +421,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Token(token), VotingKey(voting_key), Delegation(delegation),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Passkey(passkey), Session(session), Token(token), VotingKey(voting_key), Delegation(delegation),
     Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
@@ -429,6 +454,7 @@ impl Refusal {
 /// The first refusal in the capability's order of precedence.
 pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Event>, Refusal> {
     person::is_there(state, cx)?;
+    session::is_live(state, cx)?;
     token::admit(state, cx, command)?;
     match command {
         Command::Bootstrap(bootstrap) => log::bootstrap(state, cx, bootstrap).map_err(Into::into),
@@ -438,6 +464,13 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::NamePermitKey(name) => permit_key::name(state, cx, name),
         Command::RedactDetails(redact) => redaction::redact(state, cx, redact),
         Command::ClaimCredential(claim) => person::claim(state, cx, claim).map_err(Into::into),
+        Command::ClaimBy(claim) => person::claim_by(state, cx, claim),
+        Command::AddPasskey(add) => passkey::add(state, cx, add),
+        Command::RemovePasskey(remove) => passkey::remove(state, cx, remove),
+        Command::OpenSession(open) => session::open(state, cx, open).map_err(Into::into),
+        Command::ExtendSession(extend) => session::extend(state, cx, extend).map_err(Into::into),
+        Command::StepUp(step_up) => session::step_up(state, cx, step_up).map_err(Into::into),
+        Command::EndSession(end) => session::end(state, cx, end),
         Command::InvitePerson(invite) => person::invite(state, cx, invite),
         Command::DeactivatePerson(deactivate) => person::deactivate(state, cx, deactivate),
         Command::IssueToken(issue) => token::issue(state, cx, issue),
@@ -475,6 +508,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
 fn elapse(state: &State, cx: &Context, subject: &Subject) -> Vec<Event> {
     match subject {
         Subject::Person(id) => delegation::elapse(state, cx, *id),
+        Subject::Session(id) => session::elapse(state, cx, *id),
         Subject::Token(id) => token::elapse(state, cx, *id),
         Subject::Approval(id) => approval::elapse(state, cx, *id),
         Subject::Permit(id) => permit::elapse(state, cx, *id),
@@ -503,6 +537,11 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PersonClaimed(..)
         | Fact::PersonDeactivated(..)
         | Fact::PersonRefused(..) => person::apply(state, event),
+        Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => passkey::apply(state, event),
+        Fact::SessionOpened(..)
+        | Fact::SessionExtended(..)
+        | Fact::SessionSteppedUp(..)
+        | Fact::SessionEnded(..) => session::apply(state, event),
         Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => token::apply(state, event),
         Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
@@ -580,6 +619,9 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         Command::RevokeToken(revoke) => {
             state.token(revoke.token).and_then(|token| token::revocation(&token.resource, &token.environment))
         }
+        Command::EndSession(end) => {
+            state.session(end.session).and_then(|session| session::revocation(session.person))
+        }
         Command::EnrollKey(enroll) => voting_key::enrolment(enroll.person),
         Command::RevokeKey(revoke) => voting_key::revocation(revoke.person),
         Command::RedactDetails(_) => redaction::action(),
@@ -596,6 +638,12 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::TakeCensus(_)
         | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
+        | Command::ClaimBy(_)
+        | Command::AddPasskey(_)
+        | Command::RemovePasskey(_)
+        | Command::OpenSession(_)
+        | Command::ExtendSession(_)
+        | Command::StepUp(_)
         | Command::Delegate(_)
         | Command::EndDelegation
         | Command::ExchangeToken(_)
@@ -632,6 +680,11 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
             let named = [Subject::Token(*token)].into_iter().chain(approval);
             return named.flat_map(|subject| state.absent(subject)).collect();
         }
+        Command::EndSession(session::End { session, under }) => {
+            let approval = under.map(|(approval, _)| Subject::Approval(approval));
+            let named = [Subject::Session(*session)].into_iter().chain(approval);
+            return named.flat_map(|subject| state.absent(subject)).collect();
+        }
         Command::InvitePerson(person::Invite { under, .. })
         | Command::IssueToken(token::Issue { under, .. })
         | Command::DeactivatePerson(person::Deactivate { under, .. })
@@ -653,6 +706,12 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::TakeCensus(_)
         | Command::NamePermitKey(_)
         | Command::ClaimCredential(_)
+        | Command::ClaimBy(_)
+        | Command::AddPasskey(_)
+        | Command::RemovePasskey(_)
+        | Command::OpenSession(_)
+        | Command::ExtendSession(_)
+        | Command::StepUp(_)
         | Command::Delegate(_)
         | Command::EndDelegation
         | Command::ExchangeToken(_)

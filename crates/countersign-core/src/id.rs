@@ -101,6 +101,8 @@ ids! {
     PersonId = "per";
     /// A service token.
     TokenId = "tok";
+    /// Somebody who is signed in.
+    SessionId = "ses";
     /// What belongs together: a request, its permit, what the permit led to.
     CorrelationId = "cor";
 }

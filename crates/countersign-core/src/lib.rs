@@ -8,11 +8,12 @@
 //! - `text` `id` `time` `digest` `action` `signature`: the words everything speaks in
 //! - `calendar`: when a cron expression fires in a time zone
 //! - `policy`: groups, rules, freezes, and what several rules demand together
-//! - `context` `domain` `state`: commands, events, effects, and the fold; `once`: what may be used once
+//! - `context` `domain` `state`: commands, events, effects, and the fold
+//! - `once`: what may be used once
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `token` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `passkey` `session` `token` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -33,6 +34,7 @@ pub mod id;
 pub mod incident;
 pub mod log;
 pub mod once;
+pub mod passkey;
 pub mod permit;
 pub mod person;
 pub mod policy;
@@ -40,6 +42,7 @@ pub mod redaction;
 pub mod rotation;
 pub mod sabotage;
 pub mod secret;
+pub mod session;
 pub mod signature;
 pub mod state;
 #[cfg(test)]
@@ -51,6 +54,6 @@ pub mod trial;
 pub mod voting_key;
 
 pub use audit::{Auditor, Violation};
-pub use context::{Actor, Context};
+pub use context::{Actor, Context, Via};
 pub use domain::{Command, Effect, Event, Fact, Refusal, action_of, apply, decide, due, missing};
 pub use state::{Item, State, Subject};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::approval::Approval;
 use crate::break_glass::BreakGlass;
 use crate::digest::Digest;
-use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId, TokenId};
+use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, RotationId, SessionId, TokenId};
 use crate::incident::Incident;
 use crate::log::{Log, PolicyInForce};
 use crate::once::{Register, Spent};
@@ -23,6 +23,7 @@ use crate::permit::Permit;
 use crate::person::Person;
 use crate::rotation::Rotation;
 use crate::secret::{Secret, SecretKey};
+use crate::session::Session;
 use crate::text::FromStrVisitor;
 use crate::time::Time;
 use crate::token::Token;
@@ -36,6 +37,8 @@ pub enum Subject {
     Policy,
     /// A person.
     Person(PersonId),
+    /// Somebody who is signed in.
+    Session(SessionId),
     /// A service token.
     Token(TokenId),
     /// A request for approval.
@@ -109,7 +112,7 @@ macro_rules! identified {
 }
 
 identified! {
-    Person(PersonId), Token(TokenId), Approval(ApprovalId), Permit(PermitId), BreakGlass(BreakGlassId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
+    Person(PersonId), Session(SessionId), Token(TokenId), Approval(ApprovalId), Permit(PermitId), BreakGlass(BreakGlassId), Secret(SecretKey), Rotation(RotationId), Incident(IncidentId),
 }
 
 impl fmt::Display for Subject {
@@ -118,6 +121,7 @@ impl fmt::Display for Subject {
             Self::Log => f.write_str("log"),
             Self::Policy => f.write_str("policy"),
             Self::Person(id) => fmt::Display::fmt(id, f),
+            Self::Session(id) => fmt::Display::fmt(id, f),
             Self::Token(id) => fmt::Display::fmt(id, f),
             Self::Approval(id) => fmt::Display::fmt(id, f),
             Self::Permit(id) => fmt::Display::fmt(id, f),
@@ -136,6 +140,7 @@ impl FromStr for Subject {
         let parsed = match text.split(['_', ':']).next() {
             Some("log") => text.parse().ok().map(|LogSubject| Self::Log),
             Some("policy") => text.parse().ok().map(|PolicySubject| Self::Policy),
+            Some("ses") => text.parse().ok().map(Self::Session),
             Some("tok") => text.parse().ok().map(Self::Token),
             Some("per") => text.parse().ok().map(Self::Person),
             Some("apr") => text.parse().ok().map(Self::Approval),
@@ -172,6 +177,8 @@ pub enum Item {
     Policy(PolicyInForce),
     /// A person.
     Person(Person),
+    /// Somebody who is signed in.
+    Session(Session),
     /// A service token.
     Token(Token),
     /// A request for approval.
@@ -196,6 +203,7 @@ impl Item {
             Self::Log(_) => "log",
             Self::Policy(_) => "policy",
             Self::Person(_) => "person",
+            Self::Session(_) => "session",
             Self::Token(_) => "token",
             Self::Approval(_) => "approval",
             Self::Permit(_) => "permit",
@@ -212,6 +220,7 @@ impl Item {
         match self {
             Self::Log(_) | Self::Policy(_) => "in-force",
             Self::Person(person) => person.status(),
+            Self::Session(session) => session.status(),
             Self::Token(token) => token.status(),
             Self::Approval(approval) => approval.status().as_str(),
             Self::Permit(permit) => permit.status().as_str(),
@@ -252,13 +261,18 @@ pub struct State {
     people: Map<PersonId, Person>,
     credentials: Map<Digest, PersonId>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    sessions: Map<SessionId, Session>,
+    /// Which session has this SHA-256, as long as none has ended.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    session_holders: Map<Digest, SessionId>,
+    /// What was used and may be used once.
+    #[serde(default, skip_serializing_if = "Register::is_empty")]
+    spent: Register,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     tokens: Map<TokenId, Token>,
     /// Which token has this SHA-256, as long as none has ended.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     token_holders: Map<Digest, TokenId>,
-    /// What may be used once and was.
-    #[serde(default, skip_serializing_if = "Register::is_empty")]
-    spent: Register,
     approvals: Map<ApprovalId, Approval>,
     permits: Map<PermitId, Permit>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -308,6 +322,7 @@ macro_rules! kept {
 
 kept! {
     Person PersonId = people until deadline;
+    Session SessionId = sessions until deadline;
     Token TokenId = tokens until deadline;
     Approval ApprovalId = approvals until next_deadline;
     Permit PermitId = permits until deadline;
@@ -345,6 +360,30 @@ impl State {
     #[must_use]
     pub fn holder(&self, credential_sha256: &Digest) -> Option<PersonId> {
         self.credentials.get(credential_sha256).copied()
+    }
+
+    /// A session that has not ended, as far as that is written down: whether it is worth something, [`State::live_session`] says.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// The session that has this SHA-256.
+    #[must_use]
+    pub fn session_holder(&self, session_sha256: &Digest) -> Option<SessionId> {
+        self.session_holders.get(session_sha256).copied()
+    }
+
+    /// A person's sessions that have not ended, as far as that is written down, the oldest first.
+    pub fn sessions_of(&self, person: PersonId) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(move |session| session.person == person)
+    }
+
+    /// Whether a credential, a session or a token has this SHA-256.
+    pub(crate) fn is_held(&self, sha256: &Digest) -> bool {
+        self.credentials.contains_key(sha256)
+            || self.session_holders.contains_key(sha256)
+            || self.token_holders.contains_key(sha256)
     }
 
     /// A token that has not ended.
@@ -424,13 +463,14 @@ impl State {
 
     /// How many of each are live: for metrics.
     #[must_use]
-    pub fn live(&self) -> [(&'static str, usize); 5] {
+    pub fn live(&self) -> [(&'static str, usize); 6] {
         [
             ("approval", self.approvals.size()),
             ("permit", self.permits.size()),
             ("rotation", self.rotations.size()),
             ("person", self.people.size()),
             ("token", self.tokens.size()),
+            ("session", self.sessions.size()),
         ]
     }
 
@@ -441,6 +481,7 @@ impl State {
             Subject::Log => self.log.clone().map(Item::Log),
             Subject::Policy => self.policy().cloned().map(Item::Policy),
             Subject::Person(id) => self.people.get(id).cloned().map(Item::Person),
+            Subject::Session(id) => self.sessions.get(id).cloned().map(Item::Session),
             Subject::Token(id) => self.tokens.get(id).cloned().map(Item::Token),
             Subject::Approval(id) => self.approvals.get(id).cloned().map(Item::Approval),
             Subject::Permit(id) => self.permits.get(id).cloned().map(Item::Permit),
@@ -454,6 +495,7 @@ impl State {
     /// Brings a retired subject back from its record, with the number of entries it has.
     pub fn hydrate(&mut self, subject: &Subject, item: Item, entries: u32) {
         match (subject, item) {
+            (Subject::Session(id), Item::Session(session)) => self.put(*id, session),
             (Subject::Token(id), Item::Token(token)) => self.put(*id, token),
             (Subject::Approval(id), Item::Approval(approval)) => self.put(*id, approval),
             (Subject::Permit(id), Item::Permit(permit)) => self.put(*id, permit),
@@ -468,6 +510,7 @@ impl State {
     /// Lets go of a subject, and of the approvals behind a permit, where they are finished; their records remain.
     pub fn retire(&mut self, subject: &Subject) {
         match subject {
+            Subject::Session(id) => self.retire_kept::<Session>(id),
             Subject::Token(id) => self.retire_kept::<Token>(id),
             Subject::Approval(id) => self.retire_kept::<Approval>(id),
             Subject::Permit(id) => {
@@ -494,6 +537,7 @@ impl State {
     /// Lets go of a subject that was hydrated for a command, whatever its state: its record is the truth.
     pub fn forget(&mut self, subject: &Subject) {
         match subject {
+            Subject::Session(id) => self.forget_kept::<Session>(id),
             Subject::Token(id) => self.forget_kept::<Token>(id),
             Subject::Approval(id) => self.forget_kept::<Approval>(id),
             Subject::Permit(id) => self.forget_kept::<Permit>(id),
@@ -520,6 +564,7 @@ impl State {
             absent.map(Subject::Approval).collect()
         };
         match &subject {
+            Subject::Session(id) if !self.sessions.contains_key(id) => Vec::from([subject]),
             Subject::Token(id) if !self.tokens.contains_key(id) => Vec::from([subject]),
             Subject::Approval(id) if !self.approvals.contains_key(id) => Vec::from([subject]),
             Subject::BreakGlass(id) if !self.break_glasses.contains_key(id) => Vec::from([subject]),
@@ -561,6 +606,14 @@ impl State {
 
     pub(crate) fn remove_holder(&mut self, credential_sha256: &Digest) {
         self.credentials.remove_mut(credential_sha256);
+    }
+
+    pub(crate) fn set_session_holder(&mut self, session_sha256: Digest, session: SessionId) {
+        self.session_holders.insert_mut(session_sha256, session);
+    }
+
+    pub(crate) fn remove_session_holder(&mut self, session_sha256: &Digest) {
+        self.session_holders.remove_mut(session_sha256);
     }
 
     pub(crate) fn set_token_holder(&mut self, token_sha256: Digest, token: TokenId) {

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::secret::SecretKey;
 use crate::state::State;
 use crate::time::Time;
-use crate::{Actor, Context, approval, permit, person};
+use crate::{Actor, Context, Via, approval, permit, person};
 
 pub(crate) const ANA: PersonId = PersonId(1);
 pub(crate) const BEN: PersonId = PersonId(2);
@@ -132,9 +132,17 @@ impl World {
 
     /// Decides and applies; the facts it caused.
     pub(crate) fn run(&mut self, actor: Actor, command: &Command) -> Result<Vec<Fact>, Refusal> {
+        self.run_via((actor, None), command)
+    }
+
+    fn run_via(
+        &mut self,
+        (actor, session): (Actor, Option<Via>),
+        command: &Command,
+    ) -> Result<Vec<Fact>, Refusal> {
         self.fresh += 3;
         let fresh = [self.fresh, self.fresh + 1];
-        let cx = Context { now: self.now, actor, correlation: CorrelationId(self.fresh + 2), fresh };
+        let cx = Context { now: self.now, actor, session, correlation: CorrelationId(self.fresh + 2), fresh };
         let events = decide(&self.state, &cx, command)?;
         for event in &events {
             apply(&mut self.state, event);
@@ -145,7 +153,16 @@ impl World {
 
     /// What the command comes to, in words: the kinds of its events, or the refusal's code.
     pub(crate) fn says(&mut self, actor: impl Into<Actor>, command: &Command) -> String {
-        match self.run(actor.into(), command) {
+        self.says_via((actor, None), command)
+    }
+
+    /// The same, by a session if by one.
+    pub(crate) fn says_via(
+        &mut self,
+        (actor, session): (impl Into<Actor>, Option<Via>),
+        command: &Command,
+    ) -> String {
+        match self.run_via((actor.into(), session), command) {
             Ok(facts) => facts.iter().map(Fact::kind).collect::<Vec<_>>().join(" "),
             Err(refusal) => refusal.code().to_string(),
         }

@@ -31,6 +31,8 @@ pub struct PublicKey {
     pub key: String,
     /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
+    /// Of a passkey, SHA-256 of its public key alone, in the form of COSE: it must not come back in another text.
+    pub public_key_sha256: Option<Digest>,
 }
 
 /// Gives a person a voting key.
@@ -68,6 +70,9 @@ pub struct KeyEnrolled {
     pub key: String,
     /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
+    /// Of a passkey, SHA-256 of its public key alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key_sha256: Option<Digest>,
 }
 
 /// `person.key_revoked`: votes signed with it count no more.
@@ -92,6 +97,9 @@ pub struct VotingKey {
     pub key: String,
     /// SHA-256 of the wire form, or of the JSON.
     pub key_sha256: Digest,
+    /// Of a passkey, SHA-256 of its public key alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key_sha256: Option<Digest>,
     /// When it was revoked.
     pub revoked_at: Option<Time>,
 }
@@ -186,12 +194,12 @@ pub(crate) fn enroll(
     let action = enrolment(*person).ok_or(permit::Refusal::NoRule)?;
     let used = AtOnce::check(state, cx, action, (*approval, *parameters_sha256))?;
     state.person(*person).ok_or(Refusal::UnknownPerson)?;
-    let is_this = |held: &VotingKey| held.key_sha256 == key.key_sha256;
-    if state.people().any(|(_, person)| person.keys.iter().any(is_this)) {
+    let public = key.public_key_sha256.as_ref();
+    if state.people().any(|(_, person)| person.has_or_had(&key.key_sha256, public)) {
         return Err(Refusal::InUse.into());
     }
-    let PublicKey { algorithm, key, key_sha256 } = key.clone();
-    let enrolled = KeyEnrolled { algorithm, approval: *approval, key, key_sha256 };
+    let PublicKey { algorithm, key, key_sha256, public_key_sha256 } = key.clone();
+    let enrolled = KeyEnrolled { algorithm, approval: *approval, key, key_sha256, public_key_sha256 };
     Ok(used.events(cx, Fact::PersonKeyEnrolled(*person, enrolled)))
 }
 
@@ -220,9 +228,17 @@ pub(crate) fn revoke(
 pub(crate) fn apply(state: &mut State, event: &Event) {
     match &event.fact {
         Fact::PersonKeyEnrolled(id, enrolled) => {
-            let KeyEnrolled { algorithm, approval, key, key_sha256 } = enrolled.clone();
-            let enrolled_at = event.at;
-            let key = VotingKey { algorithm, approval, enrolled_at, key, key_sha256, revoked_at: None };
+            let KeyEnrolled { algorithm, approval, key, key_sha256, public_key_sha256 } = enrolled.clone();
+            let (enrolled_at, revoked_at) = (event.at, None);
+            let key = VotingKey {
+                algorithm,
+                approval,
+                enrolled_at,
+                key,
+                key_sha256,
+                public_key_sha256,
+                revoked_at,
+            };
             state.change::<Person>(id, |person| person.keys.push(key));
         }
         Fact::PersonKeyRevoked(id, revoked) => state.change::<Person>(id, |person| {

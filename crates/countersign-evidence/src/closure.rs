@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use countersign_core::session::{Method, Opened};
 use countersign_core::token::Issued;
-use countersign_core::{Event, Fact, Subject, person, token, voting_key};
+use countersign_core::{Event, Fact, Subject, passkey, person, session, token, voting_key};
 
 /// What every judgement rests on: the log's own facts and the policies.
 pub const ALWAYS: [Subject; 2] = [Subject::Log, Subject::Policy];
@@ -21,6 +22,7 @@ pub fn named(event: &Event) -> BTreeSet<Subject> {
     named
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of all kinds")]
 fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
     match fact {
         // Its groups decide who could vote; whether they had claimed by then is in their own entries.
@@ -33,6 +35,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::PersonClaimRenewed(_, person::ClaimRenewed { approval, .. })
         | Fact::PersonDeactivated(_, person::Deactivated { approval })
         | Fact::PersonKeyRevoked(_, voting_key::KeyRevoked { approval, .. })
+        | Fact::SessionEnded(_, session::Ended { approval, .. })
         | Fact::TokenRevoked(_, token::Revoked { approval, .. }) => {
             approval.map(Subject::Approval).into_iter().collect()
         }
@@ -43,6 +46,11 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         Fact::ApprovalGranted(_, voted) | Fact::ApprovalDenied(_, voted) => {
             voted.on_behalf.map(Subject::Person).into_iter().collect()
         }
+        Fact::PersonPasskeyAdded(_, added) => added.session.map(Subject::Session).into_iter().collect(),
+        Fact::PersonPasskeyRemoved(_, passkey::PasskeyRemoved { session, .. }) => {
+            BTreeSet::from([Subject::Session(*session)])
+        }
+        Fact::SessionOpened(_, opened) => of_session(opened),
         Fact::TokenIssued(_, issued) => of_token(issued),
         Fact::ApprovalConsumed(_, consumed) => consumed.permit.map(Subject::Permit).into_iter().collect(),
         Fact::ApprovalRestored(_, restored) => BTreeSet::from([Subject::Permit(restored.permit)]),
@@ -67,6 +75,8 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::LogPermitKeyNamed(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)
+        | Fact::SessionExtended(..)
+        | Fact::SessionSteppedUp(..)
         | Fact::TokenExpired(..)
         | Fact::ApprovalRequested(..)
         | Fact::ApprovalVoteRevoked(..)
@@ -100,6 +110,15 @@ fn of_token(issued: &Issued) -> BTreeSet<Subject> {
     let parent = issued.parent.map(Subject::Token);
     let approval = issued.approval.map(Subject::Approval);
     [Some(Subject::Person(issued.owner)), parent, approval].into_iter().flatten().collect()
+}
+
+/// Whose it is, and what it was handed on from. The one whose place it takes has ended, and matters no more.
+fn of_session(opened: &Opened) -> BTreeSet<Subject> {
+    let from = match &opened.method {
+        Method::HandedOn { session } => Some(Subject::Session(*session)),
+        _ => None,
+    };
+    [Some(Subject::Person(opened.person)), from].into_iter().flatten().collect()
 }
 
 /// Subjects to be visited, each once, until none is left.

@@ -56,7 +56,13 @@ impl World {
     fn cx(&mut self, actor: Actor) -> Context {
         self.fresh += 2;
         let now = Time::from_millis(1_795_428_000_000);
-        Context { now, actor, correlation: CorrelationId(self.fresh), fresh: [self.fresh, self.fresh + 1] }
+        Context {
+            now,
+            actor,
+            session: None,
+            correlation: CorrelationId(self.fresh),
+            fresh: [self.fresh, self.fresh + 1],
+        }
     }
 
     /// Decides and applies; the id that was given to what the command created.

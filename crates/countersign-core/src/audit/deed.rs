@@ -7,8 +7,10 @@ use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_person, is_of, must};
 use crate::action::{Action, Resource};
+use crate::context::Actor;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PersonId};
+use crate::session::How;
 
 /// An action that was done, and the approval it says it rests on.
 pub(super) struct Deed {
@@ -20,11 +22,12 @@ pub(super) struct Deed {
 const CONTROL: &str = "control";
 
 /// The verbs that are deeds, with the type of what they are done to, and the kind of event that says they were done.
-const DEEDS: [(&str, &str, &str); 6] = [
+const DEEDS: [(&str, &str, &str); 7] = [
     ("invite", "person", "person.enrolled"),
     ("deactivate", "person", "person.deactivated"),
     ("enroll", "voting-key", "person.key_enrolled"),
     ("revoke", "voting-key", "person.key_revoked"),
+    ("revoke", "session", "session.ended"),
     ("issue", "service-token", "token.issued"),
     ("revoke", "service-token", "token.revoked"),
 ];
@@ -64,6 +67,13 @@ impl Deed {
             }
             Fact::PersonKeyRevoked(person, revoked) => {
                 (to_person("revoke", "voting-key", *person), revoked.approval)
+            }
+            // Whose it is ends it by right.
+            Fact::SessionEnded(_, ended)
+                if ended.how == How::Revoked
+                    && (ended.approval.is_some() || event.actor != Actor::Person(ended.person)) =>
+            {
+                (to_person("revoke", "session", ended.person), ended.approval)
             }
             _ => return None,
         };

@@ -19,7 +19,7 @@
 //! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `freeze`: what must not begin while it holds
-//! - `genesis` `log` `key` `person` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `passkey` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -47,12 +47,14 @@ mod key;
 mod log;
 mod offer;
 mod owed;
+mod passkey;
 mod permit;
 mod person;
 mod quorum;
 mod roster;
 mod rotation;
 mod secret;
+mod session;
 mod stage;
 mod token;
 mod violation;
@@ -94,6 +96,9 @@ pub struct Auditor {
     voting_keys: BTreeMap<Digest, voting_key::Key>,
     /// Who may agree in whose place, and when, by who is away.
     delegations: BTreeMap<PersonId, Delegated>,
+    /// Every passkey for signing in there ever was.
+    passkeys: passkey::Passkeys,
+    sessions: session::Sessions,
     tokens: token::Tokens,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
     permits: BTreeMap<PermitId, permit::Permit>,
@@ -213,6 +218,11 @@ impl Auditor {
             | Fact::PersonRefused(..)
             | Fact::PersonDelegated(..)
             | Fact::PersonDelegationEnded(..) => self.person(event, owed),
+            Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => self.passkey(event),
+            Fact::SessionOpened(..)
+            | Fact::SessionExtended(..)
+            | Fact::SessionSteppedUp(..)
+            | Fact::SessionEnded(..) => self.session(event, owed),
             Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
                 self.token(event, owed)
             }
@@ -256,7 +266,7 @@ impl Auditor {
         }
     }
 
-    /// Who has no credential cannot act; and nobody has one before they replaced their claim. A token acts while it is worth something.
+    /// Who has not claimed cannot act. A token acts while it is worth something.
     fn is_by_somebody(&self, event: &Event) -> Verdict {
         let claims = matches!(event.fact, Fact::PersonClaimed(..));
         let active = event.actor.person().is_none_or(|person| self.is_active(person));
@@ -274,7 +284,7 @@ impl Auditor {
         Demand::new(&self.in_force()?.policy, action)
     }
 
-    /// Whether the person can act: only who has a credential can, until they are deactivated.
+    /// Whether the person can act: only who has claimed can, until they are deactivated.
     fn is_active(&self, person: PersonId) -> bool {
         matches!(self.people.get(&person), Some(person::Standing::Active(_)))
     }
@@ -295,6 +305,7 @@ fn begins(fact: &Fact) -> bool {
         Fact::PolicyActivated(_, activated) => activated.bootstrap,
         Fact::LogCreated(..)
         | Fact::PersonEnrolled(..)
+        | Fact::SessionOpened(..)
         | Fact::TokenIssued(..)
         | Fact::ApprovalRequested(..)
         | Fact::PermitReserved(..)

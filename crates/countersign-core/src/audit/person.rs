@@ -32,8 +32,8 @@ pub(super) enum Standing {
         claim: Digest,
         until: Option<Time>,
     },
-    /// Has this credential.
-    Active(Digest),
+    /// Has claimed; has this credential, if one.
+    Active(Option<Digest>),
     Deactivated,
 }
 
@@ -93,12 +93,22 @@ impl Auditor {
     fn claimed(&mut self, event: &Event, (id, claimed): (PersonId, &Claimed)) -> Verdict {
         must(event.actor == Actor::Person(id), Breach::ClaimedByAnother)?;
         is_of_none(event)?;
-        let holds = Standing::Active(claimed.credential_sha256);
-        must(self.people.values().all(|standing| *standing != holds), Breach::CredentialInUse)?;
-        let standing = self.people.get_mut(&id).ok_or(Breach::UnknownPerson)?;
+        if let Claimed::CredentialSha256(credential) = claimed {
+            must(!self.is_secret_of_somebody(credential), Breach::CredentialInUse)?;
+        }
+        let standing = self.people.get(&id).ok_or(Breach::UnknownPerson)?;
         let Standing::Invited { until, .. } = standing else { return Err(Breach::ClaimedTwice) };
         must(until.is_none_or(|until| event.at < until), Breach::TooLate)?;
-        *standing = holds;
+        let credential = match claimed {
+            Claimed::CredentialSha256(credential) => Some(*credential),
+            Claimed::Passkey(added) => {
+                must(added.session.is_none(), Breach::SessionNotLive)?;
+                self.registered(id, added)?;
+                self.sessions.claimed_by(id);
+                None
+            }
+        };
+        self.people.insert(id, Standing::Active(credential));
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use super::deed::Deed;
 use super::demand::Demand;
 use super::owed::Owed;
-use super::person::Standing;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, is_of, must};
 use crate::action::{Action, Resource};
@@ -59,6 +58,10 @@ impl Tokens {
             next = token.parent;
         }
         Some(line)
+    }
+
+    pub(super) fn holds(&self, secret: &Digest) -> bool {
+        self.digests.contains(secret)
     }
 
     /// Whether one of the tokens was exchanged from the other.
@@ -166,9 +169,8 @@ impl Auditor {
             (Some(_), Some(_)) => return Err(Breach::Unprompted),
             (Some(parent), None) => self.exchanged(event, (parent, issued))?,
         }
-        let of_person = Standing::Active(issued.token_sha256);
-        let is_new = self.people.values().all(|standing| *standing != of_person);
-        must(is_new && self.tokens.digests.insert(issued.token_sha256), Breach::TokenInUse)?;
+        must(!self.is_secret_of_somebody(&issued.token_sha256), Breach::TokenInUse)?;
+        self.tokens.digests.insert(issued.token_sha256);
         let token = Token {
             owner: issued.owner,
             resource: issued.resource.clone(),

@@ -25,6 +25,9 @@ impl Auditor {
             Fact::PersonKeyEnrolled(owner, enrolled) => {
                 self.is_consented(event, owed)?;
                 must(self.people.contains_key(owner), Breach::UnknownPerson)?;
+                must(!self.passkeys.contains(&enrolled.key_sha256), Breach::KeyInUse)?;
+                let public = enrolled.public_key_sha256;
+                must(public.is_none_or(|public| self.passkeys.note(public)), Breach::KeyInUse)?;
                 let key = Key { owner: *owner, algorithm: enrolled.algorithm, revoked: false };
                 must(self.voting_keys.insert(enrolled.key_sha256, key).is_none(), Breach::KeyInUse)
             }

@@ -46,7 +46,7 @@ fn with_policy(reviewers: u32, change: impl FnOnce(&mut Policy)) -> World {
 /// One key of each kind for each person. Whether signatures hold is not the core's to say.
 fn key(person: PersonId, algorithm: Algorithm) -> PublicKey {
     let key = format!("{algorithm} of {person}");
-    PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key }
+    PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key, public_key_sha256: None }
 }
 
 fn enrolled(world: &mut World, person: PersonId, algorithm: Algorithm) {

@@ -15,8 +15,11 @@ use crate::catalogue::listed;
 use crate::context::{Actor, Context};
 use crate::delegation::Delegated;
 use crate::digest::Digest;
-use crate::domain::{Event, Fact};
+use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PersonId};
+use crate::once::Spent;
+use crate::passkey::{self, NewPasskey, Passkey, PasskeyAdded};
+use crate::session::{self, Method};
 use crate::signature::Signing;
 use crate::state::State;
 use crate::time::Time;
@@ -40,6 +43,26 @@ pub struct ClaimCredential {
     pub credential_sha256: Digest,
 }
 
+/// Replaces a claim by a way to sign in, and signs the person in at once. Submitted by the node, once it has verified the registration.
+#[derive(Clone, Debug)]
+pub struct ClaimBy {
+    /// SHA-256 of the one-time claim.
+    pub claim_sha256: Digest,
+    /// By what the person will sign in.
+    pub means: Means,
+    /// SHA-256 of the secret of the session that opens.
+    pub session_sha256: Digest,
+    /// The challenge that was signed, if one was.
+    pub spent: Option<Spent>,
+}
+
+/// By what somebody signs in who claims.
+#[derive(Clone, Debug)]
+pub enum Means {
+    /// A passkey.
+    Passkey(NewPasskey),
+}
+
 /// `person.enrolled`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolled {
@@ -55,11 +78,14 @@ pub struct Enrolled {
     pub claim_until: Option<Time>,
 }
 
-/// `person.claimed`
+/// `person.claimed`: by exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claimed {
-    /// SHA-256 of the credential.
-    pub credential_sha256: Digest,
+#[serde(rename_all = "snake_case")]
+pub enum Claimed {
+    /// A credential: its SHA-256.
+    CredentialSha256(Digest),
+    /// A passkey; a session opens in the same decision.
+    Passkey(PasskeyAdded),
 }
 
 /// What a person was refused, how often, in a window of time. A refusal changes nothing, so many of one kind make one entry.
@@ -104,8 +130,11 @@ pub struct Person {
     /// Until when it can be, if not for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_until: Option<Time>,
-    /// SHA-256 of the credential, once there is one.
+    /// SHA-256 of the credential, if they have one.
     pub credential_sha256: Option<Digest>,
+    /// Their passkeys for signing in, removed ones too, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
     /// When they were enrolled.
     pub enrolled_at: Time,
     /// Whether genesis did it.
@@ -135,13 +164,13 @@ impl Person {
         signing.is_met_by(None) || keys.any(|key| signing.is_met_by(Some(key.algorithm)))
     }
 
-    /// Whether the person can act: who has replaced their claim by a credential, and was not deactivated.
+    /// Whether the person can act: who has claimed, and was not deactivated.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.credential_sha256.is_some()
+        self.claim_sha256.is_none() && self.deactivated_at.is_none()
     }
 
-    /// Whether they have not claimed a credential yet.
+    /// Whether they have not claimed yet.
     pub(crate) fn is_invited(&self) -> bool {
         self.claim_sha256.is_some()
     }
@@ -268,17 +297,45 @@ pub(crate) fn is_there(state: &State, cx: &Context) -> Result<(), Refusal> {
 }
 
 pub(crate) fn claim(state: &State, cx: &Context, command: &ClaimCredential) -> Result<Vec<Event>, Refusal> {
-    let holder = state.people().find(|(_, person)| person.claim_sha256 == Some(command.claim_sha256));
+    let person = invited(state, cx, &command.claim_sha256)?;
+    if state.is_held(&command.credential_sha256) {
+        return Err(Refusal::CredentialInUse);
+    }
+    let claimed = Claimed::CredentialSha256(command.credential_sha256);
+    let event = Event::new(cx, cx.correlation, None, Fact::PersonClaimed(person, claimed));
+    Ok(Vec::from([Event { actor: Actor::Person(person), ..event }]))
+}
+
+pub(crate) fn claim_by(
+    state: &State,
+    cx: &Context,
+    command: &ClaimBy,
+) -> Result<Vec<Event>, domain::Refusal> {
+    let ClaimBy { claim_sha256, means, session_sha256, spent } = command;
+    let person = invited(state, cx, claim_sha256)?;
+    let claimed = match means {
+        Means::Passkey(new) => Claimed::Passkey(passkey::registered(state, person, new)?),
+    };
+    let open = session::Open {
+        person,
+        method: Method::Claim {},
+        session_sha256: *session_sha256,
+        replaces: None,
+        spent: *spent,
+    };
+    let facts = [Fact::PersonClaimed(person, claimed), session::opened_with(state, cx, &open)?];
+    let event = |fact| Event { actor: Actor::Person(person), ..Event::new(cx, cx.correlation, None, fact) };
+    Ok(facts.map(event).to_vec())
+}
+
+/// Whose claim this is, if it is open.
+fn invited(state: &State, cx: &Context, claim_sha256: &Digest) -> Result<PersonId, Refusal> {
+    let holder = state.people().find(|(_, person)| person.claim_sha256.as_ref() == Some(claim_sha256));
     let (&person, invited) = holder.ok_or(Refusal::UnknownClaim)?;
     if invited.claim_until.is_some_and(|until| cx.now >= until) {
         return Err(Refusal::ClaimExpired);
     }
-    if state.holder(&command.credential_sha256).is_some() {
-        return Err(Refusal::CredentialInUse);
-    }
-    let claimed = Claimed { credential_sha256: command.credential_sha256 };
-    let event = Event::new(cx, cx.correlation, None, Fact::PersonClaimed(person, claimed));
-    Ok(Vec::from([Event { actor: Actor::Person(person), ..event }]))
+    Ok(person)
 }
 
 pub(crate) fn note_refusals(state: &State, cx: &Context, note: &NoteRefusals) -> Result<Vec<Event>, Refusal> {
@@ -307,6 +364,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 claim_sha256: Some(*claim_sha256),
                 claim_until: *claim_until,
                 credential_sha256: None,
+                passkeys: Vec::new(),
                 enrolled_at: event.at,
                 bootstrap: *bootstrap,
                 keys: Vec::new(),
@@ -315,12 +373,17 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             },
         ),
         Fact::PersonClaimRenewed(..) | Fact::PersonDeactivated(..) => membership::apply(state, event),
-        Fact::PersonClaimed(id, Claimed { credential_sha256 }) => {
+        Fact::PersonClaimed(id, claimed) => {
             state.change::<Person>(id, |person| {
                 (person.claim_sha256, person.claim_until) = (None, None);
-                person.credential_sha256 = Some(*credential_sha256);
+                match claimed {
+                    Claimed::CredentialSha256(sha256) => person.credential_sha256 = Some(*sha256),
+                    Claimed::Passkey(added) => person.keep(added, event.at),
+                }
             });
-            state.set_holder(*credential_sha256, *id);
+            if let Claimed::CredentialSha256(sha256) = claimed {
+                state.set_holder(*sha256, *id);
+            }
         }
         _ => {}
     }

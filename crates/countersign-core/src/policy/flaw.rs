@@ -63,6 +63,9 @@ pub(super) fn flaws(policy: &Policy) -> Vec<Flaw> {
         found.rule(rule);
     }
     found.activation();
+    for (field, what) in policy.sign_in.flaws() {
+        found.add(format!("sign_in.{field}"), what);
+    }
     found.secrets();
     found.freezes();
     found.workloads();

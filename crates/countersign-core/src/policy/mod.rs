@@ -28,6 +28,7 @@ mod pattern;
 pub mod replay;
 mod requirement;
 mod rules;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -43,6 +44,7 @@ pub use pattern::{NamePattern, ResourcePattern};
 pub(crate) use requirement::unfilled;
 pub use requirement::{Missing, Requirement};
 pub use rules::Rules;
+pub use sign_in::SignIn;
 pub use token::{DEFAULT_LIFETIME_SECONDS, Issuable, LONGEST_LIFETIME_SECONDS, TokenTerms};
 pub use workload::{Claim, Claims, Workload};
 
@@ -69,6 +71,9 @@ pub struct Policy {
     /// Who may do what, with whose consent.
     #[serde(default)]
     pub rules: Rules,
+    /// How people sign in, and for how long.
+    #[serde(default, skip_serializing_if = "SignIn::is_default")]
+    pub sign_in: SignIn,
     /// Secrets that are rotated under this policy.
     #[serde(default)]
     pub secrets: Vec<GovernedSecret>,

@@ -111,8 +111,7 @@ pub(super) fn grantable(
 
 /// A token belongs to one entry: another with the same digest could not be told from it.
 pub(super) fn is_fresh(state: &State, token_sha256: &Digest) -> Result<(), Refusal> {
-    let held = state.token_holder(token_sha256).is_some() || state.holder(token_sha256).is_some();
-    if held { Err(Refusal::InUse) } else { Ok(()) }
+    if state.is_held(token_sha256) { Err(Refusal::InUse) } else { Ok(()) }
 }
 
 pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Result<Vec<Event>, Refusal> {

@@ -55,7 +55,7 @@ pub enum Refusal {
     OutlivesItsParent(Time),
     /// It was exchanged as often as possible.
     ExchangedTooOften,
-    /// Another token or credential is the same.
+    /// Another token, session or credential is the same.
     InUse,
 }
 
@@ -175,7 +175,7 @@ impl fmt::Display for Refusal {
             Self::ExchangedTooOften => {
                 return write!(f, "a token is exchanged at most {MOST_EXCHANGES} times");
             }
-            Self::InUse => "another token or credential is the same",
+            Self::InUse => "another token, session or credential is the same",
         })
     }
 }

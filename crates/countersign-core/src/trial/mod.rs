@@ -126,7 +126,7 @@ impl Trial {
     ) -> Result<Vec<Event>, domain::Refusal> {
         self.fresh += 3;
         let fresh = [self.fresh, self.fresh + 1];
-        let cx = Context { now, actor, correlation: CorrelationId(self.fresh + 2), fresh };
+        let cx = Context { now, actor, session: None, correlation: CorrelationId(self.fresh + 2), fresh };
         let events = decide(&self.state, &cx, command)?;
         for event in &events {
             apply(&mut self.state, event);

@@ -27,7 +27,12 @@ fn demanding(signing: Signing) -> Policy {
 }
 
 fn key(text: &str, algorithm: Algorithm) -> PublicKey {
-    PublicKey { algorithm, key: text.into(), key_sha256: Digest::of(text.as_bytes()) }
+    PublicKey {
+        algorithm,
+        key: text.into(),
+        key_sha256: Digest::of(text.as_bytes()),
+        public_key_sha256: None,
+    }
 }
 
 fn enrolling(person: PersonId, key: PublicKey, approval: ApprovalId) -> Command {

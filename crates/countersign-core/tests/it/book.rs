@@ -12,8 +12,8 @@ use countersign_core::policy::Policy;
 use countersign_core::redaction::{RedactDetails, Standing};
 use countersign_core::time::Time;
 use countersign_core::{
-    Actor, Auditor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, Violation, apply,
-    approval, decide, due, missing,
+    Actor, Auditor, Command, Context, Effect, Event, Fact, Item, Refusal, State, Subject, Via, Violation,
+    apply, approval, decide, due, missing,
 };
 use serde_json::{Value, json};
 
@@ -115,12 +115,26 @@ impl Book {
         actor: impl Into<Actor>,
         command: &Command,
     ) -> Result<Vec<Event>, Refusal> {
+        self.submit_via((actor, None), command)
+    }
+
+    /// The same, by a session if by one.
+    pub(crate) fn submit_via(
+        &mut self,
+        (actor, session): (impl Into<Actor>, Option<Via>),
+        command: &Command,
+    ) -> Result<Vec<Event>, Refusal> {
         let command = &self.looked_up(command);
         self.hydrate(command);
         self.fresh += 3;
         let fresh = [self.fresh, self.fresh + 1];
-        let cx =
-            Context { now: self.now, actor: actor.into(), correlation: CorrelationId(self.fresh + 2), fresh };
+        let cx = Context {
+            now: self.now,
+            actor: actor.into(),
+            session,
+            correlation: CorrelationId(self.fresh + 2),
+            fresh,
+        };
         let decision = decide(&self.live, &cx, command);
         assert_eq!(decision, decide(&self.whole, &cx, command), "letting go of subjects changes {command:?}");
         let events = decision?;
@@ -275,6 +289,7 @@ impl Book {
         match self.whole.item(subject)? {
             Item::Person(person) => person.deadline(),
             Item::Token(token) => token.deadline(),
+            Item::Session(session) => session.deadline(),
             Item::Approval(approval) => approval.next_deadline(),
             Item::Permit(permit) => permit.deadline(),
             Item::Rotation(rotation) => rotation.deadline(),

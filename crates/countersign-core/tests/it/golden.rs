@@ -51,7 +51,8 @@ fn resolved(mut event: Event) -> Event {
 
 /// What tells one variant of an event from another: its choices, not its ids, times and numbers.
 fn variant(data: &Value) -> String {
-    const CHOICES: [&str; 10] = [
+    const CHOICES: [&str; 11] = [
+        "how",
         "algorithm",
         "bootstrap",
         "cause",
@@ -69,6 +70,7 @@ fn variant(data: &Value) -> String {
             "signed by passkey ".to_owned()
         }
         Value::Object(_) if key == "signature" => "signed ".to_owned(),
+        Value::Object(method) if key == "method" => format!("by {} ", method["kind"]),
         Value::Object(_) => variant(value),
         _ if key == "target" || !CHOICES.contains(&key.as_str()) => String::new(),
         _ => format!("{key}={value} "),

@@ -35,6 +35,8 @@ mod script;
 #[cfg(test)]
 mod sequences;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod stage;

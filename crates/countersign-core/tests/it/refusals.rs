@@ -29,12 +29,14 @@ mod freeze;
 mod glass;
 mod life;
 mod membership;
+mod session;
 mod token;
 mod workload;
 
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
+use session::{change_passkeys, claim_by, end_session, extend, open_session, step_up};
 use token::{act, exchange_token, issue_token, revoke_token};
 use workload::exchange_workload;
 
@@ -754,6 +756,12 @@ walks! {
     exchange_workload = the_exchange_of_a_workload_is_refused_in_order,
     revoke_token = taking_a_token_back_is_refused_in_order,
     act = what_a_token_does_is_refused_in_order,
+    open_session = a_session_is_refused_in_order,
+    extend = an_extension_is_refused_in_order,
+    step_up = a_step_up_is_refused_in_order,
+    end_session = ending_a_session_is_refused_in_order,
+    change_passkeys = passkeys_for_signing_in_are_refused_in_order,
+    claim_by = a_claim_by_passkey_is_refused_in_order,
     note = a_note_is_refused_in_order,
     enroll_key = a_voting_key_is_refused_in_order,
     revoke_key = a_revocation_is_refused_in_order,

@@ -25,6 +25,7 @@ pub(crate) mod life;
 
 use crate::book::Book;
 use crate::membership;
+use crate::sessions;
 use crate::signing;
 use crate::stage::{
     self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, EXCEPT_FRIDAY, EXCEPT_HOLIDAYS, FAILOVER, PAYOUT, REDACT,
@@ -57,6 +58,7 @@ pub(crate) fn everything() -> Book {
     signing::votes_by_passkey(&mut book);
     tokens::tokens(&mut book);
     workloads::workloads(&mut book);
+    sessions::sessions(&mut book);
     book.commit();
     book
 }

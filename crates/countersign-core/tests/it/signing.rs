@@ -42,7 +42,7 @@ pub(crate) fn key(person: PersonId, number: u8) -> PublicKey {
         2 => Algorithm::BoundPasskeyEs256,
         _ => Algorithm::PasskeyEs256,
     };
-    PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key }
+    PublicKey { algorithm, key_sha256: Digest::of(key.as_bytes()), key, public_key_sha256: None }
 }
 
 pub(crate) fn enrolling((person, number): (PersonId, u8), approval: ApprovalId) -> Command {

@@ -9,7 +9,7 @@ use countersign_core::policy::Policy;
 use countersign_core::secret::SecretKey;
 use countersign_core::time::Time;
 
-use crate::{membership, tokens, workloads};
+use crate::{membership, sessions, tokens, workloads};
 
 /// Engineer and approver.
 pub(crate) const ANA: PersonId = PersonId(1);
@@ -123,14 +123,9 @@ pub(crate) fn escalating() -> Policy {
 pub(crate) fn known_policies() -> Vec<Policy> {
     let people = [membership::policy(), membership::strict()];
     let tokens = [tokens::policy(), tokens::silent(), tokens::with_deactivation()];
-    let workloads = workloads::policies();
-    policies()
-        .into_iter()
-        .chain([escalating(), frozen()])
-        .chain(people)
-        .chain(tokens)
-        .chain(workloads)
-        .collect()
+    let sessions = [sessions::policy(), sessions::wary()];
+    let of_people = people.into_iter().chain(tokens).chain(workloads::policies()).chain(sessions);
+    policies().into_iter().chain([escalating(), frozen()]).chain(of_people).collect()
 }
 
 /// The policy with freezes, and a rule by which somebody is excepted from them: one that holds production over the end of the year, one

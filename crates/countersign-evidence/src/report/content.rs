@@ -169,6 +169,17 @@ fn card(
             ];
             (facts, Table::default())
         }
+        Item::Session(session) => {
+            let facts = vec![
+                ("person", people.person(session.person)),
+                ("signed in by", session.method.as_str().to_owned()),
+                ("opened", session.opened_at.to_string()),
+                ("lives until", session.idle_until.to_string()),
+                ("expires", session.expires_at.to_string()),
+                ("ended", session.ended.map(|(_, at)| at.to_string()).unwrap_or_default()),
+            ];
+            (facts, Table::default())
+        }
         Item::Token(token) => {
             let scopes: Vec<String> = token.scopes.iter().map(ToString::to_string).collect();
             let networks: Vec<String> = token.networks.iter().map(ToString::to_string).collect();

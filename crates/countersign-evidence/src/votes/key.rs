@@ -81,14 +81,15 @@ impl VotingKey {
     /// # Errors
     /// It was made by hand and would not be read again.
     pub fn to_record(&self) -> Result<PublicKey, KeyError> {
-        let (key, key_sha256) = match self {
-            Self::Ssh(key) => (key.to_base64(), Digest(key.sha256().0)),
+        let (key, key_sha256, public_key_sha256) = match self {
+            Self::Ssh(key) => (key.to_base64(), Digest(key.sha256().0), None),
             Self::Passkey(passkey) => {
                 let text = passkey.to_text().map_err(KeyError::Passkey)?;
-                (text.clone(), Digest::of(text.as_bytes()))
+                let public = Digest::of(passkey.public_key.as_bytes());
+                (text.clone(), Digest::of(text.as_bytes()), Some(public))
             }
         };
-        Ok(PublicKey { algorithm: self.algorithm(), key, key_sha256 })
+        Ok(PublicKey { algorithm: self.algorithm(), key, key_sha256, public_key_sha256 })
     }
 
     /// What signs, without what it is wrapped in: two keys of one such point are one key.

@@ -98,6 +98,7 @@ pub fn record_kind(subject: &Subject) -> &'static str {
         Subject::Log => "log",
         Subject::Policy => "policy",
         Subject::Person(_) => "person",
+        Subject::Session(_) => "session",
         Subject::Token(_) => "token",
         Subject::Approval(_) => "approval",
         Subject::Permit(_) => "permit",

@@ -19,7 +19,7 @@ impl Engine {
         let mut state = State::clone(&self.state());
         self.hydrate(&mut state, command).await?;
         // What the command would create gets no name, because it is not created.
-        let cx = Context { now, actor, correlation: CorrelationId(0), fresh: [0; 2] };
+        let cx = Context { now, actor, session: None, correlation: CorrelationId(0), fresh: [0; 2] };
         countersign_core::decide(&state, &cx, command).map(drop).map_err(EngineError::Refused)
     }
 

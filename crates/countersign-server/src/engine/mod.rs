@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::time::Time;
-use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State};
+use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State, Via};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -113,7 +113,7 @@ impl fmt::Debug for DetailsOf {
 pub struct IdempotencyKey {
     /// The key the client chose.
     pub key: String,
-    /// SHA-256 of method, path and body.
+    /// SHA-256 of the request, which steps up may be bound to: of `countersign-request-v1`, its method, path and body.
     pub body_sha256: Hash,
 }
 
@@ -122,6 +122,8 @@ pub struct IdempotencyKey {
 pub struct Submission {
     /// Who.
     pub actor: Actor,
+    /// By which session, if by one, and with which request.
+    pub session: Option<Via>,
     /// What.
     pub command: Command,
     /// With which text beside the entries.
@@ -134,7 +136,13 @@ impl Submission {
     /// A command without details and without an idempotency key.
     #[must_use]
     pub fn new(actor: Actor, command: Command) -> Self {
-        Self { actor, command, details: DetailsOf::None, idempotency: None }
+        Self { actor, session: None, command, details: DetailsOf::None, idempotency: None }
+    }
+
+    /// By a session, if by one.
+    #[must_use]
+    pub fn via(self, session: Option<Via>) -> Self {
+        Self { session, ..self }
     }
 
     /// Puts canonical JSON beside the entry the command is mainly about.

@@ -185,7 +185,8 @@ impl<'a> Stage<'a> {
     fn context(&mut self, submission: &Submission) -> Result<Context, StoreError> {
         let mut fresh = || self.entropy.draw().map(|random| fresh_id(self.now, random));
         let (correlation, fresh) = (CorrelationId(fresh()?), [fresh()?, fresh()?]);
-        Ok(Context { now: self.now, actor: submission.actor, correlation, fresh })
+        let Submission { actor, session, .. } = *submission;
+        Ok(Context { now: self.now, actor, session, correlation, fresh })
     }
 
     /// Whether the command counts entries that are not committed. The core cannot know: it has no size.

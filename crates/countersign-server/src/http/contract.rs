@@ -50,6 +50,7 @@ const SCHEME: &str = "credential";
         (name = "break-glass", description = "Acting without anybody's consent, and the debts that leaves."),
         (name = "rotations", description = "Rotations of governed secrets and the secrets' versions."),
         (name = "people", description = "People and their credentials."),
+        (name = "sessions", description = "Who is signed in, for how long, and how that ends."),
         (name = "service-tokens", description = "Short-lived credentials of automation, for some actions in one environment."),
         (name = "policy", description = "The policy in force."),
         (name = "incidents", description = "What went wrong and needs a person."),

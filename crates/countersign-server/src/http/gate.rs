@@ -11,11 +11,11 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
 use countersign_core::action::Action;
 use countersign_core::digest::Digest;
-use countersign_core::id::{PersonId, TokenId};
+use countersign_core::id::{PersonId, SessionId, TokenId};
 use countersign_core::person::Person;
 use countersign_core::policy::Policy;
-use countersign_core::{Actor, Command};
-use countersign_ledger::hash::sha256;
+use countersign_core::{Actor, Command, Via};
+use countersign_ledger::hash::{Hash, sha256};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Rejected, Words};
@@ -24,13 +24,15 @@ use crate::engine::{IdempotencyKey, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Somebody with a credential, or their token.
+/// Somebody with a credential, signed in, or their token.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
     /// Who it is, or whose token.
     pub person: PersonId,
     /// The token, where it is one.
     pub token: Option<TokenId>,
+    /// The session, where they act by one.
+    pub session: Option<SessionId>,
 }
 
 /// Somebody who may read everything.
@@ -62,9 +64,16 @@ impl Sender {
         self.caller.actor()
     }
 
+    /// By which session, if by one.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.caller.session
+    }
+
     /// The command as the sender's own.
     pub(super) fn submission(self, command: Command) -> Submission {
-        Submission::new(self.actor(), command).with_idempotency(self.idempotency)
+        let request_sha256 = Digest(self.idempotency.body_sha256.0);
+        let via = self.caller.session.map(|session| Via { session, request_sha256 });
+        Submission::new(self.actor(), command).via(via).with_idempotency(self.idempotency)
     }
 }
 
@@ -72,9 +81,10 @@ impl Caller {
     /// Whether the caller still belongs: whoever watches may be deactivated meanwhile, and tokens end.
     pub(super) fn is_there(&self, app: &App) -> bool {
         let (state, now) = (app.engine.state(), app.engine.now());
-        match self.token {
-            Some(token) => state.live_token(token, now).is_ok(),
-            None => state.person(self.person).is_some_and(Person::is_active),
+        match (self.token, self.session) {
+            (Some(token), _) => state.live_token(token, now).is_ok(),
+            (None, Some(session)) => state.live_session(session, now).is_ok(),
+            (None, None) => state.person(self.person).is_some_and(Person::is_active),
         }
     }
 
@@ -157,10 +167,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Post<T> {
         let caller = authenticate((request.headers(), request.extensions()), app)?;
         let key = idempotency_key(request.headers())?;
         without_query(&request)?;
-        let mut bound = format!("{} {}\n", request.method(), request.uri().path()).into_bytes();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let bytes = body::read(request).await?;
-        bound.extend_from_slice(&bytes);
-        let idempotency = IdempotencyKey { key, body_sha256: sha256(&bound) };
+        let body_sha256 = request_sha256((&method, &path), &bytes);
+        let idempotency = IdempotencyKey { key, body_sha256 };
         Ok(Self { sender: Sender { caller, idempotency }, body: body::strict(&bytes)? })
     }
 }
@@ -174,6 +184,13 @@ impl<T: DeserializeOwned> FromRequest<App> for Open<T> {
     }
 }
 
+/// What a repetition is compared by, and what a step-up is good for: exactly this request.
+pub(super) fn request_sha256((method, path): (&str, &str), body: &[u8]) -> Hash {
+    let mut bytes = format!("countersign-request-v1\n{method} {path}\n").into_bytes();
+    bytes.extend_from_slice(body);
+    sha256(&bytes)
+}
+
 /// The only value of a header; none if it is missing, given twice or not plain text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
@@ -181,12 +198,12 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     first.and_then(|value| value.to_str().ok())
 }
 
-/// The person whose credential this is, or whose token.
+/// The person whose credential this is, whose session or whose token.
 ///
 /// What is looked up is the SHA-256 of what was sent. How long the look-up takes depends on that digest only, which nobody can steer
 /// towards a stored one without inverting SHA-256, so the time it takes tells nothing about a credential. Claims are no credentials:
 /// who has not replaced theirs holds nothing. Whether anybody was revoked, a node that cannot show that its state is the log's does not know, and
-/// lets nobody in. A token is worth something while everything that it rests on is, and comes from its networks.
+/// lets nobody in. A session and a token are worth something while everything that they rest on is, and a token comes from its networks.
 fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> Result<Caller, Rejected> {
     app.engine.fresh()?;
     let credential = only(headers, &header::AUTHORIZATION).and_then(|value| {
@@ -196,14 +213,19 @@ fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> 
     let sha256 = Digest::of(credential.ok_or_else(unauthenticated)?.as_bytes());
     let state = app.engine.state();
     if let Some(person) = state.holder(&sha256) {
-        return Ok(Caller { person, token: None });
+        return Ok(Caller { person, token: None, session: None });
+    }
+    if let Some(id) = state.session_holder(&sha256) {
+        let session = state.live_session(id, app.engine.now()).map_err(|_| unauthenticated())?;
+        app.uses.note(&app.engine, session);
+        return Ok(Caller { person: session.person, token: None, session: Some(id) });
     }
     let id = state.token_holder(&sha256).ok_or_else(unauthenticated)?;
     let token = state.live_token(id, app.engine.now()).map_err(|_| unauthenticated())?;
     let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
     if token.networks.is_empty() || is_near {
-        Ok(Caller { person: token.owner, token: Some(id) })
+        Ok(Caller { person: token.owner, token: Some(id), session: None })
     } else {
         Err(elsewhere())
     }
@@ -212,7 +234,7 @@ fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> 
 fn unauthenticated() -> Rejected {
     let words = Words {
         code: "unauthenticated",
-        detail: "no credential, several, or one that nobody holds; tokens end".into(),
+        detail: "no credential, several, or one that nobody holds; sessions and tokens end".into(),
         hint: "send one `Authorization: Bearer` with your credential; `countersign claim` gets you one",
     };
     Rejected::new(StatusCode::UNAUTHORIZED, words)

@@ -92,7 +92,8 @@ fn failed(error: CrossSignError) -> Rejected {
 
 /// Whether the rules, as of now, would let the command happen.
 fn is_allowed(app: &App, actor: Actor, command: &Command) -> bool {
-    let cx = Context { now: app.engine.now(), actor, correlation: CorrelationId(0), fresh: [0, 0] };
+    let cx =
+        Context { now: app.engine.now(), actor, session: None, correlation: CorrelationId(0), fresh: [0, 0] };
     decide(&app.engine.state(), &cx, command).is_ok()
 }
 

@@ -10,8 +10,9 @@
 //! - `meter`: what is counted
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
+//! - `uses`: that sessions are used, noted now and then
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -63,10 +64,12 @@ mod proofs;
 mod reciprocal;
 mod redactions;
 mod rotations;
+mod sessions;
 mod shelf;
 mod statements;
 mod tiles;
 mod tokens;
+mod uses;
 mod voting_keys;
 mod watch;
 mod witnesses;
@@ -81,6 +84,8 @@ struct App {
     engine: Engine,
     search: Search,
     names: Arc<names::Names>,
+    /// Sessions whose use is about to be written down.
+    uses: uses::Uses,
     /// Wrong claims, so that there are not too many.
     attempts: Arc<attempts::Attempts>,
     metrics: PrometheusHandle,
@@ -124,6 +129,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(membership::deactivate))
         .routes(routes!(voting_keys::keys, voting_keys::enroll_key))
         .routes(routes!(voting_keys::revoke_key))
+        .routes(routes!(sessions::list, sessions::open))
+        .routes(routes!(sessions::end))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(tokens::exchange))
         .routes(routes!(tokens::show_one))
@@ -206,6 +213,7 @@ pub fn router_with(
         engine,
         search,
         names: Arc::default(),
+        uses: uses::Uses::default(),
         attempts: Arc::default(),
         metrics,
         witnesses,

@@ -454,6 +454,7 @@ fn all() -> impl Iterator<Item = &'static Forgery> {
         .iter()
         .chain(super::life::FORGERIES)
         .chain(super::membership::FORGERIES)
+        .chain(super::sessions::FORGERIES)
         .chain(super::tokens::FORGERIES)
         .chain(super::workloads::FORGERIES)
 }
@@ -617,7 +618,9 @@ fn every_kind_of_event_has_forgeries() {
 
 #[test]
 fn every_breach_is_reached() {
-    const ELSEWHERE: [&str; 10] = [
+    const ELSEWHERE: [&str; 12] = [
+        "passkey_is_last",
+        "too_many_passkeys",
         "delegate_reviews",
         "token_not_offered",
         "exchanged_too_often",

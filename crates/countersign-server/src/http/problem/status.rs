@@ -3,7 +3,8 @@
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
 use countersign_core::{
-    Refusal, approval, break_glass, delegation, log, permit, person, redaction, rotation, token, voting_key,
+    Refusal, approval, break_glass, delegation, log, passkey, permit, person, redaction, rotation, session,
+    token, voting_key,
 };
 
 /// The status of a refusal.
@@ -34,6 +35,14 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             | person::Refusal::StillNeeded
             | person::Refusal::CredentialInUse => StatusCode::CONFLICT,
         },
+        Refusal::Passkey(refusal) => match refusal {
+            passkey::Refusal::Synced => StatusCode::UNPROCESSABLE_ENTITY,
+            passkey::Refusal::NotFound => StatusCode::NOT_FOUND,
+            passkey::Refusal::InUse | passkey::Refusal::TooMany | passkey::Refusal::Last => {
+                StatusCode::CONFLICT
+            }
+        },
+        Refusal::Session(refusal) => of_session(*refusal),
         Refusal::Token(refusal) => of_token(refusal),
         Refusal::VotingKey(refusal) => match refusal {
             voting_key::Refusal::NotTheOwner => StatusCode::FORBIDDEN,
@@ -62,6 +71,27 @@ fn of_log(refusal: &log::Refusal) -> StatusCode {
         R::Flawed(_) | R::UnknownMember(_) | R::NoActivationRule | R::ActivationUnsatisfiable(_) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+    }
+}
+
+fn of_session(refusal: session::Refusal) -> StatusCode {
+    use session::Refusal as R;
+    match refusal {
+        R::NotFound => StatusCode::NOT_FOUND,
+        // Whoever sends it is not signed in any more.
+        R::Ended => StatusCode::UNAUTHORIZED,
+        R::NotTheNode
+        | R::NotYours
+        | R::NoSession
+        | R::NotRecent
+        | R::NotActive
+        | R::OnlyByClaiming
+        | R::NotToHandOn
+        | R::NoCredential
+        | R::UnknownPasskey
+        | R::SyncedPasskey => StatusCode::FORBIDDEN,
+        R::NotAProof | R::ChallengeMissing => StatusCode::UNPROCESSABLE_ENTITY,
+        R::ChallengeUsed | R::InUse | R::ExtendedAlready => StatusCode::CONFLICT,
     }
 }
 

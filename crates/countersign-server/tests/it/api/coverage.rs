@@ -133,6 +133,17 @@ async fn prepared(api: &Api, route: &str) -> Option<Row> {
             let body = json!({ "fingerprint": keys["keys"][0]["fingerprint"] });
             post(format!("/admin/people/{BEN}/keys/revoke"), &body, "Ben", ("Ana", 403, "not_the_owner"))
         }
+        "POST /admin/sessions" => {
+            let body = json!({ "session_sha256": Digest::of(b"Ana's session").to_string() });
+            let (_, token) = tokens::issued(api, 1).await;
+            let call = Call::post("/admin/sessions", &body).from("10.1.2.3");
+            row(call, "Ana", (token, 403, "not_for_tokens"))
+        }
+        "POST /admin/sessions/{id}/end" => {
+            let body = json!({ "session_sha256": Digest::of(b"Ana's session").to_string() });
+            let id = api.ok(Call::post("/admin/sessions", &body).by("Ana")).await.id();
+            post(format!("/admin/sessions/{id}/end"), &none, "Ana", ("Ben", 403, "no_rule"))
+        }
         "POST /admin/redactions" => {
             let body = redaction(api).await;
             post("/admin/redactions".into(), &body, "Ana", ("Ben", 403, "not_an_executor"))
@@ -270,6 +281,8 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
             api.signed().await;
             read("/admin/evidence?kind=log.created")
         }
+        // Everybody sees their own; the wrong role is having no credential.
+        "/admin/sessions" => row(Call::get("/admin/sessions"), "Eve", ("Mallory", 401, "unauthenticated")),
         "/admin/freezes" => read("/admin/freezes"),
         "/admin/service-tokens" => read("/admin/service-tokens"),
         "/admin/service-tokens/{id}" => {

@@ -51,7 +51,7 @@ fn claiming(letter: char) -> Call {
     Call::post("/admin/people/claim", &body)
 }
 
-fn deactivate(person: PersonId) -> Call {
+pub(super) fn deactivate(person: PersonId) -> Call {
     Call::post(format!("/admin/people/{person}/deactivate"), &json!({ "reason": "left" })).by("Ana")
 }
 

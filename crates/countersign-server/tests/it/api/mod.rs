@@ -23,6 +23,7 @@ mod passkeys;
 mod permits;
 mod redactions;
 mod search;
+mod sessions;
 mod signing;
 mod ssh_key;
 mod tiles;

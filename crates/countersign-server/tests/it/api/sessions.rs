@@ -1,0 +1,82 @@
+//! Sessions over HTTP: what they open, how they live on, and how they end.
+
+use countersign_core::digest::Digest;
+use serde_json::{Value, json};
+
+use super::harness::{Api, Call, EVE, payout};
+use super::membership::deactivate;
+
+const SESSIONS: &str = "/admin/sessions";
+
+/// Stands for what a terminal drew.
+const SECRET: &str = "css_of_somebody";
+
+fn wanted(secret: &str) -> Value {
+    json!({ "session_sha256": Digest::of(secret.as_bytes()).to_string() })
+}
+
+/// The id of a session that its person's credential opens.
+async fn opened(api: &Api, (who, secret): (&'static str, &str)) -> String {
+    api.ok(Call::post(SESSIONS, &wanted(secret)).by(who)).await.id()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_signed_in_is_the_person_until_they_sign_out() {
+    let api = Api::start().await;
+    let id = opened(&api, ("Ana", SECRET)).await;
+    let other = opened(&api, ("Ana", "css_other")).await;
+    let me = api.ok(Call::get("/admin/people/me").by(SECRET)).await;
+    assert_eq!(me.json, api.ok(Call::get("/admin/people/me").by("Ana")).await.json);
+    let listed = api.ok(Call::get(SESSIONS).by(SECRET)).await.json;
+    let shown: Vec<_> = listed["items"].as_array().expect("items").iter().collect();
+    assert_eq!(shown.iter().map(|it| it["id"].as_str()).collect::<Vec<_>>(), [Some(&*other), Some(&*id)]);
+    assert_eq!((&shown[0]["current"], &shown[1]["current"]), (&json!(false), &json!(true)));
+    assert_eq!(shown[1]["method"], "credential");
+    let asked = api.ok(Call::post("/admin/approvals", &payout()).by(SECRET)).await;
+    assert_eq!(asked.json["requester"]["id"], me.json["id"]);
+
+    let ended = api.ok(Call::post(format!("{SESSIONS}/{id}/end"), &json!({})).by(SECRET)).await;
+    assert_eq!(ended.json["status"], "signed-out");
+    assert_eq!(api.refusal(Call::get(SESSIONS).by(SECRET)).await, (401, "unauthenticated".into()));
+    let ended = api.ok(Call::post(format!("{SESSIONS}/{other}/end"), &json!({})).by("Ana")).await;
+    assert_eq!(ended.json["status"], "revoked");
+    assert_eq!(api.ok(Call::get(SESSIONS).by("Ana")).await.json["items"], json!([]));
+    api.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_used_lives_on_and_one_that_rests_ends() {
+    let api = Api::start().await;
+    opened(&api, ("Ana", SECRET)).await;
+    opened(&api, ("Ana", "css_other")).await;
+    api.clock.forward(600);
+    let size = api.engine.size();
+    let mut commits = api.engine.commits();
+    api.ok(Call::get("/admin/people/me").by(SECRET)).await;
+    // Written by the node, apart from the request; a use soon after is not.
+    commits.wait_for(|now| *now > size).await.expect("the engine runs");
+    api.ok(Call::get("/admin/people/me").by(SECRET)).await;
+    api.clock.forward(1_500);
+    let size = api.engine.size();
+    let ended = api.refusal(Call::get(SESSIONS).by("css_other")).await;
+    assert_eq!(ended, (401, "unauthenticated".into()));
+    api.ok(Call::get("/admin/people/me").by(SECRET)).await;
+    commits.wait_for(|now| *now > size).await.expect("the engine runs");
+    let entries = api.engine.read(|reader| reader.entries(0, 1_000)).await.expect("readable");
+    let leaves = entries.iter().map(|it| serde_json::from_slice::<Value>(&it.leaf).expect("JSON"));
+    let extended: Vec<Value> = leaves.filter(|leaf| leaf["kind"] == "session.extended").collect();
+    assert_eq!(extended.len(), 2);
+    assert!(extended.iter().all(|leaf| leaf["actor"] == "node"));
+    api.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_with_its_person() {
+    let api = Api::start().await;
+    opened(&api, ("Eve", SECRET)).await;
+    api.ok(Call::get("/admin/people/me").by(SECRET)).await;
+    api.ok(deactivate(EVE)).await;
+    let refused = api.refusal(Call::get("/admin/people/me").by(SECRET)).await;
+    assert_eq!(refused, (401, "unauthenticated".into()));
+    api.engine.stop().await;
+}
