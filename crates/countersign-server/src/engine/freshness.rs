@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_core::sabotage::{self, Sabotage};
+use countersign_core::session::How;
 use countersign_core::{Event, Fact};
 
 /// Within this time whoever was revoked or deactivated is refused; a node whose proof is older refuses everybody.
@@ -61,6 +62,7 @@ pub(super) fn tell(events: &[Event], arrived: Instant) {
 /// What can do nothing any more from this event on.
 fn taken_from(fact: &Fact) -> Option<&'static str> {
     match fact {
+        Fact::SessionEnded(_, ended) if ended.how == How::Revoked => Some("session"),
         Fact::TokenRevoked(..) => Some("token"),
         Fact::PersonDeactivated(..) => Some("person"),
         _ => None,
