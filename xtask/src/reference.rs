@@ -77,6 +77,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "token.issued",
         "Somebody, or a token of theirs in exchange, has a service token for these scopes in the environment of the entry, until then.",
     ),
+    (
+        "token.used",
+        "How often the token was used since the last such entry, at most once a minute. From where is in the details.",
+    ),
     ("token.revoked", "The token is worth nothing any more, nor is any that was exchanged from it."),
     ("token.expired", "Bookkeeping: the token's time was over, and it was worth nothing from then on."),
     (

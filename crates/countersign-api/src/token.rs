@@ -36,6 +36,12 @@ pub struct ServiceToken {
     /// The approval it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
+    /// When it was last used, as far as the node knows; a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
+    /// How many requests came with it, as far as the node knows.
+    #[serde(default)]
+    pub uses: u64,
 }
 
 /// Issues a token to whoever asks, under `issue service-token/NAME ENVIRONMENT`. Where the rules demand an approval, its parameters are

@@ -65,6 +65,8 @@ pub enum Command {
     ExchangeWorkload(token::ExchangeWorkload),
     /// Take a token out of force.
     RevokeToken(token::Revoke),
+    /// Write down how often a token was used.
+    NoteUse(token::NoteUse),
     /// Give a person a voting key.
     EnrollKey(voting_key::EnrollKey),
     /// Take a voting key out of force.
@@ -230,6 +232,7 @@ facts! {
     "session.stepped_up" => SessionSteppedUp(SessionId, session::SteppedUp),
     "session.ended" => SessionEnded(SessionId, session::Ended),
     "token.issued" => TokenIssued(TokenId, token::Issued),
+    "token.used" => TokenUsed(TokenId, token::Used),
     "token.revoked" => TokenRevoked(TokenId, token::Revoked),
     "token.expired" => TokenExpired(TokenId, token::Expired),
     "approval.requested" => ApprovalRequested(ApprovalId, approval::Requested),
@@ -477,6 +480,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ExchangeToken(exchange) => token::exchange(state, cx, exchange).map_err(Into::into),
         Command::ExchangeWorkload(exchange) => token::exchange_workload(state, cx, exchange),
         Command::RevokeToken(revoke) => token::revoke(state, cx, revoke),
+        Command::NoteUse(note) => token::note_use(state, cx, note).map_err(Into::into),
         Command::EnrollKey(enroll) => voting_key::enroll(state, cx, enroll),
         Command::RevokeKey(revoke) => voting_key::revoke(state, cx, revoke),
         Command::Delegate(delegate) => delegation::delegate(state, cx, delegate).map_err(Into::into),
@@ -537,12 +541,18 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PersonClaimed(..)
         | Fact::PersonDeactivated(..)
         | Fact::PersonRefused(..) => person::apply(state, event),
+<<<<<<< HEAD
         Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => passkey::apply(state, event),
         Fact::SessionOpened(..)
         | Fact::SessionExtended(..)
         | Fact::SessionSteppedUp(..)
         | Fact::SessionEnded(..) => session::apply(state, event),
         Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => token::apply(state, event),
+=======
+        Fact::TokenIssued(..) | Fact::TokenUsed(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
+            token::apply(state, event);
+        }
+>>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
         Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)
@@ -649,6 +659,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::ExchangeToken(_)
         | Command::ExchangeWorkload(_)
         | Command::NoteRefusals(_)
+        | Command::NoteUse(_)
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
         | Command::ReportWitness(_)
@@ -698,6 +709,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::FinishPermit(permit::Finish { permit: id, .. })
         | Command::StartRotation(rotation::Start { permit: id, .. }) => Some(Subject::Permit(*id)),
         Command::ReviewBreakGlass(review) => Some(Subject::BreakGlass(review.break_glass)),
+        Command::NoteUse(note) => Some(Subject::Token(note.token)),
         Command::AbortRotation(id) => Some(Subject::Rotation(*id)),
         Command::AttemptTask(rotation::Attempt { rotation, .. })
         | Command::ReportTask(rotation::Report { rotation, .. }) => Some(Subject::Rotation(*rotation)),

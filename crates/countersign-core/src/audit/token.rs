@@ -18,7 +18,7 @@ use crate::once::Spent;
 use crate::policy::{NamePattern, Policy, ResourcePattern, TokenTerms, Workload};
 use crate::text::Name;
 use crate::time::Time;
-use crate::token::{Issued, Network, Origin, Revoked, Scope};
+use crate::token::{Issued, Network, Origin, Revoked, Scope, Used};
 
 /// How many tokens stand between one and the one that was issued, at most, that one among them.
 const MOST_ANCESTORS: usize = 4;
@@ -36,6 +36,8 @@ struct Token {
     expires_at: Time,
     parent: Option<TokenId>,
     digest: Digest,
+    /// When it was issued, and from then on the end of the last window in which it was used.
+    noted_until: Time,
 }
 
 /// Tokens that are not on record as ended, and their digests.
@@ -146,6 +148,7 @@ impl Auditor {
     pub(super) fn token(&mut self, event: &Event, owed: Option<&Owed>) -> Verdict {
         match &event.fact {
             Fact::TokenIssued(id, issued) => self.issued(event, owed, (*id, issued)),
+            Fact::TokenUsed(id, used) => self.used(event, (*id, used)),
             Fact::TokenRevoked(id, revoked) => self.revoked(event, owed, (*id, revoked)),
             Fact::TokenExpired(id, _) => {
                 by_node(event)?;
@@ -156,6 +159,17 @@ impl Auditor {
             }
             _ => Err(Breach::Unprompted),
         }
+    }
+
+    /// By the node's word, in windows that neither overlap nor go beyond its time; of one that is not on record as ended.
+    fn used(&mut self, event: &Event, (id, used): (TokenId, &Used)) -> Verdict {
+        by_node(event)?;
+        let token = self.tokens.each.get_mut(&id).ok_or(Breach::Unknown)?;
+        is_of(event, &token.environment)?;
+        let window = token.noted_until <= used.from && used.from <= used.until && used.until <= event.at;
+        must(window && used.until < token.expires_at, Breach::WrongWindow)?;
+        token.noted_until = used.until;
+        Ok(())
     }
 
     fn issued(&mut self, event: &Event, owed: Option<&Owed>, (id, issued): (TokenId, &Issued)) -> Verdict {
@@ -180,6 +194,7 @@ impl Auditor {
             expires_at: issued.expires_at,
             parent: issued.parent,
             digest: issued.token_sha256,
+            noted_until: event.at,
         };
         must(self.tokens.each.insert(id, token).is_none(), Breach::BegunTwice)
     }

@@ -105,7 +105,7 @@ breaches! {
     DelegatedToOneself "delegated_to_oneself": "somebody is their own delegate",
     OtherDelegate "other_delegate": "a delegation is ended that was to somebody else",
     WrongPeriod "wrong_period": "the period of a delegation or an invitation begins before it is on record, is empty or is too long",
-    WrongWindow "wrong_window": "the window in which refusals were counted ends before it begins, or after the event",
+    WrongWindow "wrong_window": "the window in which refusals or uses were counted ends before it begins, after the event or its subject's time, or overlaps the one before",
     KeyInUse "voting_key_in_use": "a voting key is enrolled that somebody has or had",
     NotTheOwner "not_the_owner": "somebody else revokes a voting key, without an approval",
     KeyNotInForce "voting_key_not_in_force": "a voting key is used or revoked that is not the person's, or was revoked before",

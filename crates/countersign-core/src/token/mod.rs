@@ -9,6 +9,7 @@
 //! - `scope` `network`: what a token may do, and where it may come from
 //! - `decide`: issuing, exchanging, revoking
 //! - `admission`: what a token is let do
+//! - `usage`: that it was used
 //! - `workload`: the token of a CI system or a cluster, exchanged for one
 //! - `refusal`: why not
 
@@ -31,6 +32,7 @@ mod refusal;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod workload;
 
 pub(crate) use admission::admit;
@@ -39,6 +41,8 @@ pub(crate) use decide::{elapse, exchange, issue, revoke};
 pub use network::{Network, NetworkError};
 pub use refusal::Refusal;
 pub use scope::{Scope, ScopeError};
+pub(crate) use usage::note_use;
+pub use usage::{NoteUse, Used};
 pub(crate) use workload::exchange as exchange_workload;
 pub use workload::{ExchangeWorkload, LONGEST_VALIDITY_SECONDS, Origin, Presented, SKEW_SECONDS};
 
@@ -138,6 +142,17 @@ pub struct Token {
     /// When it ended by itself, or was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<(End, Time)>,
+    /// The last time it was used, as far as that is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Time>,
+    /// How often it was used, as far as that is on record.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uses: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How a token ended.
@@ -250,10 +265,13 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 issued_at,
                 expires_at,
                 ended,
+                last_used: None,
+                uses: 0,
             };
             state.set_token_holder(token_sha256, id);
             state.put(id, token);
         }
+        Fact::TokenUsed(id, used) => usage::apply(state, (*id, used)),
         Fact::TokenRevoked(id, _) => end(state, event, (*id, End::Revoked)),
         Fact::TokenExpired(id, _) => end(state, event, (*id, End::Expired)),
         _ => {}

@@ -25,7 +25,7 @@ pub enum Refusal {
     NotYours,
     /// Only a token is exchanged.
     NotToExchange,
-    /// Only the node hands in the token of a workload.
+    /// Only the node notes uses and hands in the tokens of workloads.
     NotTheNode,
     /// The token of a workload has expired.
     WorkloadTokenExpired,
@@ -110,7 +110,9 @@ impl Refusal {
             Self::OutOfScope => "get a token whose scopes mean this action in this environment",
             Self::NotYours => "its owner revokes it, or somebody under `revoke service-token/… ENVIRONMENT`",
             Self::NotToExchange => "send the token to exchange as the credential; people issue tokens",
-            Self::NotTheNode => "hand the token in at `POST /oauth/token`",
+            Self::NotTheNode => {
+                "uses are noted by themselves; tokens of workloads are handed in at `POST /oauth/token`"
+            }
             Self::WorkloadTokenExpired | Self::WorkloadTokenSpent => "get a fresh one from its issuer",
             Self::WorkloadTokenLivesTooLong => {
                 "have its issuer give out tokens for less time, an hour rather than a day"
@@ -144,7 +146,7 @@ impl fmt::Display for Refusal {
             Self::OutOfScope => "the token is not for this action",
             Self::NotYours => "the token is somebody else's",
             Self::NotToExchange => "only a token is exchanged",
-            Self::NotTheNode => "only the node hands in the token of a workload",
+            Self::NotTheNode => "only the node notes uses and hands in the tokens of workloads",
             Self::WorkloadTokenExpired => "the token of the workload has expired",
             Self::WorkloadTokenLivesTooLong => {
                 return write!(

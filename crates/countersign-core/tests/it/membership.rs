@@ -1,10 +1,13 @@
 //! People who come and go on the stage: a policy that says how, and what happens to them at least once.
 
+use std::num::NonZeroU32;
+
 use countersign_core::Command;
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PersonId};
-use countersign_core::person::{ClaimCredential, Deactivate, Invite, deactivation, invitation};
+use countersign_core::person::{ClaimCredential, Deactivate, Invite, NoteRefusals, deactivation, invitation};
 use countersign_core::policy::Policy;
+use countersign_core::time::Time;
 
 use crate::book::Book;
 use crate::script::{activation, approved, requested_by};
@@ -98,4 +101,10 @@ pub(crate) fn people(book: &mut Book) {
     for person in [DAN, AUD] {
         book.must(CHLOE, &deactivating(person, None));
     }
+}
+
+/// The node says that the person was refused something once, sometime until then.
+pub(crate) fn refused(person: PersonId, until: Time) -> Command {
+    let (code, count, from) = ("self_approval", NonZeroU32::MIN, stage::BEGINNING);
+    Command::NoteRefusals(NoteRefusals { person, action: None, code, count, from, until })
 }

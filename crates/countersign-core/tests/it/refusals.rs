@@ -36,8 +36,12 @@ mod workload;
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
+<<<<<<< HEAD
 use session::{change_passkeys, claim_by, end_session, extend, open_session, step_up};
 use token::{act, exchange_token, issue_token, revoke_token};
+=======
+use token::{act, exchange_token, issue_token, note_use, revoke_token};
+>>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
 use workload::exchange_workload;
 
 const PING: &str = "ping probe/any production";
@@ -755,6 +759,7 @@ walks! {
     exchange_token = an_exchange_is_refused_in_order,
     exchange_workload = the_exchange_of_a_workload_is_refused_in_order,
     revoke_token = taking_a_token_back_is_refused_in_order,
+    note_use = noting_a_use_is_refused_in_order,
     act = what_a_token_does_is_refused_in_order,
     open_session = a_session_is_refused_in_order,
     extend = an_extension_is_refused_in_order,

@@ -1,10 +1,13 @@
 //! Service tokens on the stage: a policy that offers them, and what happens to them at least once.
 
+use std::num::NonZeroU32;
+
 use countersign_core::digest::Digest;
 use countersign_core::id::{ApprovalId, PermitId, TokenId};
 use countersign_core::permit::{Finish, Outcome};
 use countersign_core::policy::Policy;
-use countersign_core::token::{Exchange, Issue, Revoke, Scope};
+use countersign_core::time::Time;
+use countersign_core::token::{Exchange, Issue, NoteUse, Revoke, Scope};
 use countersign_core::{Actor, Command, Event, Subject, approval};
 
 use crate::book::Book;
@@ -105,6 +108,12 @@ pub(crate) fn revoking(token: TokenId) -> Command {
     Command::RevokeToken(Revoke { token, under: None })
 }
 
+/// It was used three times in the last `seconds`, just now for the last time.
+pub(crate) fn noting((token, seconds): (TokenId, u32), now: Time) -> Command {
+    let (count, from) = (NonZeroU32::new(3).unwrap(), now.plus_millis(-1_000 * i64::from(seconds)));
+    Command::NoteUse(NoteUse { token, count, from, until: now })
+}
+
 pub(crate) fn made(events: &[Event]) -> TokenId {
     match Command::principal(events).unwrap().fact.subject() {
         Subject::Token(id) => id,
@@ -177,4 +186,15 @@ fn that_work(book: &mut Book, token: TokenId) {
     book.must(ANA, &Command::Withdraw(id));
     let permit = pinging(book, token);
     book.must(actor, &Command::ReleasePermit(permit));
+}
+
+/// A token that is used now and then, at last by nobody.
+pub(crate) fn that_are_used(book: &mut Book) {
+    let token = deployer(book, (6, 900));
+    for pause in [5, 60] {
+        book.now = book.now.plus_seconds(pause);
+        let note = noting((token, 5), book.now);
+        book.must(Actor::Node, &note);
+    }
+    elapsed(book, Subject::Token(token));
 }

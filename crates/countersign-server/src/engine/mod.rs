@@ -15,11 +15,13 @@
 //! - `snapshots`: when one is due, and its encoding on a thread of its own
 //! - `entropy`: randomness for ids and salts
 //! - `refusals`: what people were refused, counted until it is written down
+//! - `uses`: how often tokens were used, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `census`: entries counted per subject, from time to time
 //! - `readers`: a small pool of readers for people, and one for the public
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -27,8 +29,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use countersign_core::id::TokenId;
 use countersign_core::time::Time;
+<<<<<<< HEAD
 use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State, Via};
+=======
+use countersign_core::token::NoteUse;
+use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State};
+>>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
 use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -50,11 +58,13 @@ mod signing;
 mod snapshots;
 mod stage;
 mod standing;
+mod uses;
 mod writer;
 
 use keys::Signers;
 use readers::Readers;
 use signing::Signing;
+use uses::Uses;
 
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
@@ -257,6 +267,7 @@ enum Order {
 struct Shared {
     state: ArcSwap<State>,
     freshness: Freshness,
+    uses: Uses,
     /// Time of the last entry, milliseconds since the Unix epoch.
     head_ms: AtomicI64,
     checkpoint: ArcSwapOption<StoredCheckpoint>,
@@ -298,6 +309,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(recovered.state.clone()),
             freshness: Freshness::new(),
+            uses: Uses::default(),
             head_ms: AtomicI64::new(recovered.head.time_ms),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
@@ -414,6 +426,17 @@ impl Engine {
         Err(EngineError::Stale(format!(
             "the node last knew {age} ms ago that it shows the log's state, and relies on that for {bound} ms"
         )))
+    }
+
+    /// Counts one use of a token, now and from this address.
+    pub fn count_use(&self, token: TokenId, when_and_whence: (Time, Option<IpAddr>)) {
+        self.shared.uses.count(token, when_and_whence);
+    }
+
+    /// How often a token was used and when last, as far as it is not written down yet.
+    #[must_use]
+    pub fn uses_of(&self, token: TokenId) -> Option<NoteUse> {
+        self.shared.uses.of(token).map(|noted| noted.note)
     }
 
     /// How old the proof is that the state shown is the log's.

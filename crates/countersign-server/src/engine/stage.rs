@@ -6,7 +6,8 @@ use std::sync::Arc;
 use countersign_core::id::CorrelationId;
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
-use countersign_core::{Command, Context, Event, Fact, State, Subject};
+use countersign_core::token::NoteUse;
+use countersign_core::{Actor, Command, Context, Event, Fact, State, Subject};
 use countersign_ledger::hash::{Hash, leaf_hash, sha256};
 use countersign_ledger::keys::KeyHistory;
 use countersign_ledger::{details, json};
@@ -15,6 +16,7 @@ use super::codec::{self, Position};
 use super::entropy::Entropy;
 use super::keys;
 use super::refusals::Kind;
+use super::uses::{Noted, Uses};
 use super::{Committed, DetailsOf, EngineError, Request, Submission, standing};
 use crate::store::{
     Batch, Details, Head, Idempotency, NewEntry, Reader, Redaction, Store, StoreError, StoredNode,
@@ -35,6 +37,8 @@ pub(super) struct Staged {
     pub answers: Vec<Option<Answer>>,
     /// What people were refused.
     pub refused: Vec<Kind>,
+    /// Uses of tokens that were written down because the tokens end.
+    pub noted: Vec<NoteUse>,
 }
 
 /// What deciding needs from outside.
@@ -43,6 +47,7 @@ pub(super) struct World<'a> {
     pub entropy: &'a mut Entropy,
     /// The log's keys before the batch.
     pub keys: &'a KeyHistory,
+    pub uses: &'a Uses,
     pub now: Time,
 }
 
@@ -60,11 +65,13 @@ pub(super) struct Stage<'a> {
     /// Idempotency keys used in this batch; a repetition waits for the next one.
     answered: BTreeSet<(String, String)>,
     refused: Vec<Kind>,
+    uses: &'a Uses,
+    noted: Vec<NoteUse>,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(world: World<'a>, (base, head): (&'a State, &Head)) -> Self {
-        let World { store, entropy, keys: before, now } = world;
+        let World { store, entropy, keys: before, uses, now } = world;
         let batch = Batch {
             expected_size: head.size(),
             entries: Vec::new(),
@@ -76,8 +83,22 @@ impl<'a> Stage<'a> {
             idempotency: Vec::new(),
         };
         let (touched, hydrated, answered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let (state, keys, refused) = (base.clone(), before.clone(), Vec::new());
-        Self { store, entropy, base, now, state, keys, batch, touched, hydrated, answered, refused }
+        let (state, keys, refused, noted) = (base.clone(), before.clone(), Vec::new(), Vec::new());
+        Self {
+            store,
+            entropy,
+            base,
+            now,
+            state,
+            keys,
+            batch,
+            touched,
+            hydrated,
+            answered,
+            refused,
+            uses,
+            noted,
+        }
     }
 
     /// Decides all requests and closes the batch.
@@ -97,8 +118,8 @@ impl<'a> Stage<'a> {
         for subject in &self.hydrated {
             self.state.forget(subject);
         }
-        let Self { state, keys, batch, refused, .. } = self;
-        Ok(Staged { state, keys, batch, answers, refused })
+        let Self { state, keys, batch, refused, noted, .. } = self;
+        Ok(Staged { state, keys, batch, answers, refused, noted })
     }
 
     fn one(&mut self, submission: &Submission) -> Result<Option<Answer>, StoreError> {
@@ -141,6 +162,7 @@ impl<'a> Stage<'a> {
         if let Err(why) = self.follow_keys(&events)? {
             return Ok(Some(Err(EngineError::Unverified(why))));
         }
+        self.note_uses(&events)?;
         let (first, before) = (self.batch.head.size(), self.batch.entries.len());
         let principal = Command::principal(&events).map(|event| event.fact.subject());
         for event in &events {
@@ -163,6 +185,21 @@ impl<'a> Stage<'a> {
         }
         let item = principal.and_then(|subject| self.state.item(&subject));
         Ok(Some(Ok(Committed { first, events: events.into(), item, replayed: false })))
+    }
+
+    /// Before a token ends, what is known of its use is written down; afterwards nothing is.
+    fn note_uses(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        for event in events {
+            let (Fact::TokenRevoked(token, _) | Fact::TokenExpired(token, _)) = &event.fact else { continue };
+            let Some(Noted { note, details }) = self.uses.of(*token) else { continue };
+            let cx = self.context(&Submission::new(Actor::Node, Command::NoteUse(note)))?;
+            let used = countersign_core::decide(&self.state, &cx, &Command::NoteUse(note));
+            for event in used.into_iter().flatten() {
+                self.push(&event, details.clone())?;
+            }
+            self.noted.push(note);
+        }
+        Ok(())
     }
 
     /// Learns the keys that events name, each verified before anything is appended: the core cannot know whether signatures hold.

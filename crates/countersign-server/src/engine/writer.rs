@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
@@ -19,6 +19,7 @@ use super::refusals::Refusals;
 use super::signing::{Signing, SigningError, Unsigned};
 use super::snapshots::Snapshots;
 use super::stage::{Stage, Staged, World};
+use super::uses::{Noted, Pace};
 use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
 use crate::clock::TOLERANCE_MS;
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     snapshots: Snapshots,
     entropy: Entropy,
     refusals: Refusals,
+    uses: Pace,
     /// Whether the store took the last commit, or a look has shown that it takes one again.
     writes: bool,
     /// Whether something was committed since the last look.
@@ -73,6 +75,7 @@ impl Writer {
             snapshots: Snapshots::new(snapshot_size),
             entropy: Entropy::new(),
             refusals: Refusals::default(),
+            uses: Pace::new(),
             writes: true,
             committed: false,
         }
@@ -94,10 +97,15 @@ impl Writer {
             if self.refusals.is_due() && self.note_refusals().is_err() {
                 return;
             }
+            let due = self.uses.due(&self.shared.uses, BATCH);
+            if self.note_uses(due).is_err() {
+                return;
+            }
             self.sign();
             self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
         }
-        if self.note_refusals().is_err() {
+        let left = self.shared.uses.older_than(Duration::ZERO, usize::MAX);
+        if self.note_refusals().is_err() || self.note_uses(left).is_err() {
             return;
         }
         self.sign_last();
@@ -147,8 +155,13 @@ impl Writer {
                 Ok(now) => now,
                 Err(why) => return Ok(answer_all(requests, &EngineError::Unavailable(why))),
             };
-            let world =
-                World { store: self.store.as_mut(), entropy: &mut self.entropy, keys: &self.keys, now };
+            let world = World {
+                store: self.store.as_mut(),
+                entropy: &mut self.entropy,
+                keys: &self.keys,
+                uses: &self.shared.uses,
+                now,
+            };
             let staged = Stage::new(world, (&self.state, &self.head)).decide(&requests);
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
@@ -176,7 +189,7 @@ impl Writer {
     }
 
     fn append(&mut self, staged: Staged, now: Time) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
-        let Staged { state, keys, batch, answers, refused } = staged;
+        let Staged { state, keys, batch, answers, refused, noted } = staged;
         if !batch.entries.is_empty() {
             self.store.append(&batch)?;
             let decided = u32::try_from(answers.len()).unwrap_or(u32::MAX);
@@ -186,6 +199,7 @@ impl Writer {
             self.head = batch.head;
             self.publish();
             (self.writes, self.committed) = (true, true);
+            noted.iter().for_each(|note| self.shared.uses.settle(note));
         }
         for kind in refused {
             self.refusals.note(kind, now);
@@ -196,22 +210,44 @@ impl Writer {
     /// Writes down what people were refused; what cannot be written is counted again.
     fn note_refusals(&mut self) -> Result<(), Fatal> {
         let notes = self.refusals.take();
-        let (requests, answers): (Vec<_>, Vec<_>) = notes
-            .iter()
-            .map(|note| {
-                let (reply, answer) = oneshot::channel();
-                let command = Command::NoteRefusals(note.clone());
-                let (submission, arrived) = (Submission::new(Actor::Node, command), Instant::now());
-                (Request { submission, arrived, reply }, answer)
-            })
-            .unzip();
-        self.commit(requests)?;
-        for (note, mut answer) in notes.into_iter().zip(answers) {
-            if !matches!(answer.try_recv(), Ok(Ok(_))) {
+        let commands = notes.iter().map(|note| (Command::NoteRefusals(note.clone()), None)).collect();
+        for (note, answer) in notes.into_iter().zip(self.write_down(commands)?) {
+            if !matches!(answer, Some(Ok(_))) {
                 self.refusals.put_back(note);
             }
         }
         Ok(())
+    }
+
+    /// Writes down that tokens were used; what cannot be written stays counted, unless the token has ended.
+    fn note_uses(&mut self, due: Vec<Noted>) -> Result<(), Fatal> {
+        let (notes, commands): (Vec<_>, Vec<_>) =
+            due.into_iter().map(|Noted { note, details }| (note, (Command::NoteUse(note), details))).unzip();
+        for (note, answer) in notes.iter().zip(self.write_down(commands)?) {
+            match answer {
+                Some(Ok(_)) => self.shared.uses.settle(note),
+                Some(Err(EngineError::Refused(_))) => self.shared.uses.forget(note.token),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what the node itself has to say, each with its details, and gives back what became of it.
+    fn write_down(
+        &mut self,
+        commands: Vec<(Command, Option<Vec<u8>>)>,
+    ) -> Result<Vec<Option<super::stage::Answer>>, Fatal> {
+        let (requests, answers): (Vec<_>, Vec<_>) = commands
+            .into_iter()
+            .map(|(command, details)| {
+                let (reply, answer) = oneshot::channel();
+                let submission = Submission::new(Actor::Node, command).with_optional_details(details);
+                (Request { submission, arrived: Instant::now(), reply }, answer)
+            })
+            .unzip();
+        self.commit(requests)?;
+        Ok(answers.into_iter().map(|mut answer| answer.try_recv().ok()).collect())
     }
 
     fn publish(&self) {

@@ -221,11 +221,17 @@ fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> 
         return Ok(Caller { person: session.person, token: None, session: Some(id) });
     }
     let id = state.token_holder(&sha256).ok_or_else(unauthenticated)?;
-    let token = state.live_token(id, app.engine.now()).map_err(|_| unauthenticated())?;
+    let now = app.engine.now();
+    let token = state.live_token(id, now).map_err(|_| unauthenticated())?;
     let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
     if token.networks.is_empty() || is_near {
+<<<<<<< HEAD
         Ok(Caller { person: token.owner, token: Some(id), session: None })
+=======
+        app.engine.count_use(id, (now, from));
+        Ok(Caller { person: token.owner, token: Some(id) })
+>>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
     } else {
         Err(elsewhere())
     }

@@ -150,6 +150,10 @@ fn status(app: &App, token: &token::Token) -> &'static str {
 }
 
 fn show(app: &App, known: &Known, token: &token::Token) -> ServiceToken {
+    // What is on record, and what is only counted yet.
+    let counted = app.engine.uses_of(token.id);
+    let last_used = token.last_used.max(counted.map(|note| note.until));
+    let uses = token.uses.saturating_add(counted.map_or(0, |note| u64::from(note.count.get())));
     ServiceToken {
         id: token.id.to_string(),
         resource: token.resource.to_string(),
@@ -163,5 +167,7 @@ fn show(app: &App, known: &Known, token: &token::Token) -> ServiceToken {
         ended_at: token.ended.map(|(_, at)| at.to_string()),
         parent: token.parent.map(|id| id.to_string()),
         approval: token.approval.map(|id| id.to_string()),
+        last_used_at: last_used.map(|at| at.to_string()),
+        uses,
     }
 }

@@ -148,13 +148,15 @@ async fn kept(
 }
 
 fn table(page: &Page<ServiceToken>) -> String {
-    let head = ["id", "name", "owner", "environment", "scopes", "status", "expires"];
+    let head = ["id", "name", "owner", "environment", "scopes", "status", "expires", "last used"];
     let mut table = Table::new(head, "there are no tokens");
     for token in &page.items {
         let owner = token.owner.name.as_deref().unwrap_or(&token.owner.id);
         let scopes = token.scopes.join(", ");
         let name = token.resource.as_str();
-        table.row([&token.id, name, owner, &token.environment, &scopes, &token.status, &token.expires_at]);
+        let used = token.last_used_at.as_deref().unwrap_or("never");
+        let (environment, status) = (token.environment.as_str(), token.status.as_str());
+        table.row([&token.id, name, owner, environment, &scopes, status, &token.expires_at, used]);
     }
     table.render() + &more(page.next.as_ref())
 }
@@ -171,6 +173,8 @@ fn show(token: &ServiceToken) -> String {
         ("issued at", token.issued_at.clone()),
         ("expires at", token.expires_at.clone()),
         ("ended at", token.ended_at.clone().unwrap_or_default()),
+        ("last used at", token.last_used_at.clone().unwrap_or_else(|| "never".to_owned())),
+        ("uses", token.uses.to_string()),
         ("exchanged from", token.parent.clone().unwrap_or_default()),
         ("approval", token.approval.clone().unwrap_or_default()),
     ])

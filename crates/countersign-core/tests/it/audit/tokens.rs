@@ -63,6 +63,14 @@ pub(super) const FORGERIES: &[Forgery] = &[
     ("token.revoked", 2, &[(0, Set("/actor", AUD))], "unclaimed"),
     ("token.revoked", 2, &[(0, Change(revoked_under_an_approval))], "unprompted"),
     ("token.revoked", 3, &[(0, Since(HOUR))], "too_late"),
+    ("token.used", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
+    ("token.used", 0, &[(0, Set("/subject", TOKEN))], "unknown"),
+    ("token.used", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
+    ("token.used", 0, &[(0, Set("/data/from", LAST_YEAR))], "wrong_window"),
+    ("token.used", 0, &[(0, Set("/data/until", LAST_YEAR))], "wrong_window"),
+    ("token.used", 0, &[(0, Set("/data/until", NEXT_YEAR))], "wrong_window"),
+    ("token.used", 1, &[(0, Set("/data/from", LAST_YEAR))], "wrong_window"),
+    ("token.used", 1, &[(0, Change(used_at_its_end))], "wrong_window"),
     ("token.expired", 0, &[(0, Set("/actor", ANA))], "not_the_node"),
     ("token.expired", 0, &[(0, Since(-1))], "too_early"),
     ("token.expired", 0, &[(0, Set("/environment", "staging"))], "wrong_environment"),
@@ -92,5 +100,13 @@ fn of_ben(event: &mut Event) {
 fn asked_by_nobodys_token(event: &mut Event) {
     if let Fact::ApprovalRequested(_, requested) = &mut event.fact {
         requested.owner = None;
+    }
+}
+
+/// The window ends when the token's time is over.
+fn used_at_its_end(event: &mut Event) {
+    event.at = event.at.plus_seconds(900);
+    if let Fact::TokenUsed(_, used) = &mut event.fact {
+        used.until = event.at;
     }
 }

@@ -11,8 +11,8 @@ use crate::membership;
 use crate::script::{approved, requested, reservation};
 use crate::stage::{self, ANA, AUD, BEN, CHLOE, DAN, PAYOUT, ROTATE};
 use crate::tokens::{
-    ISSUE_ADMIN, ISSUE_DEPLOYER, PING, deployer, digest, exchange, governed, issue, made, pinging, revoking,
-    scopes, silent, under, with_deactivation,
+    ISSUE_ADMIN, ISSUE_DEPLOYER, PING, deployer, digest, exchange, governed, issue, made, noting, pinging,
+    revoking, scopes, silent, under, with_deactivation,
 };
 
 pub(super) fn issue_token() -> Walk {
@@ -133,6 +133,20 @@ pub(super) fn revoke_token() -> Walk {
     walk.refused(ANA, &revoking(late), "token/token_ended");
     walk.happens(Actor::Node, &Command::Elapse(Subject::Token(late)));
     walk.refused(ANA, &revoking(late), "token/token_ended");
+    walk
+}
+
+pub(super) fn note_use() -> Walk {
+    let mut walk = walk();
+    governed(&mut walk.book);
+    let now = walk.book.now;
+    walk.refused(ANA, &noting((TokenId(9), 0), now), "token/token_not_found");
+    let token = deployer(&mut walk.book, (1, 900));
+    walk.refused(ANA, &noting((token, 0), now.plus_seconds(900)), "token/token_ended");
+    walk.refused(ANA, &noting((token, 0), now), "token/not_the_node");
+    walk.happens(Actor::Node, &noting((token, 0), now));
+    walk.happens(ANA, &revoking(token));
+    walk.refused(Actor::Node, &noting((token, 0), now), "token/token_ended");
     walk
 }
 

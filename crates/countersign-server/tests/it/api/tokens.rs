@@ -1,10 +1,12 @@
 //! Service tokens over HTTP: what a token reaches, where it comes from, and when it ends.
 
 use countersign_ledger::hash::sha256;
+use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
 use super::coverage::Row;
-use super::harness::{Api, Call, payout, ping};
+use super::harness::{Api, Call, payout, ping, policy};
+use crate::store::faulty::{Fault, Faults, FaultyStore};
 
 /// A token's text stands for what its holder drew.
 pub(super) const TOKENS: [&str; 4] = ["token-0", "token-1", "token-2", "token-3"];
@@ -175,4 +177,81 @@ async fn what_a_token_is_asked_for_is_read_strictly() {
     assert_eq!(refused("lifetime_seconds", json!(3_601)).await, (422, "token_lives_too_long".into()));
     assert_eq!(refused("resource", json!("probe/any")).await, (422, "token_misnamed".into()));
     assert_eq!(refused("environment", json!("staging")).await, (403, "no_rule".into()));
+}
+
+/// The kinds of its entries, and what is kept beside the second.
+async fn entries_of(api: &Api, id: &str) -> (Vec<String>, Option<Value>) {
+    let subject = id.to_owned();
+    let read = api.engine.read(move |reader| {
+        let entries = reader.entries_of(&subject, 0, 100)?;
+        let details = entries.get(1).map(|entry| reader.details(entry.index)).transpose()?;
+        Ok((entries, details.flatten()))
+    });
+    let (entries, details) = read.await.expect("readable");
+    let kind =
+        |leaf: &[u8]| serde_json::from_slice::<Value>(leaf).expect("JSON")["kind"].as_str().map(Into::into);
+    let kinds = entries.iter().filter_map(|entry| kind(&entry.leaf)).collect();
+    (kinds, details.map(|details| serde_json::from_slice(&details.body).expect("JSON")))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_a_token_is_used_is_counted_and_written_down_once_at_last_with_its_end() {
+    let api = Api::start().await;
+    let (id, token) = issued(&api, 1).await;
+    let path = format!("{TOKENS_ROUTE}/{id}");
+    let shown = async || api.ok(Call::get(&path).by("Aud")).await.json;
+    assert_eq!((&shown().await["uses"], &shown().await["last_used_at"]), (&json!(0), &Value::Null));
+    let size = api.engine.size();
+    let look =
+        |from: &str| Call::get("/admin/permits/prm_00000000000000000000000000000009").by(token).from(from);
+    for from in ["10.1.2.3", "10.1.2.3", "::ffff:10.1.2.4"] {
+        assert_ne!(api.call(look(from)).await.status, 401);
+    }
+    // Whoever is turned away has not used it.
+    assert_eq!(api.refusal(look("11.0.0.1")).await.1, "token_from_elsewhere");
+    assert_eq!(api.engine.size(), size, "no entry per use");
+    let used = shown().await;
+    assert_eq!(used["uses"], 3);
+    assert!(used["last_used_at"].as_str() > used["issued_at"].as_str(), "{used}");
+
+    let revoke = || Call::post(format!("{path}/revoke"), &json!({}));
+    assert_eq!(api.refusal(revoke().by("Ben")).await, (403, "no_rule".into()));
+    assert_eq!(api.engine.size(), size, "who is refused has nothing written down");
+    let revoked = api.ok(revoke().by("Ana")).await;
+    assert_eq!((&revoked.json["uses"], &revoked.json["last_used_at"]), (&json!(3), &used["last_used_at"]));
+    let (kinds, details) = entries_of(&api, &id).await;
+    assert_eq!(kinds, ["token.issued", "token.used", "token.revoked"]);
+    assert_eq!(details, Some(json!({ "addresses": ["10.1.2.3", "10.1.2.4"] })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_counted_is_written_down_before_the_node_stops() {
+    let api = Api::start().await;
+    let (id, token) = issued(&api, 1).await;
+    api.ok(with(Call::post("/admin/permits", &ping()), token)).await;
+    api.engine.stop().await;
+    let (kinds, _) = entries_of(&api, &id).await;
+    assert_eq!(kinds, ["token.issued", "token.used"]);
+    let token = api.engine.state().token(id.parse().expect("an id")).cloned().expect("it is live");
+    assert_eq!(token.uses, 1);
+    assert!(api.engine.uses_of(token.id).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uses_are_neither_lost_nor_doubled_by_a_store_that_fails() {
+    for fault in [Fault::BeforePersisting, Fault::AfterPersisting] {
+        let faults = Faults::default();
+        let api = Api::over(Box::new(FaultyStore::new(MemoryStore::new(), &faults)), policy()).await;
+        let (id, token) = issued(&api, 1).await;
+        api.ok(with(Call::post("/admin/permits", &ping()), token)).await;
+        faults.fail(0, fault);
+        let revoked = api.ok(Call::post(format!("{TOKENS_ROUTE}/{id}/revoke"), &json!({})).by("Ana")).await;
+        assert_eq!(revoked.json["status"], "revoked");
+        api.engine.stop().await;
+        assert_eq!(
+            entries_of(&api, &id).await.0,
+            ["token.issued", "token.used", "token.revoked"],
+            "{fault:?}"
+        );
+    }
 }
