@@ -541,18 +541,14 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PersonClaimed(..)
         | Fact::PersonDeactivated(..)
         | Fact::PersonRefused(..) => person::apply(state, event),
-<<<<<<< HEAD
         Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => passkey::apply(state, event),
         Fact::SessionOpened(..)
         | Fact::SessionExtended(..)
         | Fact::SessionSteppedUp(..)
         | Fact::SessionEnded(..) => session::apply(state, event),
-        Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => token::apply(state, event),
-=======
         Fact::TokenIssued(..) | Fact::TokenUsed(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
             token::apply(state, event);
         }
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
         Fact::PersonDelegated(..) | Fact::PersonDelegationEnded(..) => delegation::apply(state, event),
         Fact::ApprovalRequested(..)
         | Fact::ApprovalGranted(..)

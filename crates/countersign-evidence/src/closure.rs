@@ -22,11 +22,7 @@ pub fn named(event: &Event) -> BTreeSet<Subject> {
     named
 }
 
-<<<<<<< HEAD
 #[expect(clippy::too_many_lines, reason = "a table of all kinds")]
-=======
-#[expect(clippy::too_many_lines, reason = "an exhaustive table")]
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
 fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
     match fact {
         // Its groups decide who could vote; whether they had claimed by then is in their own entries.
@@ -79,12 +75,9 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::LogPermitKeyNamed(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)
-<<<<<<< HEAD
         | Fact::SessionExtended(..)
         | Fact::SessionSteppedUp(..)
-=======
         | Fact::TokenUsed(..)
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
         | Fact::TokenExpired(..)
         | Fact::ApprovalRequested(..)
         | Fact::ApprovalVoteRevoked(..)

@@ -218,16 +218,12 @@ impl Auditor {
             | Fact::PersonRefused(..)
             | Fact::PersonDelegated(..)
             | Fact::PersonDelegationEnded(..) => self.person(event, owed),
-<<<<<<< HEAD
             Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => self.passkey(event),
             Fact::SessionOpened(..)
             | Fact::SessionExtended(..)
             | Fact::SessionSteppedUp(..)
             | Fact::SessionEnded(..) => self.session(event, owed),
-            Fact::TokenIssued(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
-=======
             Fact::TokenIssued(..) | Fact::TokenUsed(..) | Fact::TokenRevoked(..) | Fact::TokenExpired(..) => {
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
                 self.token(event, owed)
             }
             Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => self.voting_key(event, owed),

@@ -36,12 +36,8 @@ mod workload;
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
-<<<<<<< HEAD
 use session::{change_passkeys, claim_by, end_session, extend, open_session, step_up};
-use token::{act, exchange_token, issue_token, revoke_token};
-=======
 use token::{act, exchange_token, issue_token, note_use, revoke_token};
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
 use workload::exchange_workload;
 
 const PING: &str = "ping probe/any production";

@@ -58,11 +58,8 @@ pub(crate) fn everything() -> Book {
     signing::votes_by_passkey(&mut book);
     tokens::tokens(&mut book);
     workloads::workloads(&mut book);
-<<<<<<< HEAD
     sessions::sessions(&mut book);
-=======
     tokens::that_are_used(&mut book);
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
     book.commit();
     book
 }

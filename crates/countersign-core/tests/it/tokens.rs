@@ -12,7 +12,7 @@ use countersign_core::{Actor, Command, Event, Subject, approval};
 
 use crate::book::Book;
 use crate::membership;
-use crate::script::{activation, approved, elapsed, reservation};
+use crate::script::{activation, approved, elapsed, requested, reservation};
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, PAYOUT};
 
 pub(crate) const PING: &str = "ping probe/any production";
@@ -190,6 +190,7 @@ fn that_work(book: &mut Book, token: TokenId) {
 
 /// A token that is used now and then, at last by nobody.
 pub(crate) fn that_are_used(book: &mut Book) {
+    governed(book);
     let token = deployer(book, (6, 900));
     for pause in [5, 60] {
         book.now = book.now.plus_seconds(pause);
@@ -197,4 +198,6 @@ pub(crate) fn that_are_used(book: &mut Book) {
         book.must(Actor::Node, &note);
     }
     elapsed(book, Subject::Token(token));
+    let id = requested(book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(id));
 }

@@ -31,12 +31,8 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::id::TokenId;
 use countersign_core::time::Time;
-<<<<<<< HEAD
-use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State, Via};
-=======
 use countersign_core::token::NoteUse;
-use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State};
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
+use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State, Via};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};

@@ -226,12 +226,8 @@ fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> 
     let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
     if token.networks.is_empty() || is_near {
-<<<<<<< HEAD
-        Ok(Caller { person: token.owner, token: Some(id), session: None })
-=======
         app.engine.count_use(id, (now, from));
-        Ok(Caller { person: token.owner, token: Some(id) })
->>>>>>> 24ca36a (core: write down that tokens are used, sampled and with their end)
+        Ok(Caller { person: token.owner, token: Some(id), session: None })
     } else {
         Err(elsewhere())
     }

@@ -134,6 +134,8 @@ pub(super) enum Move {
     /// By which token, for how many seconds.
     Exchange(Index, u32),
     RevokeToken(Actor, Index),
+    /// Who says it, of which token, of how many seconds.
+    NoteUse(Actor, Index, u32),
     /// Somebody's token does what its owner could.
     ByToken(Index, Box<Move>),
     /// A vote signed with a key.
@@ -264,6 +266,8 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(job, seconds, right)| Move::ExchangeWorkload(job, seconds, right)),
         1 => (index(), prop::sample::select(vec![1_u32, 60, 900])).prop_map(|(nth, by)| Move::Exchange(nth, by)),
         1 => (who(), index()).prop_map(|(who, nth)| Move::RevokeToken(who, nth)),
+        3 => (prop_oneof![4 => Just(Actor::Node), 1 => who()], index(), 0..90_u32)
+            .prop_map(|(who, nth, seconds)| Move::NoteUse(who, nth, seconds)),
         4 => (index(), by_token()).prop_map(|(nth, it)| Move::ByToken(nth, Box::new(it))),
         4 => (who(), index(), key()).prop_map(|(who, nth, key)| Move::Sign(who, nth, key)),
         2 => (key(), index()).prop_map(|(key, nth)| Move::Sign(Actor::Person(key.0), nth, key)),
