@@ -15,6 +15,7 @@ pub mod explain;
 pub mod freeze;
 pub mod key;
 pub mod ledger;
+pub mod oauth;
 pub mod permit;
 pub mod person;
 pub mod policy;

@@ -33,6 +33,9 @@ pub struct ServiceToken {
     /// The token it was exchanged from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The workload of the policy for whose token it was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// The approval it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,

@@ -38,10 +38,12 @@ pub enum Sabotage {
     ExceptionTwice,
     /// A node that does not know whether anybody was revoked lets people do things.
     StaleNode,
+    /// The token of a workload that was exchanged is good again.
+    WorkloadTwice,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 14] = [
+pub const ALL: [(&str, Sabotage); 15] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -56,6 +58,7 @@ pub const ALL: [(&str, Sabotage); 14] = [
     ("freeze-ignored", Sabotage::FreezeIgnored),
     ("exception-twice", Sabotage::ExceptionTwice),
     ("stale-node", Sabotage::StaleNode),
+    ("workload-twice", Sabotage::WorkloadTwice),
 ];
 
 #[cfg(feature = "sabotage")]

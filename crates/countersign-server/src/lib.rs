@@ -13,6 +13,7 @@
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
 //! - `fsck`: a whole store checked, everything that is wrong named
 //! - `evidence`: collects bundles for auditors
+//! - `issuers`: issuers of tokens that are not ours, their keys, and whether a token is genuine
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
 //! - `witnessing`: asks the log's witnesses to cosign its checkpoints
@@ -27,6 +28,7 @@ pub mod evidence;
 pub mod fsck;
 pub mod genesis;
 pub mod http;
+pub mod issuers;
 pub mod node;
 mod outgoing;
 pub mod runner;

@@ -151,6 +151,12 @@ fn an_exception_that_is_used_twice_is_noticed() {
 
 #[cfg(feature = "sabotage")]
 #[test]
+fn the_token_of_a_workload_that_is_used_twice_is_noticed() {
+    objects("workload-twice", &["spent_twice"]);
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
 fn the_model_sees_by_itself_what_the_auditor_sees() {
     let printed = red_for_the_model("self-approval");
     assert!(printed.contains("a requester votes") && printed.contains("COUNTERSIGN_SEED="), "{printed}");

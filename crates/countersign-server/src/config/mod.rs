@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+mod issuers;
 mod node;
 mod policy;
 mod tls;
 mod witness;
 mod witnesses;
 
+pub use issuers::IssuerConfig;
 pub use node::{Endpoint, NodeConfig, is_loopback, is_loopback_host};
 pub use policy::{Draft, canonical_policy, draft_policy, load_policy, parse_policy};
 pub use tls::TlsConfig;

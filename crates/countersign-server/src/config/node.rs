@@ -9,6 +9,7 @@ use countersign_core::text::Name;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::issuers::{self, IssuerConfig, IssuerFile};
 use super::tls::{self, ServerFile, TlsConfig};
 use super::witnesses::{self, WitnessFile, Witnesses};
 use super::{ConfigError, parse, read};
@@ -37,6 +38,8 @@ pub struct NodeConfig {
     pub checkpoint: PathBuf,
     /// Endpoints the policy names.
     pub endpoints: BTreeMap<Name, Endpoint>,
+    /// Whose tokens are believed, though they are not ours.
+    pub issuers: BTreeMap<Name, IssuerConfig>,
     /// Who is asked to cosign checkpoints.
     pub witnesses: Witnesses,
 }
@@ -65,6 +68,8 @@ struct NodeFile {
     checkpoint: PathBuf,
     #[serde(default)]
     endpoints: BTreeMap<Name, EndpointFile>,
+    #[serde(default)]
+    issuers: BTreeMap<Name, IssuerFile>,
     #[serde(default)]
     witnesses: Vec<WitnessFile>,
     witness_policy: Option<String>,
@@ -124,6 +129,7 @@ impl NodeConfig {
             sealing_key: reference(file, ("sealing_key", &raw.sealing_key))?,
             checkpoint: folder.join(raw.checkpoint),
             endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,
+            issuers: issuers::read(file, raw.issuers)?,
             witnesses,
         })
     }

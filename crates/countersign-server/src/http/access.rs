@@ -6,8 +6,7 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_api::access::{
     Circumstances, Decision, Decisions, Evaluation, EvaluationError, Evaluations, Metadata, Reasons, Semantic,
@@ -24,8 +23,7 @@ use super::explain::Topic;
 use super::gate::{Caller, Open};
 use super::permits;
 use super::problem::Rejected;
-use super::{App, explain, freezes};
-use crate::config::is_loopback_host;
+use super::{App, address, explain, freezes};
 use crate::engine::EngineError;
 
 /// Most questions at once.
@@ -107,11 +105,7 @@ pub(super) async fn several(
 /// Where the questions are asked. (`AuthZEN`)
 #[utoipa::path(get, path = "/.well-known/authzen-configuration", tag = "access", responses((status = 200, body = Metadata)))]
 pub(super) async fn metadata(headers: HeaderMap) -> Result<Json<Metadata>, Rejected> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let host = host.ok_or_else(|| Rejected::malformed("the request has no `Host`"))?;
-    // Credentials travel in clear on this machine only; wherever else the node is reached, something in front of it speaks TLS.
-    let scheme = if is_loopback_host(host.host()) { "http" } else { "https" };
-    let node = format!("{scheme}://{}", host.as_str());
+    let node = address::of_node(&headers)?;
     Ok(Json(Metadata {
         access_evaluation_endpoint: format!("{node}/access/v1/evaluation"),
         access_evaluations_endpoint: format!("{node}/access/v1/evaluations"),

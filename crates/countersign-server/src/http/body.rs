@@ -27,7 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The whole body.
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Rejected> {
     typed_as_json(request.headers())?;
-    let arrived = tokio::time::timeout(PATIENCE, collect(request.into_body())).await;
+    whole(request.into_body()).await
+}
+
+/// The whole body, whatever it is.
+pub(super) async fn whole(body: Body) -> Result<Vec<u8>, Rejected> {
+    let arrived = tokio::time::timeout(PATIENCE, collect(body)).await;
     arrived.unwrap_or_else(|_| {
         let words = Words {
             code: "body_too_slow",

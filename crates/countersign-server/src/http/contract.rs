@@ -14,8 +14,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, Content, Ref, RefOr, Required, Response};
 
 /// Routes that need no credential. `claim` carries its own, the log is public by choice, the rest is for machines.
-const PUBLIC: [&str; 14] = [
+const PUBLIC: [&str; 16] = [
     "/.well-known/authzen-configuration",
+    "/.well-known/oauth-authorization-server",
     "/admin/people/claim",
     "/healthz",
     "/ledger/checkpoint",
@@ -27,6 +28,7 @@ const PUBLIC: [&str; 14] = [
     "/ledger/tile/entries/{index}",
     "/ledger/tile/{level}/{index}",
     "/metrics",
+    "/oauth/token",
     "/openapi.json",
     "/readyz",
 ];
@@ -76,7 +78,10 @@ pub fn contract() -> utoipa::openapi::OpenApi {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             name(operation);
             describe(operation);
-            tell_problems(operation);
+            // There errors are told in OAuth's words.
+            if path != "/oauth/token" {
+                tell_problems(operation);
+            }
             operation.security = Some(if public { Vec::new() } else { vec![credential()] });
         }
         // What only asks may be asked as often as one likes.

@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The route of a request that matched none.
 const UNMATCHED: &str = "unmatched";
 
+/// Marks an error that is told in the words of another standard than RFC 9457, and already is.
+#[derive(Clone, Copy)]
+pub(super) struct OwnWords;
+
 /// Wraps the answer to one request.
 pub(super) async fn wrap(request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -58,7 +62,8 @@ pub(super) async fn wrap(request: Request, next: Next) -> Response {
 fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
     let status = response.status();
     let rejected = response.extensions_mut().remove::<Rejected>();
-    let is_error = status.is_client_error() || status.is_server_error();
+    let is_told = response.extensions_mut().remove::<OwnWords>().is_some();
+    let is_error = !is_told && (status.is_client_error() || status.is_server_error());
     let rejected = match rejected {
         Some(rejected) => rejected,
         None if is_error => Rejected::unrouted(status, method, response.headers()),

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "countersign_http_requests_total";
 const SECONDS: &str = "countersign_http_request_seconds";
+const EXCHANGES: &str = "countersign_token_exchanges_total";
 const CLAIMS: &str = "countersign_claims_refused_total";
 const HOOK: &str = "countersign_hook_seconds";
 const SIGNING: &str = "countersign_checkpoint_seconds";
@@ -67,6 +68,11 @@ pub(super) fn answered(route: String, (method, status): (&Method, StatusCode), t
 /// Counts one refused claim. `code` is one of a few that no request can add to.
 pub(super) fn claim_refused(code: &str) {
     metrics::counter!(CLAIMS, "code" => code.to_owned()).increment(1);
+}
+
+/// Counts one exchange of tokens, by `granted` or the code of why not, of which there are only a few.
+pub(super) fn tokens_exchanged(code: &str) {
+    metrics::counter!(EXCHANGES, "outcome" => code.to_owned()).increment(1);
 }
 
 /// A method's name; clients may invent methods, so only the usual ones have their own.

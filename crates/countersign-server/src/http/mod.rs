@@ -11,6 +11,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `uses`: that sessions are used, noted now and then
+//! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
@@ -25,6 +26,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::engine::{Committed, Engine, EngineError, Submission};
+use crate::issuers::Issuers;
 use crate::search::Search;
 use crate::witnessing::Board;
 use explain::Topic;
@@ -54,6 +56,7 @@ mod lists;
 mod membership;
 mod meter;
 mod names;
+mod oauth;
 mod parameters;
 mod passkeys;
 mod people;
@@ -90,6 +93,8 @@ struct App {
     attempts: Arc<attempts::Attempts>,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
+    /// Whose tokens are believed, though they are not ours.
+    issuers: Arc<Issuers>,
     shelf: Arc<shelf::Shelf>,
     /// Bounds how many evidence bundles are made at once.
     exports: Arc<Semaphore>,
@@ -135,6 +140,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::exchange))
         .routes(routes!(tokens::show_one))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::metadata))
         .routes(routes!(policy::show, policy::activate))
         .routes(routes!(explain::action))
         .routes(routes!(freezes::list))
@@ -194,6 +201,8 @@ fn routes() -> OpenApiRouter<App> {
 pub struct Outside {
     /// What is known of the log's witnesses.
     pub witnesses: Arc<Board>,
+    /// Whose tokens are believed, though they are not ours.
+    pub issuers: Arc<Issuers>,
     /// Closed when the node stops, so that watchers are sent away.
     pub stopping: Option<tokio::sync::watch::Receiver<()>>,
 }
@@ -207,7 +216,7 @@ pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    Outside { witnesses, stopping }: Outside,
+    Outside { witnesses, issuers, stopping }: Outside,
 ) -> Router {
     let app = App {
         engine,
@@ -217,6 +226,7 @@ pub fn router_with(
         attempts: Arc::default(),
         metrics,
         witnesses,
+        issuers,
         shelf: Arc::default(),
         exports: evidence::places(),
         watchers: watch::places(),

@@ -166,6 +166,7 @@ fn show(app: &App, known: &Known, token: &token::Token) -> ServiceToken {
         expires_at: token.expires_at.to_string(),
         ended_at: token.ended.map(|(_, at)| at.to_string()),
         parent: token.parent.map(|id| id.to_string()),
+        workload: token.workload.as_ref().map(ToString::to_string),
         approval: token.approval.map(|id| id.to_string()),
         last_used_at: last_used.map(|at| at.to_string()),
         uses,

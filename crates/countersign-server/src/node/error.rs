@@ -97,6 +97,9 @@ pub enum NodeError {
     /// The witnesses cannot be asked.
     #[error("witnesses: {0}")]
     Witnesses(String),
+    /// Issuers cannot be asked for their keys.
+    #[error("issuers: {0}")]
+    Issuers(String),
     /// The runner cannot call anybody.
     #[error(transparent)]
     Runner(#[from] RunnerError),

@@ -32,6 +32,8 @@ use crate::clock::SystemClock;
 use crate::config::{NodeConfig, TlsConfig};
 use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
+use crate::http;
+use crate::issuers::Issuers;
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
@@ -78,6 +80,7 @@ pub struct Node {
     witnessing: Witnessing,
     listener: TcpListener,
     tls: Option<Tls>,
+    issuers: Arc<Issuers>,
     address: SocketAddr,
 }
 
@@ -106,6 +109,7 @@ impl Node {
         // Before anybody counts.
         crate::http::recorder();
         let tls = config.tls.clone().map(tls).transpose()?;
+        let issuers = Arc::new(Issuers::new(&config.issuers).map_err(NodeError::Issuers)?);
         if !config.database().exists() {
             return Err(NodeError::NoGenesis(config.database()));
         }
@@ -124,12 +128,13 @@ impl Node {
             tracing::warn!("there is no `permit_key`: permits have no document that can be checked offline");
         }
         warn_of_missing_endpoints(&engine, config);
+        warn_of_unknown_issuers(&engine, &issuers);
         tell_of_rotated_key(&engine);
         let runner = Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config));
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
-                Ok(Self { engine, search, runner, witnessing, listener, tls, address })
+                Ok(Self { engine, search, runner, witnessing, listener, tls, issuers, address })
             }
             Err(error) => {
                 engine.stop().await;
@@ -149,7 +154,7 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, witnessing, listener, tls, address } = self;
+        let Self { engine, search, runner, witnessing, listener, tls, issuers, address } = self;
         let (running, watched) = watch::channel(());
         let board = witnessing.board();
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
@@ -159,8 +164,9 @@ impl Node {
         let (spoken, following) = tls
             .map(|Tls { certificates, spoken, told }| (spoken, tokio::spawn(certificates.follow(told))))
             .unzip();
-        let parts = (engine.clone(), search.clone(), board);
-        let served = serving::serve((listener, spoken), parts, stop, running).await;
+        let parts = (engine.clone(), search.clone());
+        let outside = http::Outside { witnesses: board, issuers, ..http::Outside::default() };
+        let served = serving::serve((listener, spoken), (parts, outside), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
         }
@@ -289,6 +295,16 @@ async fn name_permit_key(engine: &Engine, vkey: &str) -> Result<(), NodeError> {
     engine.submit(Submission::new(Actor::Node, command)).await.map_err(NodeError::PermitKey)?;
     tracing::info!(key = vkey, "permit documents are signed by this key from now on");
     Ok(())
+}
+
+/// A policy may be ahead of the configuration here too: the tokens of such workloads are not believed.
+fn warn_of_unknown_issuers(engine: &Engine, issuers: &Issuers) {
+    let state = engine.state();
+    for workload in state.policy().iter().flat_map(|in_force| &in_force.policy.workloads) {
+        if !issuers.knows(&workload.issuer) {
+            tracing::warn!(workload = %workload.name, issuer = workload.issuer, "the policy names an issuer that is not configured");
+        }
+    }
 }
 
 /// After a rotation the old key need not lie around any more.

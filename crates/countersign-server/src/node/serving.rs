@@ -16,7 +16,6 @@ use super::door::{Bounds, Door};
 use crate::engine::Engine;
 use crate::http;
 use crate::search::Search;
-use crate::witnessing::Board;
 
 /// How long a body may pause.
 const BODY_PAUSE: Duration = Duration::from_secs(10);
@@ -39,13 +38,13 @@ pub(super) async fn upkeep() {
 /// Serves until `stop` is ready, then drops `running`, lets requests under way finish and returns.
 pub(super) async fn serve(
     (listener, spoken): (TcpListener, Option<Arc<ServerConfig>>),
-    (engine, search, witnesses): (Engine, Search, Arc<Board>),
+    (served, outside): ((Engine, Search), http::Outside),
     stop: impl Future<Output = ()> + Send + 'static,
     running: watch::Sender<()>,
 ) -> io::Result<()> {
-    let outside = http::Outside { witnesses, stopping: Some(running.subscribe()) };
-    let router = http::router_with((engine, search), http::recorder(), outside)
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    let outside = http::Outside { stopping: Some(running.subscribe()), ..outside };
+    let router =
+        http::router_with(served, http::recorder(), outside).layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
     let mut watched = running.subscribe();
     let told = async move {
         stop.await;

@@ -32,6 +32,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         sealing_key: key(folder.path(), "sealing.key", &STANDARD.encode([8; 32])),
         checkpoint: folder.path().join("checkpoint"),
         endpoints: BTreeMap::new(),
+        issuers: BTreeMap::new(),
         witnesses: Witnesses::default(),
     };
     (folder, config)

@@ -18,6 +18,7 @@ use countersign_server::clock::{Clock, ClockJumped};
 use countersign_server::engine::{Engine, Submission};
 use countersign_server::genesis::Claim;
 use countersign_server::http;
+use countersign_server::issuers::Issuers;
 use countersign_server::search::{Place, Search};
 use countersign_server::store::Store;
 use countersign_server::store::memory::MemoryStore;
@@ -251,6 +252,15 @@ impl Api {
         let router =
             http::router((engine.clone(), Search::start(&engine, Place::memory())), http::recorder());
         Self { engine, router, ..api }
+    }
+
+    /// A node that believes tokens of these issuers.
+    pub(super) async fn with_issuers(policy: Policy, issuers: Issuers) -> Self {
+        let api = Self::over(Box::new(MemoryStore::new()), policy).await;
+        let outside = http::Outside { issuers: Arc::new(issuers), ..http::Outside::default() };
+        let parts = (api.engine.clone(), Search::start(&api.engine, Place::memory()));
+        let router = http::router_with(parts, http::recorder(), outside);
+        Self { router, ..api }
     }
 
     /// Nobody has replaced their claim yet.

@@ -18,6 +18,7 @@ mod keys;
 mod life;
 mod membership;
 mod node;
+mod oauth;
 mod pages;
 mod passkeys;
 mod permits;

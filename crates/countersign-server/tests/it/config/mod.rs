@@ -361,3 +361,39 @@ fn witnesses_and_how_many_are_enough_are_read_strictly() {
         assert!(complaint.contains(told), "{complaint}");
     }
 }
+
+#[test]
+fn issuers_are_read_strictly() {
+    let complaint =
+        |text: &str| match NodeConfig::parse(Path::new("countersign.toml"), &format!("{NODE}\n{text}")) {
+            Ok(config) => format!("{} known", config.issuers.len()),
+            Err(error) => error.to_string(),
+        };
+    let github = "[issuers.github]\nissuer = \"https://token.actions.githubusercontent.com\"\naudience = \"https://countersign.example\"\n";
+    assert_eq!(complaint(github), "1 known");
+    let file = "[issuers.cluster]\nissuer = \"https://kubernetes.default.svc\"\naudience = \"a\"\njwks_file = \"keys.json\"\n";
+    assert_eq!(complaint(&format!("{github}{file}")), "2 known");
+    for (text, told) in [
+        (
+            github.replace("https://token", "http://token"),
+            "issuers.github.issuer: `http://token.actions.githubusercontent.com` would send secrets in clear",
+        ),
+        (
+            github.replace("content.com", "content.com?a=b"),
+            "issuers.github.issuer: an issuer has no query and no fragment",
+        ),
+        (
+            github.replace("https://countersign.example", " "),
+            "issuers.github.audience: name what its tokens are for",
+        ),
+        (
+            format!("{github}{}", github.replace("github]", "other]")),
+            "issuers.other.issuer: `github` is the same issuer",
+        ),
+        (github.replace("audience", "audiense"), "unknown key `audiense`; did you mean `audience`?"),
+        (github.replace("audience", "jwks_file"), "missing field `audience`"),
+    ] {
+        let complaint = complaint(&text);
+        assert!(complaint.contains(told), "{complaint}");
+    }
+}

@@ -1,0 +1,108 @@
+//! An issuer's keys in memory, and for how long they are believed.
+//!
+//! INVARIANT: the issuer is asked by one at a time, and not more often than every half minute, whatever tokens arrive. Whoever has a token
+//! of a key that is in memory waits for nobody.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use countersign_core::time::Time;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::Unbelieved;
+use super::keys::KeySet;
+use super::source::Source;
+
+/// After so many seconds the issuer is asked again, though nothing is missing: it may have withdrawn a key.
+pub(super) const FRESH_SECONDS: u32 = 15 * 60;
+
+/// After so many seconds without an answer its keys are not believed any more.
+pub(super) const BELIEVED_SECONDS: u32 = 60 * 60;
+
+/// For so many seconds after it was asked it is not asked again.
+pub(super) const PAUSE_SECONDS: u32 = 30;
+
+/// Keys, and when they were fetched.
+#[derive(Debug)]
+struct Held {
+    at: Time,
+    keys: Arc<KeySet>,
+}
+
+/// What came of asking last.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Time>,
+    failed: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    source: Source,
+    held: ArcSwapOption<Held>,
+    asked: Mutex<Asked>,
+}
+
+/// Whether two times are less than so many seconds apart. A clock that was put back makes nothing younger.
+fn within(one: Time, other: Time, seconds: u32) -> bool {
+    one.as_millis().abs_diff(other.as_millis()) < u64::from(seconds) * 1_000
+}
+
+impl Cache {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, held: ArcSwapOption::empty(), asked: Mutex::default() }
+    }
+
+    /// Keys among which this one should be.
+    pub(super) async fn keys(&self, key_id: &str, now: Time) -> Result<Arc<KeySet>, Unbelieved> {
+        if let Some(held) = self.believed(now).filter(|held| held.keys.get(key_id).is_some()) {
+            if !within(held.at, now, FRESH_SECONDS)
+                && let Ok(asked) = self.asked.try_lock()
+            {
+                self.renew(asked, now).await;
+                // What was believed until now may just have been withdrawn.
+                return self.believed(now).map(|held| Arc::clone(&held.keys)).ok_or_else(unavailable);
+            }
+            return Ok(Arc::clone(&held.keys));
+        }
+        let asked = self.asked.lock().await;
+        // Somebody may have asked meanwhile.
+        if let Some(held) = self.believed(now).filter(|held| held.keys.get(key_id).is_some()) {
+            return Ok(Arc::clone(&held.keys));
+        }
+        let failed = self.renew(asked, now).await;
+        match self.believed(now) {
+            Some(held) => Ok(Arc::clone(&held.keys)),
+            None => Err(failed.map_or_else(unavailable, Unbelieved::Unavailable)),
+        }
+    }
+
+    fn believed(&self, now: Time) -> Option<Arc<Held>> {
+        self.held.load_full().filter(|held| within(held.at, now, BELIEVED_SECONDS))
+    }
+
+    /// Asks the issuer, unless that was done just now; and says why there was no answer.
+    async fn renew(&self, mut asked: MutexGuard<'_, Asked>, now: Time) -> Option<String> {
+        if asked.at.is_some_and(|at| within(at, now, PAUSE_SECONDS)) {
+            return asked.failed.clone();
+        }
+        asked.at = Some(now);
+        // Whoever asks may go away before there is an answer.
+        asked.failed = Some("it did not answer".to_owned());
+        asked.failed = match self.source.fetch().await {
+            Ok(keys) => {
+                self.held.store(Some(Arc::new(Held { at: now, keys: Arc::new(keys) })));
+                None
+            }
+            Err(why) => {
+                tracing::warn!(why, "an issuer's keys could not be fetched");
+                Some(why)
+            }
+        };
+        asked.failed.clone()
+    }
+}
+
+fn unavailable() -> Unbelieved {
+    Unbelieved::Unavailable("they are too old".to_owned())
+}
