@@ -10,6 +10,7 @@ use countersign_api::key::{LogKeys, RotateLogKey};
 use countersign_api::ledger::{
     ConsistencyProof, Entry, EntryListing, Incident, InclusionProof, RedactDetails, Redaction,
 };
+use countersign_api::oauth::{ExchangeRequest, TokenResponse};
 use countersign_api::permit::{FinishPermit, Permit, ReconcilePermit, ReservePermit};
 use countersign_api::person::{
     ClaimCredential, DeactivatePerson, EnrollKey, InvitePerson, Person, RevokeKey, VotingKeys,
@@ -142,6 +143,24 @@ impl Client {
     /// Exchanges the token that this client acts with for a narrower one.
     pub async fn exchange_token(&self, exchange: &ExchangeToken) -> Answer<ServiceToken> {
         self.post(&["admin", "service-tokens", "exchange"], exchange).await
+    }
+
+    /// Exchanges the token of a workload, or a service token, for a service token, which the server draws and tells once. It is not repeated after
+    /// a lost answer: what was exchanged is spent.
+    pub async fn exchange(&self, exchange: &ExchangeRequest) -> Answer<TokenResponse> {
+        let lifetime = exchange.lifetime_seconds.map(|seconds| seconds.to_string());
+        let parameters = [
+            ("grant_type", Some(&exchange.grant_type)),
+            ("subject_token", Some(&exchange.subject_token)),
+            ("subject_token_type", Some(&exchange.subject_token_type)),
+            ("scope", exchange.scope.as_ref()),
+            ("audience", exchange.audience.as_ref()),
+            ("requested_token_type", exchange.requested_token_type.as_ref()),
+            ("lifetime_seconds", lifetime.as_ref()),
+        ];
+        let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value?.as_str())));
+        let call = Call::form(self.transport.url(&["oauth", "token"], &[]), given);
+        self.read(&self.transport.call(&call).await?)
     }
 
     /// Takes a token out of force, and all that were exchanged from it.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use countersign_api::oauth::TokenError;
 use countersign_api::problem::Problem;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url, redirect};
@@ -49,18 +50,46 @@ pub(crate) struct Call {
     url: Url,
     body: Option<Vec<u8>>,
     key: Option<String>,
+    kind: Kind,
+}
+
+/// What a body is, and whether its call may be made again when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// JSON: it reads, or carries a key.
+    Repeatable,
+    /// A form, which carries none.
+    Once,
+}
+
+impl Kind {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Repeatable => "application/json",
+            Self::Once => "application/x-www-form-urlencoded",
+        }
+    }
 }
 
 impl Call {
     /// Reads.
     pub(crate) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, key: None }
+        Self { method: Method::GET, url, body: None, key: None, kind: Kind::Repeatable }
+    }
+
+    /// Sends a form, which spends what is in it.
+    pub(crate) fn form<'a>(url: Url, parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        // A link's query is written as a form is.
+        let mut written = url.clone();
+        written.query_pairs_mut().clear().extend_pairs(parameters);
+        let body = Some(written.query().unwrap_or_default().as_bytes().to_vec());
+        Self { method: Method::POST, url, body, key: None, kind: Kind::Once }
     }
 
     /// Wants something to happen, once.
     pub(crate) fn post(url: Url, body: Vec<u8>) -> Result<Self, ClientError> {
         let key = Some(draw_key()?);
-        Ok(Self { method: Method::POST, url, body: Some(body), key })
+        Ok(Self { method: Method::POST, url, body: Some(body), key, kind: Kind::Repeatable })
     }
 }
 
@@ -154,19 +183,25 @@ impl Transport {
             request = request.header("idempotency-key", key);
         }
         if let Some(body) = &call.body {
-            request = request.header("content-type", "application/json").body(body.clone());
+            request = request.header("content-type", call.kind.media_type()).body(body.clone());
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(error))?;
+        let answer = request.send().await.map_err(|error| {
+            // What did not arrive did nothing.
+            let again = call.kind == Kind::Repeatable || error.is_connect();
+            Failed { again, ..self.unreachable(error) }
+        })?;
         let status = answer.status();
-        let body = self.read(answer).await?;
+        let read = self.read(answer).await;
+        let body =
+            read.map_err(|failed| Failed { again: failed.again && call.kind == Kind::Repeatable, ..failed })?;
         if status.is_success() {
             return Ok(body);
         }
         // A server that says 503 also says that nothing was changed.
         let again = status == StatusCode::SERVICE_UNAVAILABLE;
-        let error = match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => ClientError::Problem(Box::new(problem)),
-            Err(_) => self.unexpected(Some(status), format!("{status} without a problem document")),
+        let error = match problem(&body, status) {
+            Some(problem) => ClientError::Problem(Box::new(problem)),
+            None => self.unexpected(Some(status), format!("{status} without a problem document")),
         };
         Err(Failed { error, again })
     }
@@ -195,6 +230,30 @@ impl Transport {
         let status = status.map(|status| status.as_u16());
         ClientError::Unexpected { server: self.server.to_string(), status, what }
     }
+}
+
+/// What the server says is wrong, in its own words or in those of OAuth, which has its own.
+fn problem(body: &[u8], status: StatusCode) -> Option<Problem> {
+    if let Ok(problem) = serde_json::from_slice(body) {
+        return Some(problem);
+    }
+    let TokenError { error_description: detail, code, hint, .. } = serde_json::from_slice(body).ok()?;
+    // OAuth has one status for what cannot be read and for what is refused.
+    let is_unread = matches!(code.as_str(), "malformed" | "grant_not_supported" | "parameter_not_taken");
+    let status = if status == StatusCode::BAD_REQUEST && !is_unread { StatusCode::FORBIDDEN } else { status };
+    Some(Problem {
+        kind: format!("urn:countersign:problem:{code}"),
+        title: status.canonical_reason().unwrap_or("Error").to_owned(),
+        status: status.as_u16(),
+        detail,
+        code,
+        hint,
+        missing: Vec::new(),
+        rules: Vec::new(),
+        could: Vec::new(),
+        request: None,
+        request_id: None,
+    })
 }
 
 /// An attempt without an answer, and whether another one could help.

@@ -1,15 +1,16 @@
 //! NudgePay, the application Countersign governs in its demo, and the payment provider it works with.
 //!
-//! Two programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`]
-//! signs them. Both obey Countersign's rotation hook. Of Countersign's crates this one knows only the client, whose
+//! Three programs for loopback only: [`app`] sells payment links and receives signed webhooks; [`provider`]
+//! signs them; [`ci`] stands for the system that deploys it. The first two obey Countersign's rotation hook. Of Countersign's crates this one knows only the client, whose
 //! layer guards the overriding of payouts; otherwise the sides meet in public formats (Stripe's signature scheme, Standard
 //! Webhooks), as a customer's service would.
 
-// The two programs.
+// The programs.
 pub mod app;
+pub mod ci;
 pub mod provider;
 
-// What both are made of: listening and stopping, the two signature schemes (pure), the rotation hook.
+// What they are made of: listening and stopping, the two signature schemes (pure), the rotation hook.
 pub mod serve;
 pub mod standard_webhooks;
 pub mod stripe;

@@ -1,11 +1,11 @@
-//! The `nudgepay` program: `nudgepay app CONFIG.json` or `nudgepay provider CONFIG.json`.
+//! The `nudgepay` program: `nudgepay app|provider|ci CONFIG.json`.
 //!
 //! It only reads the configuration and hands over to the library. The configuration is a file and never an
 //! argument or a variable, because both of those can be read by others on the machine and it holds keys.
 
 use std::process::ExitCode;
 
-use nudgepay::{app, provider, serve::Error};
+use nudgepay::{app, ci, provider, serve::Error};
 use serde::de::DeserializeOwned;
 
 #[tokio::main]
@@ -14,7 +14,8 @@ async fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["app", path] => start(path, app::run).await,
         ["provider", path] => start(path, provider::run).await,
-        _ => Err("usage: nudgepay app|provider CONFIG.json".to_owned()),
+        ["ci", path] => start(path, ci::run).await,
+        _ => Err("usage: nudgepay app|provider|ci CONFIG.json".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,8 @@ use crate::cli::{Listed, Why};
 use crate::credentials::{self, Saved};
 use crate::output::{Table, fields};
 
+mod oidc;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Tokens, newest first.
@@ -25,7 +27,8 @@ pub(crate) enum Verb {
     /// Issue a token to yourself. Where the rules demand an approval, ask for that of `issue service-token/NAME ENVIRONMENT` first, with
     /// `lifetime_seconds`, `networks` and `scopes` as parameters.
     Issue(Issue),
-    /// Exchange the token you act with (`--credential FILE`) for a narrower, shorter one.
+    /// Exchange the token you act with (`--credential FILE`) for a narrower, shorter one; or the token of a job, for one as the policy offers
+    /// it to such jobs.
     Exchange(Exchange),
     /// Take a token out of force at once, and all that were exchanged from it.
     Revoke {
@@ -60,8 +63,23 @@ pub(crate) struct Issue {
 #[derive(Debug, Args)]
 pub(crate) struct Exchange {
     #[command(flatten)]
-    terms: Terms,
+    source: oidc::Source,
+    /// What it may do, as in `deploy:release/nudgepay`; repeatable. Everything that the policy offers to such jobs unless given.
+    #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "oidc")]
+    scopes: Vec<String>,
+    /// A network it may come from, as in `10.0.0.0/8`; repeatable, from wherever the token may unless some are named.
+    #[arg(long = "network", value_name = "CIDR", conflicts_with = "oidc")]
+    networks: Vec<String>,
+    /// How long it lives, seconds; 900 unless given, or for a job as long as the policy lets it.
+    #[arg(long, value_name = "SECONDS")]
+    lifetime: Option<u32>,
+    /// Write it to this new file, for its owner only, to be named with `--credential`; shown once unless given.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
+
+/// How long a token lives unless told otherwise, seconds.
+const LIFETIME: u32 = 900;
 
 /// What a token may do, for how long, and who keeps it.
 #[derive(Debug, Args)]
@@ -73,7 +91,7 @@ struct Terms {
     #[arg(long = "network", value_name = "CIDR")]
     networks: Vec<String>,
     /// How long it lives, seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = LIFETIME)]
     lifetime: u32,
     /// Write it to this new file, for its owner only, to be named with `--credential`; shown once unless given.
     #[arg(long, value_name = "FILE")]
@@ -81,6 +99,13 @@ struct Terms {
 }
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
+    // A job has no credential but its own token.
+    if let Verb::Exchange(Exchange { source, scopes, lifetime, save, .. }) = &verb
+        && source.is_given()
+    {
+        let wish = oidc::Wish { scopes: scopes.clone(), lifetime: *lifetime, save: save.clone() };
+        return oidc::exchange(session, source, wish).await;
+    }
     let client = session.client()?;
     match verb {
         Verb::List(listed) => session.output.show(&client.service_tokens(&listed.listing()).await?, table),
@@ -100,16 +125,16 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
             let send = async || client.issue_token(&wanted).await;
             kept(session, (&client, &token), issue.terms.save.as_deref(), send).await
         }
-        Verb::Exchange(Exchange { terms }) => {
+        Verb::Exchange(Exchange { scopes, networks, lifetime, save, .. }) => {
             let token = Credential::draw_token()?;
             let wanted = ExchangeToken {
-                scopes: terms.scopes,
-                networks: terms.networks,
-                lifetime_seconds: terms.lifetime,
+                scopes,
+                networks,
+                lifetime_seconds: lifetime.unwrap_or(LIFETIME),
                 token_sha256: token.sha256(),
             };
             let send = async || client.exchange_token(&wanted).await;
-            kept(session, (&client, &token), terms.save.as_deref(), send).await
+            kept(session, (&client, &token), save.as_deref(), send).await
         }
         Verb::Revoke { id, approval, why } => {
             let revoke = RevokeToken { approval, reason: why.reason };
@@ -176,6 +201,7 @@ fn show(token: &ServiceToken) -> String {
         ("last used at", token.last_used_at.clone().unwrap_or_else(|| "never".to_owned())),
         ("uses", token.uses.to_string()),
         ("exchanged from", token.parent.clone().unwrap_or_default()),
+        ("workload", token.workload.clone().unwrap_or_default()),
         ("approval", token.approval.clone().unwrap_or_default()),
     ])
 }

@@ -38,3 +38,5 @@ mod story;
 mod tokens;
 #[cfg(test)]
 mod witness;
+#[cfg(test)]
+mod workloads;

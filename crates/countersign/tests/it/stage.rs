@@ -76,6 +76,14 @@ impl Stage {
 
     /// The same, with freezes of these names that hold an action for this century.
     pub(crate) fn frozen_by(rules: &[Value], freezes: &[(&str, &str)]) -> Self {
+        Self::written(|_| {
+            let rules = rules.iter().map(rule);
+            rules.chain(freezes.iter().map(freeze)).collect()
+        })
+    }
+
+    /// `new` and `init`, with this added to the policy that `new` wrote, for the people it enrolled.
+    pub(crate) fn written(more: impl FnOnce(&Self) -> String) -> Self {
         let stage = Self { folder: tempfile::tempdir().unwrap() };
         let node = stage.text("node");
         let mut arguments =
@@ -84,12 +92,20 @@ impl Stage {
         json(&run(&arguments));
         let policy = stage.path("node/policy.toml");
         let mut text = std::fs::read_to_string(&policy).unwrap();
-        text.extend(rules.iter().map(rule));
-        text.extend(freezes.iter().map(freeze));
+        text += &more(&stage);
         std::fs::write(&policy, text).unwrap();
         let (config, claims) = (stage.text("node/countersign.toml"), stage.text("claims"));
         json(&run(&["--json", "init", "--config", &config, "--claims", &claims]));
         stage
+    }
+
+    /// The id of one of the people.
+    pub(crate) fn person(&self, name: &str) -> String {
+        let people: toml::Table =
+            std::fs::read_to_string(self.path("node/people.toml")).unwrap().parse().unwrap();
+        let each = people.values().find_map(toml::Value::as_array).unwrap();
+        let named = each.iter().find(|person| person["name"].as_str() == Some(name)).unwrap();
+        named["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
