@@ -2,7 +2,7 @@
 //!
 //! Ana asks and executes, Ben and Chloe approve, Aud audits. NudgePay executes payouts itself, with a credential of its own: a third
 //! instance of it overrides payouts behind the guard. The webhook secret that the provider and both NudgePay instances hold is
-//! handed to Countersign as version 1. A witness, the harbour, cosigns the log's checkpoints.
+//! handed to Countersign as version 1. A CI system says who its jobs are. A witness, the harbour, cosigns the log's checkpoints.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -39,6 +39,9 @@ pub(super) const APPLICATIONS: [&str; 2] = ["nudgepay-a", "nudgepay-b"];
 
 /// The instance of NudgePay that overrides payouts under permits. It is started last, because it must know where Countersign is.
 const PAYOUTS: &str = "nudgepay-payouts";
+
+/// For whom tokens of the CI system must be.
+pub(super) const AUDIENCE: &str = "https://countersign.demo.example";
 
 /// The signer.
 const PROVIDER: &str = "provider";
@@ -80,6 +83,7 @@ pub(super) struct Cast {
     pub(super) witness: Witness,
     server: Server,
     payouts: Server,
+    ci: Server,
     clients: BTreeMap<Who, Client>,
     _others: Vec<Server>,
 }
@@ -144,12 +148,13 @@ impl Cast {
     /// Sets everything up in an empty folder and starts it.
     pub(super) async fn enter(root: &Path) -> anyhow::Result<Self> {
         let places = Places { root: root.to_owned() };
-        scaffold(&places).await?;
+        let ci = start_ci(&places).await?;
+        scaffold(&places, &ci).await?;
         let secret = draw()?;
         write_private(&places.key("stripe.secret"), &secret)?;
         let (provider, applications) = start_the_governed(&places, &secret).await?;
         let harbour = start_harbour(&places).await?;
-        configure(&places, (&provider, &applications), &harbour)?;
+        configure(&places, (&provider, &applications), (&harbour, &ci))?;
         genesis(&places).await?;
         let witness = Witness::new(provider.url(), applications.iter().map(Server::url).collect())?;
         witness.register().await?;
@@ -159,7 +164,7 @@ impl Cast {
         let extra = json!({ "provider_url": provider.url(), "guard": guard });
         let payouts = start_nudgepay(&places, ("app", PAYOUTS), (&secret, &extra)).await?;
         let others = [provider, harbour].into_iter().chain(applications).collect();
-        Ok(Self { places, witness, server, payouts, clients, _others: others })
+        Ok(Self { places, witness, server, payouts, ci, clients, _others: others })
     }
 
     pub(super) fn client(&self, who: Who) -> anyhow::Result<&Client> {
@@ -169,6 +174,16 @@ impl Cast {
     /// The instance of NudgePay that overrides payouts.
     pub(super) fn payouts(&self) -> String {
         self.payouts.url()
+    }
+
+    /// The CI system.
+    pub(super) fn ci(&self) -> String {
+        self.ci.url()
+    }
+
+    /// Where Countersign is.
+    pub(super) fn countersign(&self) -> String {
+        self.server.url()
     }
 
     /// Ends every program; what is left is what is on disk.
@@ -191,7 +206,7 @@ impl Cast {
 }
 
 /// `countersign new` makes folder, keys and people.
-async fn scaffold(places: &Places) -> anyhow::Result<()> {
+async fn scaffold(places: &Places, ci: &Server) -> anyhow::Result<()> {
     let home = places.home();
     let mut arguments = vec![OsStr::new("new"), home.as_os_str(), "--origin".as_ref(), ORIGIN.as_ref()];
     arguments.extend(["--listen".as_ref(), OsStr::new("127.0.0.1:0")]);
@@ -209,8 +224,17 @@ async fn scaffold(places: &Places) -> anyhow::Result<()> {
         .replace("$BEN", &id(Who::Ben)?)
         .replace("$CHLOE", &id(Who::Chloe)?)
         .replace("$AUD", &id(Who::Aud)?)
-        .replace("$NUDGEPAY", &id(Who::NudgePay)?);
+        .replace("$NUDGEPAY", &id(Who::NudgePay)?)
+        .replace("$CI", &ci.url());
     fs::write(places.policy(), policy).context("writing the policy")
+}
+
+/// First of all, because the policy names it.
+async fn start_ci(places: &Places) -> anyhow::Result<Server> {
+    let file = places.at("ci.json");
+    let config = json!({ "listen": "127.0.0.1:0", "lifetime": "with_parent" });
+    write_private(&file, &config.to_string())?;
+    Server::start(&["nudgepay".as_ref(), "ci".as_ref(), file.as_os_str()], &places.log("ci")).await
 }
 
 /// The provider first, because NudgePay must know where it is.
@@ -285,7 +309,7 @@ async fn start_harbour(places: &Places) -> anyhow::Result<Server> {
 fn configure(
     places: &Places,
     (provider, applications): (&Server, &[Server]),
-    harbour: &Server,
+    (harbour, ci): (&Server, &Server),
 ) -> anyhow::Result<()> {
     let key =
         fs::read_to_string(places.at("harbour").join("witness.vkey")).context("reading the witness' key")?;
@@ -294,6 +318,7 @@ fn configure(
         key.trim(),
         harbour.url()
     );
+    writeln!(text, "[issuers.ci]\nissuer = \"{}\"\naudience = \"{AUDIENCE}\"\n", ci.url())?;
     for (name, server) in APPLICATIONS.iter().zip(applications) {
         let (url, key) = (server.url(), places.key(&format!("{name}.hook")));
         writeln!(

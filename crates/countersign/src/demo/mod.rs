@@ -53,6 +53,8 @@ enum Part {
     App,
     /// The payment provider.
     Provider,
+    /// The CI system.
+    Ci,
 }
 
 /// Performs a part until it is told to stop.
@@ -65,6 +67,7 @@ pub(crate) async fn perform(arguments: &Program) -> anyhow::Result<()> {
     match arguments.program {
         Part::App => nudgepay::app::run(serde_json::from_str(&text).map_err(malformed)?).await?,
         Part::Provider => nudgepay::provider::run(serde_json::from_str(&text).map_err(malformed)?).await?,
+        Part::Ci => nudgepay::ci::run(serde_json::from_str(&text).map_err(malformed)?).await?,
     }
     Ok(())
 }

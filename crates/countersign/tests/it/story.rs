@@ -60,6 +60,11 @@ mod sabotaged {
     }
 
     #[test]
+    fn a_ci_token_that_is_good_twice_is_noticed() {
+        check("workload-twice", "comes second");
+    }
+
+    #[test]
     fn an_invented_outcome_is_noticed() {
         check("invented-outcome", "runs through all stages");
     }

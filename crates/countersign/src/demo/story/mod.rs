@@ -10,6 +10,7 @@
 //! - `signed`: votes signed with people's own keys, and checked by `ssh-keygen`
 //! - `break_glass`: nobody is there to agree; what that gives, and what it costs
 //! - `tokens`: a pipeline's token is refused elsewhere, for anything else, after its time, and at once when it is revoked
+//! - `pipeline`: a job of the CI system exchanges its own token, once; others' jobs and forgers get nothing
 //! - `people`: somebody is invited, agrees, and is deactivated, and the vote counts no more
 //! - `quorum`: a rotation passes through two other people; every short cut is refused
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
@@ -32,6 +33,7 @@ mod freeze;
 mod offline;
 mod payout;
 mod people;
+mod pipeline;
 mod policy;
 mod quorum;
 mod rotation;
@@ -58,6 +60,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     signed::play(&cast, told).await?;
     break_glass::play(&cast, told).await?;
     tokens::play(&cast, told).await?;
+    pipeline::play(&cast, told).await?;
     people::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;

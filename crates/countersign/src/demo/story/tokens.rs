@@ -53,20 +53,20 @@ pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
         "done, then unauthenticated",
         format!("{before}, then {refused}"),
     )?;
-    revoke(ana, told, (&pipeline, &id, &asked)).await
+    revoke(ana, ("Ana revokes the token", told), (&pipeline, &id, &asked)).await
 }
 
 /// Once the answer to the revocation is there, how long until the token is refused.
-async fn revoke(
+pub(super) async fn revoke(
     ana: &Client,
-    told: &mut Told,
+    (name, told): (&str, &mut Told),
     (pipeline, id, asked): (&Client, &str, &Approval),
 ) -> anyhow::Result<()> {
     ana.revoke_token(id, &RevokeToken::default()).await?;
     let (refused, after) = until_refused(pipeline, &asked.id).await;
     let holds = refused == "unauthenticated" && after < BOUND;
     told.judged(
-        "Ana revokes the token",
+        name,
         (
             format!("unauthenticated within {} ms", BOUND.as_millis()),
             format!("{refused} after {} ms", after.as_millis()),
@@ -105,13 +105,13 @@ async fn exchange(ana: &Client, pipeline: &Client) -> Result<Client, ClientError
     Client::new(ana.server(), Some(&token))
 }
 
-async fn ask(client: &Client, action: Action) -> Result<Approval, ClientError> {
+pub(super) async fn ask(client: &Client, action: Action) -> Result<Approval, ClientError> {
     let parameters = json!({ "to": "eu-central" });
     client.request_approval(&RequestApproval { action, parameters, reason: None }).await
 }
 
 /// What the token is refused with at last, and after how long.
-async fn until_refused(client: &Client, approval: &str) -> (String, Duration) {
+pub(super) async fn until_refused(client: &Client, approval: &str) -> (String, Duration) {
     let begun = Instant::now();
     loop {
         let said = word(&client.approval(approval).await);
