@@ -133,6 +133,9 @@ pub struct Approval {
     /// When it expires by itself; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// How long ago whoever agrees may have proved who they are for exactly that; absent where nobody must, and once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_seconds: Option<u32>,
     /// How votes must be signed as of now: `required` or `hardware`; absent where they need not be, and once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,

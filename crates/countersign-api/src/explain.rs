@@ -25,6 +25,9 @@ pub struct Explanation {
     pub quorum: Vec<Missing>,
     /// Who may execute.
     pub executors: Vec<PersonRef>,
+    /// How long ago whoever agrees may have proved who they are for exactly that; nobody must where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_seconds: Option<u32>,
     /// How long things may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetimes: Option<Lifetimes>,

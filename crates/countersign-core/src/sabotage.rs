@@ -36,6 +36,8 @@ pub enum Sabotage {
     FreezeIgnored,
     /// An exception from a freeze that was used is good again.
     ExceptionTwice,
+    /// A vote is fresh by a step-up for another request.
+    StepUpForAnotherRequest,
     /// A node that does not know whether anybody was revoked lets people do things.
     StaleNode,
     /// The token of a workload that was exchanged is good again.
@@ -43,7 +45,7 @@ pub enum Sabotage {
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 15] = [
+pub const ALL: [(&str, Sabotage); 16] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -57,6 +59,7 @@ pub const ALL: [(&str, Sabotage); 15] = [
     ("linked-twice", Sabotage::LinkedTwice),
     ("freeze-ignored", Sabotage::FreezeIgnored),
     ("exception-twice", Sabotage::ExceptionTwice),
+    ("step-up-for-another-request", Sabotage::StepUpForAnotherRequest),
     ("stale-node", Sabotage::StaleNode),
     ("workload-twice", Sabotage::WorkloadTwice),
 ];

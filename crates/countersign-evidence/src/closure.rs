@@ -44,7 +44,8 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         Fact::PersonDelegated(_, delegated) => BTreeSet::from([Subject::Person(delegated.to)]),
         Fact::PersonDelegationEnded(_, ended) => BTreeSet::from([Subject::Person(ended.to)]),
         Fact::ApprovalGranted(_, voted) | Fact::ApprovalDenied(_, voted) => {
-            voted.on_behalf.map(Subject::Person).into_iter().collect()
+            let by = voted.fresh.map(|fresh| Subject::Session(fresh.session));
+            voted.on_behalf.map(Subject::Person).into_iter().chain(by).collect()
         }
         Fact::PersonPasskeyAdded(_, added) => added.session.map(Subject::Session).into_iter().collect(),
         Fact::PersonPasskeyRemoved(_, passkey::PasskeyRemoved { session, .. }) => {

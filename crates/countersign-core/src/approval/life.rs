@@ -159,7 +159,7 @@ pub(super) fn apply(state: &mut State, event: &Event) {
         Fact::ApprovalVoteRevoked(id, VoteRevoked { reopened }) => {
             let Some(voter) = event.actor.person() else { return };
             state.change::<Approval>(id, |approval| {
-                approval.votes.retain(|vote| vote.person != voter);
+                approval.drop_votes(|vote| vote.person == voter);
                 approval.approved = approval.approved.filter(|_| !reopened);
             });
         }

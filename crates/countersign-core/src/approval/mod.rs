@@ -23,6 +23,7 @@ use crate::text::Name;
 use crate::time::Time;
 
 mod electorate;
+mod fresh;
 mod life;
 mod refusal;
 mod stranded;
@@ -30,6 +31,7 @@ mod stranded;
 mod tests;
 
 use electorate::Electorate;
+pub use fresh::Fresh;
 pub(crate) use life::revoke_vote;
 pub use life::{Escalated, Escalation, Outlook, VoteRevoked};
 pub use refusal::Refusal;
@@ -102,6 +104,9 @@ pub struct Voted {
     /// The voter's signature under the request's statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
+    /// By what the vote is fresh, where the rules want that and its signature does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Fresh>,
 }
 
 /// `approval.completed`: the quorum is met.
@@ -260,6 +265,9 @@ pub struct Approval {
     /// Who disagreed, as long as that is not enough to end it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub objections: BTreeSet<PersonId>,
+    /// Keys that signed votes which were taken back or replaced.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub signed_before: BTreeSet<Digest>,
     /// When the quorum was last completed, and until when it may be used.
     pub approved: Option<(Time, Time)>,
     /// How it ended, and when.
@@ -390,7 +398,7 @@ impl Approval {
     /// Somebody disagrees, and takes back that they agreed or somebody did in their place: what was complete waits for its quorum again.
     fn object(&mut self, person: PersonId) {
         if self.votes.iter().any(|vote| vote.involves(person)) {
-            self.votes.retain(|vote| !vote.involves(person));
+            self.drop_votes(|vote| vote.involves(person));
             self.approved = None;
         }
         self.objections.insert(person);
@@ -399,7 +407,7 @@ impl Approval {
     /// Somebody agrees, whatever they said before; a vote that stood there and did not count any more gives way to this one.
     fn agree(&mut self, vote: Vote) {
         self.objections.remove(&vote.person);
-        self.votes.retain(|other| !other.involves(vote.person) && !other.involves(vote.seat()));
+        self.drop_votes(|other| other.involves(vote.person) || other.involves(vote.seat()));
         self.votes.push(vote);
     }
 
@@ -533,7 +541,9 @@ pub(crate) fn approve(state: &State, cx: &Context, ballot: &Ballot) -> Result<Ve
         return Err(Refusal::AlreadyApproved);
     }
     approval.is_signed(state, (&vote, requirement.signature))?;
-    let voted = Voted { parameters_sha256: approval.parameters_sha256, commented, on_behalf, signature };
+    let fresh = approval.freshness((state, cx), (&vote, requirement.fresh_seconds))?;
+    let voted =
+        Voted { parameters_sha256: approval.parameters_sha256, commented, on_behalf, signature, fresh };
     let mut events = Vec::from([approval.event(cx, Fact::ApprovalGranted(id, voted))]);
     let mut after = approval.clone();
     after.agree(vote);
@@ -550,7 +560,7 @@ pub(crate) fn deny(state: &State, cx: &Context, id: ApprovalId) -> Result<Vec<Ev
         return Err(Refusal::AlreadyVoted);
     }
     let parameters_sha256 = approval.parameters_sha256;
-    let voted = Voted { parameters_sha256, commented: false, on_behalf: None, signature: None };
+    let voted = Voted { parameters_sha256, commented: false, on_behalf: None, signature: None, fresh: None };
     let against = approval.against(&policy.policy, voter);
     let enough = against.len() >= usize::try_from(requirement.denials.get()).unwrap_or(usize::MAX);
     let fact = if enough { Fact::ApprovalDenied(id, voted) } else { Fact::ApprovalObjected(id, voted) };
@@ -588,6 +598,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 let (at, on_behalf, signature) = (event.at, voted.on_behalf, voted.signature.clone());
                 let vote = Vote { person, at, on_behalf, signature };
                 state.change::<Approval>(id, |approval| approval.agree(vote));
+                fresh::spend(state, event, voted.fresh);
             }
         }
         Fact::ApprovalObjected(id, _) => {
@@ -629,6 +640,7 @@ fn requested_by(state: &mut State, event: &Event, (id, requested): (ApprovalId, 
         escalated_at: None,
         votes: Vec::new(),
         objections: BTreeSet::new(),
+        signed_before: BTreeSet::new(),
         approved: None,
         ended: None,
         settled: false,

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::num::NonZeroU32;
 
 use crate::catalogue::listed;
 use crate::policy::Missing;
@@ -60,12 +61,15 @@ pub enum Refusal {
     SignatureRequired(Signing),
     /// The signature is under another statement than those before it.
     OtherStatement,
+    /// The rules want that the voter has just proved who they are: within so many seconds, for exactly this request.
+    NotFresh(NonZeroU32),
 }
 
 listed! { Refusal:
     NotFound, NotAPerson, SelfApproval, DelegateOfRequester, NotTheRequester, NoRule, RuleAuthor, NotARequester, NotADelegate,
     NotAnApprover, NotVoted, NotNeeded, Consumed, Denied, Withdrawn, Expired, RequesterGone, PolicyChanged, Unsatisfiable(Vec::new()),
     AlreadyVoted, CommentRequired, AlreadyApproved, KeyNotInForce, SignatureRequired(Signing::Required), OtherStatement,
+    NotFresh(NonZeroU32::MIN),
 }
 
 impl Refusal {
@@ -98,6 +102,7 @@ impl Refusal {
             Self::KeyNotInForce => "voting_key_not_in_force",
             Self::SignatureRequired(_) => "signature_required",
             Self::OtherStatement => "other_statement",
+            Self::NotFresh(_) => "not_fresh",
         }
     }
 
@@ -141,6 +146,9 @@ impl Refusal {
                 "sign with your voting key: `countersign approval approve ID --sign --key FILE`"
             }
             Self::OtherStatement => "fetch the statement of this request again and sign that",
+            Self::NotFresh(_) => {
+                "sign in, step up for exactly this request with a passkey and send it again; or sign the vote with a voting key that asks for your presence"
+            }
         }
     }
 }
@@ -180,6 +188,9 @@ impl fmt::Display for Refusal {
             }
             Self::SignatureRequired(_) => {
                 "the rules for this action demand a signature by a voting key of yours"
+            }
+            Self::NotFresh(seconds) => {
+                return write!(f, "the rules want that you proved who you are for exactly this request within {seconds} seconds");
             }
             Self::OtherStatement => "the signature is under another statement than those of the votes before",
         })

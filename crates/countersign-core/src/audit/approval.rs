@@ -35,6 +35,8 @@ pub(super) struct Approval {
     objections: BTreeSet<PersonId>,
     /// What those who signed signed: the same for all.
     statement: Option<Sha512>,
+    /// Keys that signed a vote on it, also one that was taken back.
+    keys: BTreeSet<Digest>,
     /// When the quorum must be met, and when a complete one must be used.
     pending_until: Time,
     deadline: Time,
@@ -149,6 +151,7 @@ impl Auditor {
             votes: BTreeMap::new(),
             objections: BTreeSet::new(),
             statement: None,
+            keys: BTreeSet::new(),
             pending_until: deadline,
             deadline,
             is_complete: false,
@@ -314,6 +317,9 @@ impl Auditor {
         let other = approval.statement.is_some_and(|before| statement.is_some_and(|it| it != before));
         must(!other, Breach::OtherStatement)?;
         must(self.could_be_agreed(event, approval)?, Breach::Unsatisfiable)?;
+        let fresh = demand.fresh();
+        self.is_fresh(event, (voter, voted), (fresh, &approval.keys))?;
+        self.proof_used(voted.fresh.map(|fresh| fresh.session));
         if let Some(approval) = self.approvals.get_mut(&id) {
             approval.objections.remove(&voter);
             approval
@@ -321,6 +327,7 @@ impl Auditor {
                 .retain(|other, vote| ![voter, seat].contains(other) && ![voter, seat].contains(&vote.seat));
             approval.votes.insert(voter, Vote { seat, key: signature.map(|signature| signature.key_sha256) });
             approval.statement = approval.statement.or(statement);
+            approval.keys.extend(signature.map(|signature| signature.key_sha256));
         }
         let approval = self.open(event, id)?;
         if self.is_agreed(&self.unchanged(approval)?, approval)? {

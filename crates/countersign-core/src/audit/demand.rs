@@ -100,6 +100,11 @@ impl<'a> Demand<'a> {
         self.rules.iter().map(|rule| rule.denials.get()).min().unwrap_or(1)
     }
 
+    /// How long ago a voter may have proved who they are, seconds, where a rule asks for that: of several the least.
+    pub(super) fn fresh(&self) -> Option<u32> {
+        self.rules.iter().filter_map(|rule| rule.fresh_seconds).map(core::num::NonZero::get).min()
+    }
+
     /// Whether people must say why they agree.
     pub(super) fn wants_comment(&self) -> bool {
         self.rules.iter().any(|rule| rule.comment == Comment::Required)
@@ -198,6 +203,9 @@ impl<'a> Demand<'a> {
         }
         if let Some(heartbeat) = heartbeat {
             text.push_str(&format!("heartbeat {heartbeat}\n"));
+        }
+        if let Some(fresh) = self.fresh() {
+            text.push_str(&format!("fresh {fresh}\n"));
         }
         if let Some(offered) = self.break_glass() {
             text.push_str(&offered.written());

@@ -8,6 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::owed::Owed;
 use super::violation::Breach;
 use super::{Auditor, Moment, Verdict, by_node, is_of_none, must};
+use crate::approval::Voted;
 use crate::context::Actor;
 use crate::digest::Digest;
 use crate::domain::{Event, Fact};
@@ -33,6 +34,8 @@ struct Session {
     expires_at: Time,
     /// When the person last proved themselves in it.
     proved_at: Time,
+    /// When and for which request they last did for one alone, unless a vote has used that.
+    proof: Option<(Time, Digest)>,
 }
 
 /// Sessions that are not on record as ended, their digests, and what was used once and could be used again.
@@ -148,6 +151,7 @@ impl Auditor {
             idle_until,
             expires_at: opened.expires_at,
             proved_at: event.at,
+            proof: None,
         };
         must(self.sessions.each.insert(id, session).is_none(), Breach::BegunTwice)
     }
@@ -198,8 +202,42 @@ impl Auditor {
         self.uses_up(event, (&stepped_up.method, stepped_up.spent))?;
         if let Some(session) = self.sessions.each.get_mut(&id) {
             session.proved_at = event.at;
+            session.proof = Some((event.at, stepped_up.request_sha256));
         }
         Ok(())
+    }
+
+    /// The vote is by somebody who has just proved that they are there, where the rules want that; and says so only there.
+    pub(super) fn is_fresh(
+        &self,
+        event: &Event,
+        (voter, voted): (PersonId, &Voted),
+        (demanded, keys): (Option<u32>, &BTreeSet<Digest>),
+    ) -> Verdict {
+        let (seconds, fresh) = match (demanded, &voted.fresh) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => return Err(Breach::NotFresh),
+            (Some(_), None) => {
+                let signed = voted.signature.as_ref().map(|signature| signature.key_sha256);
+                let once = signed.filter(|key| !keys.contains(key));
+                return must(
+                    once.is_some_and(|key| self.is_by_somebody_present(voter, &key)),
+                    Breach::NotFresh,
+                );
+            }
+            (Some(seconds), Some(fresh)) => (seconds, fresh),
+        };
+        let session = self.live(event, fresh.session)?;
+        must(session.person == voter, Breach::SessionNotLive)?;
+        let (at, request) = session.proof.ok_or(Breach::NotFresh)?;
+        must(request == fresh.request_sha256, Breach::NotFresh)?;
+        must(event.at < at.plus_seconds(seconds), Breach::NotFresh)
+    }
+
+    pub(super) fn proof_used(&mut self, session: Option<SessionId>) {
+        if let Some(session) = session.and_then(|id| self.sessions.each.get_mut(&id)) {
+            session.proof = None;
+        }
     }
 
     /// By whose it is; by others with consent; by the node once it is over.

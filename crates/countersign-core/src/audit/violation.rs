@@ -110,6 +110,7 @@ breaches! {
     NotTheOwner "not_the_owner": "somebody else revokes a voting key, without an approval",
     KeyNotInForce "voting_key_not_in_force": "a voting key is used or revoked that is not the person's, or was revoked before",
     SignatureRequired "signature_required": "the rules demand that the vote is signed, or with a key in hardware, and it is not",
+    NotFresh "not_fresh": "a vote is not by somebody who had just proved who they are for exactly that, where the rules want it, or says so where they do not",
     OtherStatement "other_statement": "a vote signs another statement than those before it",
     RedactedTwice "redacted_twice": "details are deleted that were deleted before",
     SessionByAnother "session_by_another": "a session opens, steps up or ends, or its passkeys change, in the name of somebody else",

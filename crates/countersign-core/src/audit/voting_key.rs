@@ -54,6 +54,12 @@ impl Auditor {
         key.map(|key| key.algorithm)
     }
 
+    /// Whether the person's key is one that signs only when somebody is there: in an authenticator, or a passkey.
+    pub(super) fn is_by_somebody_present(&self, person: PersonId, key: &Digest) -> bool {
+        let in_file = [Algorithm::Ed25519, Algorithm::EcdsaP256];
+        self.signs_with(person, key).is_some_and(|kind| !in_file.contains(&kind))
+    }
+
     /// Whether a vote may be signed like this.
     pub(super) fn is_well_signed(
         &self,

@@ -8,6 +8,7 @@ use core::fmt;
 
 use super::{BreakGlass, Consent, Policy, ResourcePattern, Rule, TokenTerms, derived, workload};
 use crate::log::activation;
+use crate::session::LONGEST_FRESH_SECONDS;
 use crate::text::Name;
 use crate::token;
 
@@ -173,6 +174,14 @@ impl Found<'_> {
         }
         if rule.approval == Consent::NotRequired && !rule.signature.is_not_required() {
             self.add(place("signature"), "approval is not required, so nobody signs anything".into());
+        }
+        if let Some(seconds) = rule.fresh_seconds {
+            if rule.approval == Consent::NotRequired {
+                self.add(place("fresh_seconds"), "approval is not required, so nobody votes".into());
+            } else if seconds.get() > LONGEST_FRESH_SECONDS {
+                let what = format!("a proof is good for at most {LONGEST_FRESH_SECONDS} seconds, an hour");
+                self.add(place("fresh_seconds"), what);
+            }
         }
         if let Some(escalate) = &rule.escalate {
             self.groups(&place("escalate.to"), &escalate.to);

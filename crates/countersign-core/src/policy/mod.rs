@@ -177,6 +177,9 @@ pub struct Rule {
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_seconds: Option<NonZeroU32>,
+    /// How long ago a voter may have proved who they are for exactly this vote, seconds, at most an hour; nobody must unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, and who reviews that; nobody unless it is written out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<BreakGlass>,

@@ -50,6 +50,8 @@ pub struct Requirement {
     pub escalate: Option<Escalate>,
     /// How often the executor must say that the work goes on, seconds; not at all unless given.
     pub heartbeat_seconds: Option<NonZeroU32>,
+    /// How long ago a voter may have proved who they are for exactly this vote, seconds; nobody must unless given.
+    pub fresh_seconds: Option<NonZeroU32>,
     /// Who may act without anybody's consent, if all rules offer that.
     pub break_glass: Option<Breakable>,
     /// What a service token may do that is issued under it, if all rules offer that.
@@ -89,6 +91,7 @@ impl Requirement {
             signature: rule.signature,
             escalate: rule.escalate.clone(),
             heartbeat_seconds: rule.heartbeat_seconds,
+            fresh_seconds: rule.fresh_seconds,
             break_glass: rule.break_glass.as_ref().map(Breakable::of),
             tokens: rule.tokens.as_ref().map(Issuable::of),
         }
@@ -113,6 +116,7 @@ impl Requirement {
             signature: self.signature.max(other.signature),
             escalate: Escalate::both(self.escalate, other.escalate),
             heartbeat_seconds: self.heartbeat_seconds.into_iter().chain(other.heartbeat_seconds).min(),
+            fresh_seconds: self.fresh_seconds.into_iter().chain(other.fresh_seconds).min(),
             break_glass: Breakable::both(self.break_glass, other.break_glass),
             tokens: Issuable::both(self.tokens, other.tokens),
             ..self
@@ -151,6 +155,9 @@ impl Requirement {
         self.escalate.iter().for_each(|escalate| text.push_str(&escalate.line()));
         if let Some(seconds) = self.heartbeat_seconds {
             text.push_str(&format!("heartbeat {seconds}\n"));
+        }
+        if let Some(seconds) = self.fresh_seconds {
+            text.push_str(&format!("fresh {seconds}\n"));
         }
         self.break_glass.iter().for_each(|offer| text.push_str(&offer.line()));
         self.tokens.iter().for_each(|offer| text.push_str(&offer.line()));

@@ -38,6 +38,9 @@ pub const RECENT_SECONDS: u32 = 10 * 60;
 /// How long a challenge may be open at most: an hour, in seconds.
 pub const LONGEST_CHALLENGE_SECONDS: u32 = 3_600;
 
+/// How long ago a step-up may be on which a vote rests, whatever the rules say: an hour, in seconds.
+pub const LONGEST_FRESH_SECONDS: u32 = 3_600;
+
 /// The verb under which others than whose they are end sessions.
 pub const REVOKE: &str = "revoke";
 
@@ -143,7 +146,7 @@ pub struct Session {
     pub idle_until: Time,
     /// When they last proved themselves in it.
     pub proved_at: Time,
-    /// The last proof for one request, unless it was used.
+    /// The last proof for one request; whether it was used, the register of what is used once says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
     /// How it ended, and when.
@@ -184,6 +187,14 @@ impl Session {
         let gained = until.as_millis() - self.idle_until.as_millis();
         let enough = gained * 4 >= i64::from(idle) * 1_000;
         (gained > 0 && (enough || until == self.expires_at)).then_some(until)
+    }
+
+    /// What the last proof for one request is used up as, if there is one.
+    #[must_use]
+    pub fn proof_spent(&self) -> Option<Spent> {
+        let at = self.proof.as_ref()?.at;
+        let named = alloc::format!("countersign-step-up-v1\n{}\n{at}", self.id);
+        Some(Spent { sha256: Digest::of(named.as_bytes()), until: at.plus_seconds(LONGEST_FRESH_SECONDS) })
     }
 
     /// Whether the person proved themselves in it within so many seconds.

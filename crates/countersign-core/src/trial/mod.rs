@@ -5,6 +5,7 @@
 //! go by names; parameters are a text whose digest stands for that of the salted parameters.
 //!
 //! # Layout
+//! - `proof`: that whoever votes proves who they are
 //! - `step`: what can be played, and what is seen
 //! - `vector`: a published vector: a policy, steps, and what must be seen
 
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::approval::{self, Ballot};
-use crate::context::{Actor, Context};
+use crate::context::{Actor, Context, Via};
 use crate::delegation::Delegate;
 use crate::digest::Digest;
 use crate::domain::{self, Command, Event, apply, decide};
@@ -28,6 +29,7 @@ use crate::policy::{Missing, Policy};
 use crate::state::{State, Subject};
 use crate::time::Time;
 
+mod proof;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -124,9 +126,18 @@ impl Trial {
         actor: Actor,
         command: &Command,
     ) -> Result<Vec<Event>, domain::Refusal> {
+        self.submit_via(now, (actor, None), command)
+    }
+
+    fn submit_via(
+        &mut self,
+        now: Time,
+        (actor, session): (Actor, Option<Via>),
+        command: &Command,
+    ) -> Result<Vec<Event>, domain::Refusal> {
         self.fresh += 3;
         let fresh = [self.fresh, self.fresh + 1];
-        let cx = Context { now, actor, session: None, correlation: CorrelationId(self.fresh + 2), fresh };
+        let cx = Context { now, actor, session, correlation: CorrelationId(self.fresh + 2), fresh };
         let events = decide(&self.state, &cx, command)?;
         for event in &events {
             apply(&mut self.state, event);
@@ -141,7 +152,9 @@ impl Trial {
     pub fn play(&mut self, step: &Step) -> Result<Observed, Unplayable> {
         let actor = if step.who == "node" { Actor::Node } else { Actor::Person(self.person(&step.who)?) };
         let command = self.command(step)?;
-        match self.submit(step.at, actor, &command) {
+        let proves = step.fresh != Some(false);
+        let via = proves.then(|| self.proved(step.at, (actor, &command))).flatten();
+        match self.submit_via(step.at, (actor, via), &command) {
             Ok(events) => {
                 if let (Some(label), Some(principal)) = (&step.label, Command::principal(&events)) {
                     self.made.insert(label.clone(), principal.fact.subject());

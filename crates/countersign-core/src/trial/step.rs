@@ -90,6 +90,9 @@ pub struct Step {
     /// Whether whoever agrees says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commented: Option<bool>,
+    /// Whether whoever agrees has just proved who they are, for exactly that: they have, unless this is `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<bool>,
     /// The name that is given to what the step makes.
     #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,

@@ -4,14 +4,19 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 
 use super::{Stage, Step, Trial};
+use crate::policy::Policy;
 use crate::testing::{ANA, AUD, BEN, CHLOE, DAN, policy};
 use crate::time::Time;
 
 fn trial() -> Trial {
+    under(&policy())
+}
+
+fn under(policy: &Policy) -> Trial {
     let people = [("ana", ANA), ("ben", BEN), ("chloe", CHLOE), ("aud", AUD), ("dan", DAN)];
     let people: BTreeMap<String, _> = people.map(|(name, id)| (name.to_string(), id)).into();
     let stage = Stage { people, ..Stage::default() };
-    Trial::begin(&policy(), stage, Time::from_millis(0)).unwrap()
+    Trial::begin(policy, stage, Time::from_millis(0)).unwrap()
 }
 
 fn step(step: &serde_json::Value) -> Step {
@@ -31,6 +36,23 @@ fn what_is_missing_is_told_by_name() {
     assert_eq!(seen.refused.as_deref(), Some("approval_pending"));
     assert_eq!(seen.missing[0].could, ["ben", "chloe"]);
     assert_eq!(trial.statuses(Time::from_millis(0)), [("a".to_string(), "pending".to_string())].into());
+}
+
+/// A case is about the policy: whoever agrees is taken to prove who they are where the rules want that, unless the step says otherwise.
+#[test]
+fn who_agrees_in_a_trial_proves_who_they_are() {
+    let mut fresh = policy();
+    fresh.rules[2].fresh_seconds = Some(60.try_into().unwrap());
+    let mut trial = under(&fresh);
+    let action = "override payout/limit production";
+    let asked = serde_json::json!({ "who": "ana", "command": "request", "action": action, "as": "a" });
+    trial.play(&step(&asked)).unwrap();
+    let idly = serde_json::json!({ "who": "ben", "command": "approve", "approval": "a", "fresh": false });
+    assert_eq!(trial.play(&step(&idly)).unwrap().refused.as_deref(), Some("not_fresh"));
+    for who in ["ben", "chloe"] {
+        let agrees = serde_json::json!({ "who": who, "command": "approve", "approval": "a" });
+        assert_eq!(trial.play(&step(&agrees)).unwrap().events[0].kind, "approval.granted");
+    }
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn variant(data: &Value) -> String {
             "signed by passkey ".to_owned()
         }
         Value::Object(_) if key == "signature" => "signed ".to_owned(),
+        Value::Object(_) if key == "fresh" => "fresh ".to_owned(),
         Value::Object(method) if key == "method" => format!("by {} ", method["kind"]),
         Value::Object(_) => variant(value),
         _ if key == "target" || !CHOICES.contains(&key.as_str()) => String::new(),

@@ -139,6 +139,7 @@ impl Play {
                 let claim = sessions::claiming_by((*person, 0), (*number, self.draw()));
                 self.submit(Actor::Node, Some(Command::ClaimBy(claim)));
             }
+            Move::AgreeFreshly(to_this) => self.agree_freshly(*to_this),
             Move::HandOn(index)
             | Move::StepUp(index, _)
             | Move::AddPasskey(index, _)
@@ -208,6 +209,28 @@ impl Play {
         let number = self.draw();
         let open = session::Open { replaces, ..sessions::by_passkey(&self.book, key, number) };
         self.submit(Actor::Node, Some(Command::OpenSession(open)));
+    }
+
+    /// Under the policy that wants it.
+    fn agree_freshly(&mut self, to_this: bool) {
+        let approval = self.agreed(numbered(ACTIVATE));
+        self.submit(ANA.into(), approval.map(|id| script::activation(sessions::fresh(), id)));
+        let before = self.approvals.len();
+        self.submit(ANA.into(), Some(request(numbered(PAYOUT))));
+        let Some((asked, _)) = self.approvals.get(before).cloned() else { return };
+        for person in [BEN, CHLOE] {
+            self.sign_in((person, 1), false);
+            let Some((_, session)) = self.sessions.last().copied().filter(|last| last.0 == person) else {
+                return;
+            };
+            let number = self.draw();
+            let mut step_up = sessions::stepping_up(&self.book, ((person, 1), number));
+            if !to_this {
+                step_up.request_sha256 = Digest::of(b"another request");
+            }
+            self.submit_via((person.into(), Some(session)), Some(Command::StepUp(step_up)));
+            self.submit_via((person.into(), Some(session)), Some(Command::Approve(asked.into())));
+        }
     }
 
     fn by_session(&mut self, index: Index, it: &Move) {

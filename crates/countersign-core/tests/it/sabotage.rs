@@ -157,6 +157,12 @@ fn the_token_of_a_workload_that_is_used_twice_is_noticed() {
 
 #[cfg(feature = "sabotage")]
 #[test]
+fn a_vote_that_is_fresh_by_a_step_up_for_something_else_is_noticed() {
+    objects("step-up-for-another-request", &["not_fresh"]);
+}
+
+#[cfg(feature = "sabotage")]
+#[test]
 fn the_model_sees_by_itself_what_the_auditor_sees() {
     let printed = red_for_the_model("self-approval");
     assert!(printed.contains("a requester votes") && printed.contains("COUNTERSIGN_SEED="), "{printed}");

@@ -60,6 +60,7 @@ pub(crate) fn everything() -> Book {
     workloads::workloads(&mut book);
     sessions::sessions(&mut book);
     tokens::that_are_used(&mut book);
+    sessions::fresh_votes(&mut book);
     book.commit();
     book
 }

@@ -11,8 +11,9 @@ use countersign_core::{Actor, Command, Event, Subject, Via};
 
 use crate::book::Book;
 use crate::membership;
-use crate::script::{activation, approved, elapsed};
-use crate::stage::{self, ACTIVATE, ANA, CHLOE};
+use crate::script::{activation, approved, elapsed, requested, reserved};
+use crate::signing;
+use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, PAYOUT};
 
 /// Claims by a passkey.
 pub(crate) const HAL: PersonId = PersonId(9);
@@ -36,6 +37,14 @@ pub(crate) fn wary() -> Policy {
     let sign_in =
         serde_json::json!({ "idle_seconds": 60, "lifetime_seconds": 300, "synced_passkeys": false });
     policy.sign_in = serde_json::from_value(sign_in).unwrap();
+    policy
+}
+
+/// The policy, but whoever agrees to a payout has proved who they are within five minutes.
+pub(crate) fn fresh() -> Policy {
+    let mut policy = policy();
+    let payout = policy.rules.iter_mut().find(|rule| rule.name.as_str() == "payout").unwrap();
+    payout.fresh_seconds = Some(300.try_into().unwrap());
     policy
 }
 
@@ -170,4 +179,22 @@ pub(crate) fn sessions(book: &mut Book) {
     let approval = approved(book, &revocation(HAL).unwrap().to_string());
     book.must(CHLOE, &ending(of_hal, Some(approval)));
     elapsed(book, Subject::Session(idle));
+}
+
+/// Two people agree to a payout, having stepped up for just that; and one to another by a signature.
+pub(crate) fn fresh_votes(book: &mut Book) {
+    governed_by(book, fresh());
+    let [of_ben, of_chloe] =
+        [(BEN, 20), (CHLOE, 21)].map(|(person, number)| (person, signed_in(book, ((person, 1), number))));
+    let asked = requested(book, PAYOUT);
+    for ((person, session), number) in [(of_ben, 22), (of_chloe, 23)] {
+        let step_up = Command::StepUp(stepping_up(book, ((person, 1), number)));
+        must_via(book, (person, session), &step_up);
+        must_via(book, (person, session), &Command::Approve(asked.into()));
+    }
+    let permit = reserved(book, (ANA, PAYOUT), Some(asked));
+    book.must(ANA, &Command::ReleasePermit(permit));
+    let asked = requested(book, PAYOUT);
+    book.must(BEN, &signing::signed(asked, (BEN, 2)));
+    book.must(ANA, &Command::Withdraw(asked));
 }

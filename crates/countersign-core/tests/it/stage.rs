@@ -123,7 +123,7 @@ pub(crate) fn escalating() -> Policy {
 pub(crate) fn known_policies() -> Vec<Policy> {
     let people = [membership::policy(), membership::strict()];
     let tokens = [tokens::policy(), tokens::silent(), tokens::with_deactivation()];
-    let sessions = [sessions::policy(), sessions::wary()];
+    let sessions = [sessions::policy(), sessions::wary(), sessions::fresh()];
     let of_people = people.into_iter().chain(tokens).chain(workloads::policies()).chain(sessions);
     policies().into_iter().chain([escalating(), frozen()]).chain(of_people).collect()
 }

@@ -228,6 +228,7 @@ pub(super) fn show_approval(
     let outlook = approval.outlook(&state, now);
     let demanded = state.policy().filter(|_| approval.ended.is_none());
     let demanded = demanded.and_then(|in_force| in_force.policy.requirement(&approval.action));
+    let fresh = demanded.as_ref().and_then(|requirement| requirement.fresh_seconds);
     let signing = demanded.map(|requirement| requirement.signature);
     let (parameters, reason) = bound.map_or((None, None), |bound| (Some(bound.parameters), bound.reason));
     Approval {
@@ -241,6 +242,7 @@ pub(super) fn show_approval(
         rules: approval.rules.iter().map(ToString::to_string).collect(),
         requested_at: approval.requested_at.to_string(),
         expires_at: approval.deadline().map(|deadline| deadline.to_string()),
+        fresh_seconds: fresh.map(std::num::NonZero::get),
         signature: signing.filter(|signing| !signing.is_not_required()).map(|signing| signing.to_string()),
         votes: approval.votes.iter().map(|vote| show_vote(vote, known)).collect(),
         objections: approval.objections.iter().map(|id| person(*id, known)).collect(),

@@ -173,6 +173,7 @@ fn answer(action: &Action, known: &Known, explained: Explained) -> Explanation {
         requesters: people(&explained.requesters),
         quorum: missing(&explained.quorum, known),
         executors: people(&explained.executors),
+        fresh_seconds: demanded.and_then(|it| it.fresh_seconds).map(std::num::NonZero::get),
         lifetimes: demanded.map(|it| Lifetimes {
             pending_seconds: it.pending_seconds.get(),
             approved_seconds: it.approved_seconds.get(),

@@ -203,7 +203,8 @@ impl Past {
                 let seat = voted.on_behalf.unwrap_or(person);
                 let key = voted.signature.as_ref().map(|signature| signature.key_sha256);
                 request.voices.agree((person, seat));
-                let said = Said::Agreed { seat, commented: voted.commented, key };
+                let (commented, fresh) = (voted.commented, voted.fresh.is_some());
+                let said = Said::Agreed { seat, commented, key, fresh };
                 request.words.push(Word { person, at, said });
             }),
             Fact::ApprovalVoteRevoked(id, revoked) => self.of(*id, |request| {

@@ -20,8 +20,8 @@ pub(super) struct Word {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Said {
-    /// In whose place, whether with a reason, and with which key, if it was signed.
-    Agreed { seat: PersonId, commented: bool, key: Option<Digest> },
+    /// In whose place, whether with a reason, with which key, if it was signed, and whether they had just proved who they are.
+    Agreed { seat: PersonId, commented: bool, key: Option<Digest>, fresh: bool },
     /// What they agreed to before.
     TookBack,
     /// Whether or not that ended it.
@@ -130,7 +130,7 @@ impl Hearing<'_> {
 
     /// Whether the agreement would have been taken.
     fn counts(self, request: &Request, word: &Word) -> bool {
-        let Said::Agreed { seat, commented, key } = word.said else { return false };
+        let Said::Agreed { seat, commented, key, .. } = word.said else { return false };
         let Self { policy, requirement, .. } = self;
         self.is_asked(request, seat)
             && !policy.are_one(word.person, request.requester)
@@ -159,6 +159,10 @@ impl Hearing<'_> {
         let mut strange = keys.filter(|key| !self.keys.contains_key(key));
         if self.requirement.signature == Signing::Hardware && strange.next().is_some() {
             unknown.push("whether those who signed did so in hardware: their keys were enrolled before");
+        }
+        let stale = |word: &Word| matches!(word.said, Said::Agreed { fresh: false, .. });
+        if self.requirement.fresh_seconds.is_some() && request.words.iter().any(stale) {
+            unknown.push("whether those who agreed had just proved who they are: nobody asked");
         }
         let agreed = request.words.iter().any(|word| matches!(word.said, Said::Agreed { .. }));
         if agreed && !self.requirement.independent.is_empty() {

@@ -1,5 +1,6 @@
 //! Lies about sessions and about the passkeys that open them.
 
+use countersign_core::approval::Fresh;
 use countersign_core::id::SessionId;
 use countersign_core::person::Claimed;
 use countersign_core::session::{How, Method};
@@ -60,6 +61,15 @@ pub(super) const FORGERIES: &[Forgery] = &[
     ("session.stepped_up", 0, &[(0, Change(without_a_challenge))], "challenge_missing"),
     ("session.stepped_up", 0, &[(0, Double)], "challenge_used"),
     ("session.stepped_up", 0, &[(0, Later(1))], "session_not_live"),
+    ("session.stepped_up", 1, &[(0, Drop)], "not_fresh"),
+    ("session.stepped_up", 1, &[(0, Set("/data/request_sha256", DIGEST))], "not_fresh"),
+    ("session.stepped_up", 1, &[(1, Set("/data/fresh/request_sha256", DIGEST))], "not_fresh"),
+    ("session.stepped_up", 1, &[(1, Set("/data/fresh/session", SESSION))], "session_not_live"),
+    ("session.stepped_up", 1, &[(1, Set("/actor", CHLOE))], "session_not_live"),
+    ("session.stepped_up", 1, &[(1, Since(5 * MINUTE))], "not_fresh"),
+    ("session.stepped_up", 1, &[(1, Change(not_fresh))], "not_fresh"),
+    ("session.stepped_up", 2, &[(8, Change(unsigned))], "not_fresh"),
+    ("approval.granted", 0, &[(0, Change(fresh_for_nothing))], "not_fresh"),
     ("session.ended", 0, &[(0, Set("/actor", BEN))], "session_by_another"),
     ("session.ended", 0, &[(0, Set("/actor", "node"))], "session_by_another"),
     ("session.ended", 0, &[(0, Set("/data/person", BEN))], "session_by_another"),
@@ -178,6 +188,50 @@ fn by_a_session(event: &mut Event) {
     if let Fact::PersonClaimed(_, Claimed::Passkey(added)) = &mut event.fact {
         added.session = Some(SESSION.parse().unwrap());
     }
+}
+
+fn not_fresh(event: &mut Event) {
+    if let Fact::ApprovalGranted(_, voted) = &mut event.fact {
+        voted.fresh = None;
+    }
+}
+
+fn unsigned(event: &mut Event) {
+    if let Fact::ApprovalGranted(_, voted) = &mut event.fact {
+        assert!(voted.signature.take().is_some());
+    }
+}
+
+fn fresh_for_nothing(event: &mut Event) {
+    if let Fact::ApprovalGranted(_, voted) = &mut event.fact {
+        let session = SESSION.parse().unwrap();
+        voted.fresh = Some(Fresh { request_sha256: sessions::request(), session });
+    }
+}
+
+/// Who takes their vote back signs no other with the same key; neither is one step-up good for two votes.
+#[test]
+fn what_makes_a_vote_fresh_is_used_up() {
+    let mut book = crate::script::everything();
+    let asked = crate::script::requested(&mut book, stage::PAYOUT);
+    let signed = signing::signed(asked, (stage::BEN, 2));
+    book.must(stage::BEN, &signed);
+    let vote = book.events.last().unwrap().clone();
+    book.must(stage::BEN, &Command::RevokeVote(asked));
+    let mut again = book.events.clone();
+    again.push(vote);
+    assert_eq!(code(&again), "not_fresh");
+
+    let session = sessions::signed_in(&mut book, ((stage::BEN, 4), 40));
+    let step_up = Command::StepUp(sessions::stepping_up(&book, ((stage::BEN, 4), 41)));
+    sessions::must_via(&mut book, (stage::BEN, session), &step_up);
+    sessions::must_via(&mut book, (stage::BEN, session), &Command::Approve(asked.into()));
+    let vote = book.events.last().unwrap().clone();
+    book.must(stage::BEN, &Command::RevokeVote(asked));
+    let mut again = book.events.clone();
+    again.push(vote);
+    assert_eq!(code(&book.events), "nothing");
+    assert_eq!(code(&again), "not_fresh");
 }
 
 /// Hal, who claimed by a passkey, and the session that opened with that.

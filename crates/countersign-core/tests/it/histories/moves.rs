@@ -118,6 +118,8 @@ pub(super) enum Move {
     SignIn(PersonId, u8, bool),
     /// Who is invited claims by a passkey.
     ClaimByPasskey(PersonId, u8),
+    /// Two people agree to a payout that wants fresh votes, having stepped up for that request or for another.
+    AgreeFreshly(bool),
     /// By which session.
     HandOn(Index),
     StepUp(Index, u8),
@@ -254,6 +256,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => (1..=8_u128, 0..4_u8, any::<bool>())
             .prop_map(|(person, number, replaces)| Move::SignIn(PersonId(person), number, replaces)),
         1 => (7..=8_u128, 0..4_u8).prop_map(|(person, number)| Move::ClaimByPasskey(PersonId(person), number)),
+        2 => prop::bool::weighted(0.7).prop_map(Move::AgreeFreshly),
         1 => index().prop_map(Move::HandOn),
         1 => (index(), 0..4_u8).prop_map(|(nth, number)| Move::StepUp(nth, number)),
         1 => (index(), 0..4_u8).prop_map(|(nth, number)| Move::AddPasskey(nth, number)),

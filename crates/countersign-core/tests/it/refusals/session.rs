@@ -12,9 +12,10 @@ use super::{NOBODY, Walk, walk};
 use crate::membership;
 use crate::script::{approved, requested};
 use crate::sessions::{
-    HAL, adding, by_credential, by_passkey, challenge, claiming_by, ending, governed_by, handing_on,
+    HAL, adding, by_credential, by_passkey, challenge, claiming_by, ending, fresh, governed_by, handing_on,
     must_via, opened, passkey, policy, removing, secret, signed_in, stepping_up, via, wary,
 };
+use crate::signing;
 use crate::stage::{self, ANA, BEN, CHLOE, EVE, PAYOUT};
 
 impl Walk {
@@ -169,6 +170,39 @@ pub(super) fn change_passkeys() -> Walk {
     let step_up = Command::StepUp(stepping_up(&walk.book, ((HAL, 2), 70)));
     must_via(&mut walk.book, (HAL, session), &step_up);
     walk.refused_via((HAL, via(session)), &adding((HAL, 3)), "passkey/passkey_synced");
+    walk
+}
+
+/// What must be fresh, under a rule that wants it.
+pub(super) fn vote_fresh() -> Walk {
+    let mut walk = walk();
+    signing::with_keys(&mut walk.book, &[(BEN, 0), (BEN, 1), (CHLOE, 3)]);
+    governed_by(&mut walk.book, fresh());
+    let [asked, other] = [(); 2].map(|()| requested(&mut walk.book, PAYOUT));
+    let vote = Command::Approve(asked.into());
+    walk.refused(BEN, &vote, "approval/not_fresh");
+    walk.refused(BEN, &signing::signed(asked, (BEN, 0)), "approval/not_fresh");
+    walk.refused(BEN, &signing::signed(asked, (CHLOE, 3)), "approval/voting_key_not_in_force");
+    let session = signed_in(&mut walk.book, ((BEN, 1), 1));
+    walk.refused_via((BEN, via(session)), &vote, "approval/not_fresh");
+    let right = stepping_up(&walk.book, ((BEN, 1), 2));
+    let for_other = StepUp { request_sha256: Digest::of(b"another request"), ..right };
+    must_via(&mut walk.book, (BEN, session), &Command::StepUp(for_other));
+    walk.refused_via((BEN, via(session)), &vote, "approval/not_fresh");
+    let right = Command::StepUp(stepping_up(&walk.book, ((BEN, 1), 3)));
+    must_via(&mut walk.book, (BEN, session), &right);
+    walk.refused(BEN, &vote, "approval/not_fresh");
+    walk.book.now = walk.book.now.plus_seconds(300);
+    walk.refused_via((BEN, via(session)), &vote, "approval/not_fresh");
+    let right = Command::StepUp(stepping_up(&walk.book, ((BEN, 1), 4)));
+    must_via(&mut walk.book, (BEN, session), &right);
+    walk.book.now = walk.book.now.plus_millis(299_999);
+    must_via(&mut walk.book, (BEN, session), &vote);
+    walk.refused_via((BEN, via(session)), &Command::Approve(other.into()), "approval/not_fresh");
+    walk.happens(BEN, &signing::signed(other, (BEN, 1)));
+    walk.happens(BEN, &Command::RevokeVote(other));
+    walk.refused(BEN, &signing::signed(other, (BEN, 1)), "approval/not_fresh");
+    walk.happens(CHLOE, &signing::signed(asked, (CHLOE, 3)));
     walk
 }
 

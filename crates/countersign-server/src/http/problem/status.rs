@@ -136,7 +136,8 @@ fn of_approval(refusal: &approval::Refusal) -> StatusCode {
         | R::NotADelegate
         | R::NotAnApprover
         | R::KeyNotInForce
-        | R::SignatureRequired(_) => StatusCode::FORBIDDEN,
+        | R::SignatureRequired(_)
+        | R::NotFresh(_) => StatusCode::FORBIDDEN,
         R::NotVoted
         | R::NotNeeded
         | R::Unsatisfiable(_)

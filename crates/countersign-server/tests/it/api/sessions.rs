@@ -1,10 +1,18 @@
 //! Sessions over HTTP: what they open, how they live on, and how they end.
 
 use countersign_core::digest::Digest;
+use countersign_core::id::SessionId;
+use countersign_core::once::Spent;
+use countersign_core::passkey::{AddPasskey, NewPasskey};
+use countersign_core::session::{Method, StepUp};
+use countersign_core::{Actor, Command, Via};
+use countersign_server::engine::Submission;
+use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
 
-use super::harness::{Api, Call, EVE, payout};
+use super::harness::{Api, Call, EVE, payout, policy};
 use super::membership::deactivate;
+use crate::engine::fixture::BEN;
 
 const SESSIONS: &str = "/admin/sessions";
 
@@ -78,5 +86,51 @@ async fn a_session_ends_with_its_person() {
     api.ok(deactivate(EVE)).await;
     let refused = api.refusal(Call::get("/admin/people/me").by(SECRET)).await;
     assert_eq!(refused, (401, "unauthenticated".into()));
+    api.engine.stop().await;
+}
+
+/// What the pages do once they have verified what a passkey signed.
+async fn stepped_up(api: &Api, session: SessionId, (request, number): (&str, u8)) {
+    let via = Via { session, request_sha256: Digest::of(b"on a page") };
+    let passkey = NewPasskey {
+        key: "a passkey of Ben's".into(),
+        key_sha256: Digest::of(b"key"),
+        public_key_sha256: Digest::of(b"public"),
+        synced: false,
+    };
+    let key_sha256 = passkey.key_sha256;
+    let by_ben = |command| Submission::new(Actor::Person(BEN), command).via(Some(via));
+    if number == 1 {
+        let add = by_ben(Command::AddPasskey(AddPasskey { passkey }));
+        api.engine.submit(add).await.expect("a passkey");
+    }
+    let step_up = by_ben(Command::StepUp(StepUp {
+        method: Method::Passkey { key_sha256 },
+        request_sha256: Digest::of(request.as_bytes()),
+        spent: Some(Spent { sha256: Digest([number; 32]), until: api.engine.now().plus_seconds(60) }),
+    }));
+    api.engine.submit(step_up).await.expect("a step-up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_that_must_be_fresh_takes_a_step_up_for_exactly_that_request() {
+    let mut fresh = policy();
+    let payouts = fresh.rules.iter_mut().find(|rule| rule.name.as_str() == "payout").expect("a rule");
+    payouts.fresh_seconds = Some(60.try_into().expect("a minute"));
+    let api = Api::over(Box::new(MemoryStore::new()), fresh).await;
+    let asked = api.ok(Call::post("/admin/approvals", &payout()).by("Ana")).await;
+    assert_eq!(asked.json["fresh_seconds"], 60);
+    let path = format!("/admin/approvals/{}/approve", asked.id());
+    let vote = |who| Call::post(path.clone(), &json!({})).by(who);
+    let not_fresh = (403, "not_fresh".to_owned());
+    assert_eq!(api.refusal(vote("Ben")).await, not_fresh, "a credential alone does not do");
+    let session: SessionId = opened(&api, ("Ben", SECRET)).await.parse().expect("a session");
+    assert_eq!(api.refusal(vote(SECRET)).await, not_fresh);
+    let other = format!("countersign-request-v1\nPOST {path}\n{{ }}");
+    stepped_up(&api, session, (&other, 1)).await;
+    assert_eq!(api.refusal(vote(SECRET)).await, not_fresh, "a space more is another request");
+    let this = format!("countersign-request-v1\nPOST {path}\n{{}}");
+    stepped_up(&api, session, (&this, 2)).await;
+    api.ok(vote(SECRET)).await;
     api.engine.stop().await;
 }

@@ -138,6 +138,7 @@ fn steps(case: &Case, at: Time) -> Result<Vec<Step>, String> {
         until: None,
         outcome: None,
         commented: None,
+        fresh: None,
         label: None,
         expect: Observed::default(),
     };
