@@ -50,7 +50,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "person.claimed",
-        "Somebody replaced their claim by a credential of their own, or by a passkey, with which a session opens. From here on they can act.",
+        "Somebody replaced their claim by a credential of their own, or by a passkey or a password, with which a session opens. From here on they can act.",
     ),
     (
         "person.passkey_added",
@@ -59,6 +59,23 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "person.passkey_removed",
         "The passkey signs in no more, and sessions that it opened are worth nothing.",
+    ),
+    (
+        "person.password_set",
+        "Somebody who had just proved themselves has a password with one-time codes, in place of one they had; sessions that that opened are worth nothing.",
+    ),
+    (
+        "person.password_removed",
+        "The password signs in no more, and sessions that it opened are worth nothing.",
+    ),
+    ("person.recovery_codes_renewed", "Other recovery codes are good from here on, each once."),
+    (
+        "person.identity_linked",
+        "Somebody who had just proved themselves signs in by what this provider says of this identity.",
+    ),
+    (
+        "person.identity_unlinked",
+        "The identity signs in no more, and sessions that it opened are worth nothing.",
     ),
     (
         "session.opened",

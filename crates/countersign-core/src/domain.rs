@@ -18,8 +18,8 @@ use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
 use crate::time::Time;
 use crate::{
-    approval, break_glass, delegation, incident, log, passkey, permit, person, policy, redaction, rotation,
-    secret, session, token, voting_key,
+    approval, break_glass, delegation, identity, incident, log, passkey, password, permit, person, policy,
+    redaction, rotation, secret, session, token, voting_key,
 };
 
 /// What somebody wants to happen.
@@ -49,6 +49,16 @@ pub enum Command {
     AddPasskey(passkey::AddPasskey),
     /// Take one of their passkeys out of force.
     RemovePasskey(passkey::RemovePasskey),
+    /// Give whoever asks a password.
+    SetPassword(password::SetPassword),
+    /// Take their password out of force.
+    RemovePassword(password::RemovePassword),
+    /// Replace their recovery codes.
+    RenewRecoveryCodes(password::RenewRecoveryCodes),
+    /// Link an identity at a provider to whoever asks.
+    LinkIdentity(identity::LinkIdentity),
+    /// Take one of their identities away.
+    UnlinkIdentity(identity::UnlinkIdentity),
     /// Sign somebody in.
     OpenSession(session::Open),
     /// Note that a session was used.
@@ -224,6 +234,11 @@ facts! {
     "person.key_revoked" => PersonKeyRevoked(PersonId, voting_key::KeyRevoked),
     "person.passkey_added" => PersonPasskeyAdded(PersonId, passkey::PasskeyAdded),
     "person.passkey_removed" => PersonPasskeyRemoved(PersonId, passkey::PasskeyRemoved),
+    "person.password_set" => PersonPasswordSet(PersonId, password::PasswordSet),
+    "person.password_removed" => PersonPasswordRemoved(PersonId, password::PasswordRemoved),
+    "person.recovery_codes_renewed" => PersonRecoveryCodesRenewed(PersonId, password::RecoveryCodesRenewed),
+    "person.identity_linked" => PersonIdentityLinked(PersonId, identity::IdentityLinked),
+    "person.identity_unlinked" => PersonIdentityUnlinked(PersonId, identity::IdentityUnlinked),
     "person.refused" => PersonRefused(PersonId, person::Refused),
     "person.delegated" => PersonDelegated(PersonId, delegation::Delegated),
     "person.delegation_ended" => PersonDelegationEnded(PersonId, delegation::Ended),
@@ -356,6 +371,10 @@ pub enum Refusal {
     Person(person::Refusal),
     /// About passkeys for signing in.
     Passkey(passkey::Refusal),
+    /// About passwords.
+    Password(password::Refusal),
+    /// About identities at providers.
+    Identity(identity::Refusal),
     /// About sessions.
     Session(session::Refusal),
     /// About service tokens.
@@ -424,7 +443,7 @@ macro_rules! refusals {
 }
 
 refusals! {
-    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Passkey(passkey), Session(session), Token(token), VotingKey(voting_key), Delegation(delegation),
+    Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Passkey(passkey), Password(password), Identity(identity), Session(session), Token(token), VotingKey(voting_key), Delegation(delegation),
     Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness),
     Redaction(redaction),
 }
@@ -470,6 +489,11 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::ClaimBy(claim) => person::claim_by(state, cx, claim),
         Command::AddPasskey(add) => passkey::add(state, cx, add),
         Command::RemovePasskey(remove) => passkey::remove(state, cx, remove),
+        Command::SetPassword(set) => password::set(state, cx, set),
+        Command::RemovePassword(_) => password::remove(state, cx),
+        Command::RenewRecoveryCodes(renew) => password::renew(state, cx, renew),
+        Command::LinkIdentity(link) => identity::link(state, cx, link),
+        Command::UnlinkIdentity(unlink) => identity::unlink(state, cx, unlink),
         Command::OpenSession(open) => session::open(state, cx, open).map_err(Into::into),
         Command::ExtendSession(extend) => session::extend(state, cx, extend).map_err(Into::into),
         Command::StepUp(step_up) => session::step_up(state, cx, step_up).map_err(Into::into),
@@ -542,6 +566,10 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::PersonDeactivated(..)
         | Fact::PersonRefused(..) => person::apply(state, event),
         Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => passkey::apply(state, event),
+        Fact::PersonPasswordSet(..)
+        | Fact::PersonPasswordRemoved(..)
+        | Fact::PersonRecoveryCodesRenewed(..) => password::apply(state, event),
+        Fact::PersonIdentityLinked(..) | Fact::PersonIdentityUnlinked(..) => identity::apply(state, event),
         Fact::SessionOpened(..)
         | Fact::SessionExtended(..)
         | Fact::SessionSteppedUp(..)
@@ -647,6 +675,11 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::ClaimBy(_)
         | Command::AddPasskey(_)
         | Command::RemovePasskey(_)
+        | Command::SetPassword(_)
+        | Command::RemovePassword(_)
+        | Command::RenewRecoveryCodes(_)
+        | Command::LinkIdentity(_)
+        | Command::UnlinkIdentity(_)
         | Command::OpenSession(_)
         | Command::ExtendSession(_)
         | Command::StepUp(_)
@@ -717,6 +750,11 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::ClaimBy(_)
         | Command::AddPasskey(_)
         | Command::RemovePasskey(_)
+        | Command::SetPassword(_)
+        | Command::RemovePassword(_)
+        | Command::RenewRecoveryCodes(_)
+        | Command::LinkIdentity(_)
+        | Command::UnlinkIdentity(_)
         | Command::OpenSession(_)
         | Command::ExtendSession(_)
         | Command::StepUp(_)

@@ -13,7 +13,7 @@
 //! - `catalogue`: what all refusals have in common
 //! - `audit`: what must hold of what is on record, written apart from all of these
 //! - `trial`: what people would be told under a policy, for vectors and cases
-//! - `log` `person` `passkey` `session` `token` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
+//! - `log` `person` `passkey` `password` `identity` `session` `token` `voting_key` `delegation` `approval` `permit` `break_glass` `freeze` `secret` `rotation` `incident` `redaction`: one capability each
 #![no_std]
 #![deny(missing_docs)]
 
@@ -31,10 +31,12 @@ pub mod digest;
 pub mod domain;
 pub mod freeze;
 pub mod id;
+pub mod identity;
 pub mod incident;
 pub mod log;
 pub mod once;
 pub mod passkey;
+pub mod password;
 pub mod permit;
 pub mod person;
 pub mod policy;

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::{PersonId, SessionId};
 use crate::person::Person;
+use crate::policy::SignIn;
 use crate::session;
 use crate::state::State;
 use crate::time::Time;
@@ -190,9 +191,10 @@ pub(crate) fn remove(
 ) -> Result<Vec<Event>, domain::Refusal> {
     let RemovePasskey { key_sha256 } = *command;
     let session = session::recently_proved(state, cx)?;
-    let person = state.person(session.person).ok_or(session::Refusal::NotActive)?;
+    let mut person = state.person(session.person).cloned().ok_or(session::Refusal::NotActive)?;
     person.passkey(&key_sha256).ok_or(Refusal::NotFound)?;
-    if person.means() <= 1 {
+    person.passkeys.retain(|passkey| passkey.key_sha256 != key_sha256);
+    if !person.can_sign_in(&session::terms(state)) {
         return Err(Refusal::Last.into());
     }
     let removed = PasskeyRemoved { key_sha256, session: session.id };
@@ -207,11 +209,13 @@ impl Person {
         self.passkeys.iter().find(|passkey| passkey.key_sha256 == *key_sha256 && passkey.is_in_force())
     }
 
-    /// In how many ways the person can sign in. Their credential is one: it opens sessions for terminals.
-    #[must_use]
-    pub fn means(&self) -> usize {
-        let passkeys = self.passkeys.iter().filter(|passkey| passkey.is_in_force()).count();
-        passkeys + usize::from(self.credential_sha256.is_some())
+    /// Whether the person has something by which the policy lets people sign in, or a credential, which opens sessions for terminals.
+    pub(crate) fn can_sign_in(&self, terms: &SignIn) -> bool {
+        let mut passkeys = self.passkeys.iter().filter(|passkey| passkey.is_in_force());
+        self.credential_sha256.is_some()
+            || passkeys.any(|passkey| !passkey.synced || terms.synced_passkeys)
+            || terms.password && self.password.is_some()
+            || self.identities.iter().any(|identity| terms.sso.contains(&identity.provider))
     }
 
     /// Whether the person has or had a key of this digest, or this public key in another text, for signing in or for voting.

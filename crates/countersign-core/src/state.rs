@@ -19,6 +19,7 @@ use crate::id::{ApprovalId, BreakGlassId, IncidentId, PermitId, PersonId, Rotati
 use crate::incident::Incident;
 use crate::log::{Log, PolicyInForce};
 use crate::once::{Register, Spent};
+use crate::password::Codes;
 use crate::permit::Permit;
 use crate::person::Person;
 use crate::rotation::Rotation;
@@ -265,6 +266,9 @@ pub struct State {
     /// Which session has this SHA-256, as long as none has ended.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     session_holders: Map<Digest, SessionId>,
+    /// What of people's one-time codes was used.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    codes: Map<PersonId, Codes>,
     /// What was used and may be used once.
     #[serde(default, skip_serializing_if = "Register::is_empty")]
     spent: Register,
@@ -377,6 +381,17 @@ impl State {
     /// A person's sessions that have not ended, as far as that is written down, the oldest first.
     pub fn sessions_of(&self, person: PersonId) -> impl Iterator<Item = &Session> {
         self.sessions.values().filter(move |session| session.person == person)
+    }
+
+    /// What of the person's one-time codes was used.
+    pub(crate) fn codes(&self, person: PersonId) -> Option<&Codes> {
+        self.codes.get(&person)
+    }
+
+    pub(crate) fn change_codes(&mut self, person: PersonId, change: impl FnOnce(&mut Codes)) {
+        let mut codes = self.codes.get(&person).cloned().unwrap_or_default();
+        change(&mut codes);
+        self.codes.insert_mut(person, codes);
     }
 
     /// Whether a credential, a session or a token has this SHA-256.

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use countersign_core::session::{Method, Opened};
 use countersign_core::token::Issued;
-use countersign_core::{Event, Fact, Subject, passkey, person, session, token, voting_key};
+use countersign_core::{
+    Event, Fact, Subject, identity, passkey, password, person, session, token, voting_key,
+};
 
 /// What every judgement rests on: the log's own facts and the policies.
 pub const ALWAYS: [Subject; 2] = [Subject::Log, Subject::Policy];
@@ -49,6 +51,13 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         }
         Fact::PersonPasskeyAdded(_, added) => added.session.map(Subject::Session).into_iter().collect(),
         Fact::PersonPasskeyRemoved(_, passkey::PasskeyRemoved { session, .. }) => {
+            BTreeSet::from([Subject::Session(*session)])
+        }
+        Fact::PersonPasswordSet(_, set) => set.session.map(Subject::Session).into_iter().collect(),
+        Fact::PersonPasswordRemoved(_, password::PasswordRemoved { session })
+        | Fact::PersonRecoveryCodesRenewed(_, password::RecoveryCodesRenewed { session, .. })
+        | Fact::PersonIdentityLinked(_, identity::IdentityLinked { session, .. })
+        | Fact::PersonIdentityUnlinked(_, identity::IdentityUnlinked { session, .. }) => {
             BTreeSet::from([Subject::Session(*session)])
         }
         Fact::SessionOpened(_, opened) => of_session(opened),

@@ -19,7 +19,7 @@
 //! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `freeze`: what must not begin while it holds
-//! - `genesis` `log` `key` `person` `passkey` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `key` `person` `passkey` `means` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -45,6 +45,7 @@ mod freeze;
 mod genesis;
 mod key;
 mod log;
+mod means;
 mod offer;
 mod owed;
 mod passkey;
@@ -98,6 +99,7 @@ pub struct Auditor {
     delegations: BTreeMap<PersonId, Delegated>,
     /// Every passkey for signing in there ever was.
     passkeys: passkey::Passkeys,
+    means: means::Means,
     sessions: session::Sessions,
     tokens: token::Tokens,
     approvals: BTreeMap<ApprovalId, approval::Approval>,
@@ -219,6 +221,11 @@ impl Auditor {
             | Fact::PersonDelegated(..)
             | Fact::PersonDelegationEnded(..) => self.person(event, owed),
             Fact::PersonPasskeyAdded(..) | Fact::PersonPasskeyRemoved(..) => self.passkey(event),
+            Fact::PersonPasswordSet(..)
+            | Fact::PersonPasswordRemoved(..)
+            | Fact::PersonRecoveryCodesRenewed(..)
+            | Fact::PersonIdentityLinked(..)
+            | Fact::PersonIdentityUnlinked(..) => self.means(event),
             Fact::SessionOpened(..)
             | Fact::SessionExtended(..)
             | Fact::SessionSteppedUp(..)

@@ -54,10 +54,8 @@ impl Auditor {
                 self.by_recent(event, (*person, removed.session))?;
                 let key = &removed.key_sha256;
                 self.signs_in_with(*person, key).ok_or(Breach::PasskeyNotInForce)?;
-                let others = self.in_force_of(*person) - 1 + usize::from(self.has_credential(*person));
-                must(others > 0, Breach::PasskeyIsLast)?;
                 self.passkeys.each.get_mut(key).ok_or(Breach::PasskeyNotInForce)?.removed = true;
-                Ok(())
+                must(self.can_sign_in(*person)?, Breach::LastMeans)
             }
             _ => Err(Breach::Unprompted),
         }
@@ -80,8 +78,9 @@ impl Auditor {
         key.map(|it| it.synced)
     }
 
-    fn in_force_of(&self, person: PersonId) -> usize {
-        self.passkeys.each.values().filter(|it| it.owner == person && !it.removed).count()
+    /// Whether the person has a passkey in force, also one that may be copied if such ones are taken.
+    pub(super) fn has_passkey(&self, person: PersonId, synced: bool) -> bool {
+        self.passkeys.each.values().any(|it| it.owner == person && !it.removed && (synced || !it.synced))
     }
 
     /// Whether the person has a credential.

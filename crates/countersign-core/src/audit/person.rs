@@ -107,6 +107,12 @@ impl Auditor {
                 self.sessions.claimed_by(id);
                 None
             }
+            Claimed::Password(set) => {
+                must(set.session.is_none(), Breach::SessionNotLive)?;
+                self.password_set(event, (id, &set.recovery))?;
+                self.sessions.claimed_by(id);
+                None
+            }
         };
         self.people.insert(id, Standing::Active(credential));
         Ok(())

@@ -29,6 +29,7 @@ struct Session {
     person: PersonId,
     digest: Digest,
     method: Method,
+    opened_at: Time,
     idle_seconds: u32,
     idle_until: Time,
     expires_at: Time,
@@ -59,7 +60,7 @@ impl Sessions {
     }
 
     /// Uses something up; forgets what could not be used any more.
-    fn spend(&mut self, at: Time, spent: Spent) -> Verdict {
+    pub(super) fn spend(&mut self, at: Time, spent: Spent) -> Verdict {
         while let Some((until, digest)) = self.spent_until.first().copied().filter(|(until, _)| *until <= at)
         {
             self.spent_until.remove(&(until, digest));
@@ -97,11 +98,8 @@ impl Auditor {
     fn live(&self, event: &Event, id: SessionId) -> Verdict<&Session> {
         let session = self.sessions.each.get(&id).ok_or(Breach::SessionNotLive)?;
         let in_time = event.at < session.idle_until && event.at < session.expires_at;
-        let key_stands = match &session.method {
-            Method::Passkey { key_sha256 } => self.signs_in_with(session.person, key_sha256).is_some(),
-            _ => true,
-        };
-        let stands = in_time && key_stands && self.is_active(session.person);
+        let opens = self.still_opens(session.person, (&session.method, session.opened_at));
+        let stands = in_time && opens && self.is_active(session.person);
         if stands { Ok(session) } else { Err(Breach::SessionNotLive) }
     }
 
@@ -127,8 +125,7 @@ impl Auditor {
                 must(from.person == person, Breach::SessionNotLive)?;
                 must(!matches!(from.method, Method::HandedOn { .. }), Breach::MethodNotTaken)?;
             }
-            Method::Credential {} => must(self.has_credential(person), Breach::MethodNotTaken)?,
-            Method::Passkey { .. } => self.is_taken(person, &opened.method)?,
+            method => self.is_taken(person, method)?,
         }
         let other = opened.replaces.filter(|before| self.sessions.each.contains_key(before));
         must(other.is_none(), Breach::SessionNotReplaced)?;
@@ -142,11 +139,13 @@ impl Auditor {
         must(opened.idle_until == idle_until, Breach::WrongDeadline)?;
         must(!self.is_secret_of_somebody(&opened.session_sha256), Breach::SessionInUse)?;
         self.uses_up(event, (&opened.method, opened.spent))?;
+        self.code_used(event, (person, &opened.method))?;
         self.sessions.digests.insert(opened.session_sha256);
         let session = Session {
             person,
             digest: opened.session_sha256,
             method: opened.method.clone(),
+            opened_at: event.at,
             idle_seconds: opened.idle_seconds.get(),
             idle_until,
             expires_at: opened.expires_at,
@@ -161,17 +160,10 @@ impl Auditor {
         self.sessions.holds(secret) || self.tokens.holds(secret) || self.is_credential(secret)
     }
 
-    /// What is shown is the person's, in force, and the policy takes it.
-    fn is_taken(&self, person: PersonId, method: &Method) -> Verdict {
-        let Method::Passkey { key_sha256 } = method else { return Err(Breach::MethodNotTaken) };
-        let synced = self.signs_in_with(person, key_sha256).ok_or(Breach::MethodNotTaken)?;
-        must(!synced || self.in_force()?.policy.sign_in.synced_passkeys, Breach::MethodNotTaken)
-    }
-
     fn uses_up(&mut self, event: &Event, (method, spent): (&Method, Option<Spent>)) -> Verdict {
         match (spent, method) {
             (Some(spent), _) => self.sessions.spend(event.at, spent),
-            (None, Method::Passkey { .. }) => Err(Breach::ChallengeMissing),
+            (None, Method::Passkey { .. } | Method::Sso { .. }) => Err(Breach::ChallengeMissing),
             (None, _) => Ok(()),
         }
     }
@@ -197,9 +189,13 @@ impl Auditor {
         let session = self.live(event, id)?;
         let person = session.person;
         by(event, person)?;
-        must(matches!(stepped_up.method, Method::Passkey { .. }), Breach::NotAProof)?;
+        must(
+            matches!(stepped_up.method, Method::Passkey { .. } | Method::Password { .. }),
+            Breach::NotAProof,
+        )?;
         self.is_taken(person, &stepped_up.method)?;
         self.uses_up(event, (&stepped_up.method, stepped_up.spent))?;
+        self.code_used(event, (person, &stepped_up.method))?;
         if let Some(session) = self.sessions.each.get_mut(&id) {
             session.proved_at = event.at;
             session.proof = Some((event.at, stepped_up.request_sha256));

@@ -17,8 +17,10 @@ use crate::delegation::Delegated;
 use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PersonId};
+use crate::identity::Identity;
 use crate::once::Spent;
 use crate::passkey::{self, NewPasskey, Passkey, PasskeyAdded};
+use crate::password::{self, NewPassword, Password, PasswordSet};
 use crate::session::{self, Method};
 use crate::signature::Signing;
 use crate::state::State;
@@ -61,6 +63,8 @@ pub struct ClaimBy {
 pub enum Means {
     /// A passkey.
     Passkey(NewPasskey),
+    /// A password with one-time codes.
+    Password(NewPassword),
 }
 
 /// `person.enrolled`
@@ -86,6 +90,8 @@ pub enum Claimed {
     CredentialSha256(Digest),
     /// A passkey; a session opens in the same decision.
     Passkey(PasskeyAdded),
+    /// A password; a session opens in the same decision.
+    Password(PasswordSet),
 }
 
 /// What a person was refused, how often, in a window of time. A refusal changes nothing, so many of one kind make one entry.
@@ -135,6 +141,12 @@ pub struct Person {
     /// Their passkeys for signing in, removed ones too, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passkeys: Vec<Passkey>,
+    /// Their password, if they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
+    /// Their identities at providers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<Identity>,
     /// When they were enrolled.
     pub enrolled_at: Time,
     /// Whether genesis did it.
@@ -315,6 +327,7 @@ pub(crate) fn claim_by(
     let person = invited(state, cx, claim_sha256)?;
     let claimed = match means {
         Means::Passkey(new) => Claimed::Passkey(passkey::registered(state, person, new)?),
+        Means::Password(new) => Claimed::Password(password::chosen(&session::terms(state), new)?),
     };
     let open = session::Open {
         person,
@@ -365,6 +378,8 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 claim_until: *claim_until,
                 credential_sha256: None,
                 passkeys: Vec::new(),
+                password: None,
+                identities: Vec::new(),
                 enrolled_at: event.at,
                 bootstrap: *bootstrap,
                 keys: Vec::new(),
@@ -379,8 +394,12 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 match claimed {
                     Claimed::CredentialSha256(sha256) => person.credential_sha256 = Some(*sha256),
                     Claimed::Passkey(added) => person.keep(added, event.at),
+                    Claimed::Password(_) => {}
                 }
             });
+            if let Claimed::Password(set) = claimed {
+                password::keep(state, (*id, set), event.at);
+            }
             if let Claimed::CredentialSha256(sha256) = claimed {
                 state.set_holder(*sha256, *id);
             }

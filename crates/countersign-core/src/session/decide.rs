@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::domain::{self, Event, Fact};
 use crate::id::{ApprovalId, PersonId, SessionId};
 use crate::once::Spent;
+use crate::password;
 use crate::permit::{self, AtOnce};
 use crate::person::Person;
 use crate::policy::SignIn;
@@ -89,9 +90,13 @@ pub(crate) fn open(state: &State, cx: &Context, command: &Open) -> Result<Vec<Ev
         }
         Method::Credential {} if person.credential_sha256.is_none() => return Err(Refusal::NoCredential),
         Method::Credential {} => {}
-        Method::Passkey { .. } => is_shown(state, person, method)?,
+        Method::Passkey { .. }
+        | Method::Password { .. }
+        | Method::RecoveryCode { .. }
+        | Method::Sso { .. } => is_shown(state, person, method)?,
     }
-    is_unspent(state, cx, (method, command.spent))?;
+    spends(state, cx, (method, command.spent))?;
+    password::is_unused(state, cx.now, (*id, method))?;
     is_fresh(state, &command.session_sha256)?;
     let mut events = Vec::new();
     if let Some(before) = replaces {
@@ -115,14 +120,14 @@ fn is_submitted_rightly(cx: &Context, command: &Open) -> Result<(), Refusal> {
         Method::Credential {} if by_person && by.is_none() => Ok(()),
         Method::HandedOn { session } if by_person && by == Some(*session) => Ok(()),
         Method::Credential {} | Method::HandedOn { .. } => Err(Refusal::NotYours),
-        Method::Passkey { .. } | Method::Claim {} if cx.actor == Actor::Node => Ok(()),
-        Method::Passkey { .. } | Method::Claim {} => Err(Refusal::NotTheNode),
+        _ if cx.actor == Actor::Node => Ok(()),
+        _ => Err(Refusal::NotTheNode),
     }
 }
 
 /// The session that opens with a claim.
 pub(crate) fn opened_with(state: &State, cx: &Context, command: &Open) -> Result<Fact, Refusal> {
-    is_unspent(state, cx, (&command.method, command.spent))?;
+    spends(state, cx, (&command.method, command.spent))?;
     is_fresh(state, &command.session_sha256)?;
     Ok(opened(state, cx, command))
 }
@@ -144,7 +149,8 @@ fn opened(state: &State, cx: &Context, command: &Open) -> Fact {
     Fact::SessionOpened(SessionId(cx.first()), opened)
 }
 
-fn terms(state: &State) -> SignIn {
+/// How people sign in under the policy in force.
+pub(crate) fn terms(state: &State) -> SignIn {
     state.policy().map(|in_force| in_force.policy.sign_in.clone()).unwrap_or_default()
 }
 
@@ -156,15 +162,33 @@ fn is_shown(state: &State, person: &Person, method: &Method) -> Result<(), Refus
             let taken = !passkey.synced || terms(state).synced_passkeys;
             if taken { Ok(()) } else { Err(Refusal::SyncedPasskey) }
         }
+        Method::Password { .. } | Method::RecoveryCode { .. } if !terms(state).password => {
+            Err(Refusal::NotTaken)
+        }
+        Method::Password { .. } | Method::RecoveryCode { .. } => {
+            person.password.as_ref().map(|_| ()).ok_or(Refusal::UnknownPassword)
+        }
+        Method::Sso { provider, .. } if !terms(state).sso.contains(provider) => Err(Refusal::NotTaken),
+        Method::Sso { identity_sha256, provider } => {
+            let identity = person.identity(identity_sha256).filter(|it| it.provider == *provider);
+            identity.map(|_| ()).ok_or(Refusal::UnknownIdentity)
+        }
         Method::Claim {} | Method::HandedOn { .. } | Method::Credential {} => Ok(()),
     }
 }
 
-/// What is used once is named where it must be, for a time that is possible, and was not used before.
-fn is_unspent(state: &State, cx: &Context, (method, spent): (&Method, Option<Spent>)) -> Result<(), Refusal> {
-    let Some(Spent { sha256, until }) = spent else {
-        return if method.spends() { Err(Refusal::ChallengeMissing) } else { Ok(()) };
-    };
+/// What is used once is named where it must be.
+fn spends(state: &State, cx: &Context, (method, spent): (&Method, Option<Spent>)) -> Result<(), Refusal> {
+    match spent {
+        Some(spent) => is_unspent(state, cx, spent),
+        None if method.spends() => Err(Refusal::ChallengeMissing),
+        None => Ok(()),
+    }
+}
+
+/// What is used once is named for a time that is possible, and was not used before.
+pub(crate) fn is_unspent(state: &State, cx: &Context, spent: Spent) -> Result<(), Refusal> {
+    let Spent { sha256, until } = spent;
     let possible = until > cx.now && until <= cx.now.plus_seconds(LONGEST_CHALLENGE_SECONDS);
     if !possible {
         return Err(Refusal::ChallengeMissing);
@@ -196,7 +220,8 @@ pub(crate) fn step_up(state: &State, cx: &Context, command: &StepUp) -> Result<V
     }
     let person = state.person(session.person).ok_or(Refusal::NotActive)?;
     is_shown(state, person, &method)?;
-    is_unspent(state, cx, (&method, spent))?;
+    spends(state, cx, (&method, spent))?;
+    password::is_unused(state, cx.now, (session.person, &method))?;
     let fact = Fact::SessionSteppedUp(session.id, SteppedUp { method, request_sha256, spent });
     Ok(Vec::from([Event::new(cx, cx.correlation, None, fact)]))
 }

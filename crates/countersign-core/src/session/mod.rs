@@ -18,6 +18,8 @@ use crate::digest::Digest;
 use crate::domain::{Event, Fact};
 use crate::id::{ApprovalId, PersonId, SessionId};
 use crate::once::Spent;
+use crate::password;
+use crate::person::Person;
 use crate::state::State;
 use crate::time::Time;
 
@@ -28,7 +30,9 @@ mod refusal;
 mod tests;
 
 pub use decide::{End, Extend, Open, StepUp};
-pub(crate) use decide::{elapse, end, extend, is_live, open, opened_with, recently_proved, step_up};
+pub(crate) use decide::{
+    elapse, end, extend, is_live, is_unspent, open, opened_with, recently_proved, step_up, terms,
+};
 pub use method::Method;
 pub use refusal::Refusal;
 
@@ -203,6 +207,20 @@ impl Session {
         now < self.proved_at.plus_seconds(seconds)
     }
 
+    /// Whether what opened it is still the person's, and was not taken away in between.
+    fn is_still_opened(&self, person: &Person) -> bool {
+        match &self.method {
+            Method::Passkey { key_sha256 } => person.passkey(key_sha256).is_some(),
+            Method::Password { .. } | Method::RecoveryCode { .. } => {
+                person.password.as_ref().is_some_and(|password| password.set_at <= self.opened_at)
+            }
+            Method::Sso { identity_sha256, .. } => {
+                person.identity(identity_sha256).is_some_and(|identity| identity.linked_at <= self.opened_at)
+            }
+            Method::Claim {} | Method::HandedOn { .. } | Method::Credential {} => true,
+        }
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.ended.is_some()
     }
@@ -220,15 +238,12 @@ impl State {
     /// What has ended is not in memory for long, so nothing is made of how it ended.
     ///
     /// # Errors
-    /// It has ended, its person was deactivated, or the passkey that opened it was removed.
+    /// It has ended, its person was deactivated, or what opened it was taken away: the passkey, the password, the identity.
     pub fn live_session(&self, id: SessionId, now: Time) -> Result<&Session, Refusal> {
         let is_live = |session: &&Session| session.deadline().is_some_and(|deadline| now < deadline);
         let session = self.session(id).filter(is_live).ok_or(Refusal::Ended)?;
         let person = self.person(session.person).filter(|person| person.is_active()).ok_or(Refusal::Ended)?;
-        match &session.method {
-            Method::Passkey { key_sha256 } if person.passkey(key_sha256).is_none() => Err(Refusal::Ended),
-            _ => Ok(session),
-        }
+        if session.is_still_opened(person) { Ok(session) } else { Err(Refusal::Ended) }
     }
 }
 
@@ -252,6 +267,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             };
             state.set_session_holder(session_sha256, *id);
             state.put(*id, session);
+            password::use_up(state, opened.person, &opened.method);
             spend(state, event, opened.spent);
         }
         Fact::SessionExtended(id, extended) => {
@@ -259,6 +275,9 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
         }
         Fact::SessionSteppedUp(id, SteppedUp { method, request_sha256, spent }) => {
             let proof = Proof { at: event.at, method: method.clone(), request_sha256: *request_sha256 };
+            if let Some(person) = state.session(*id).map(|session| session.person) {
+                password::use_up(state, person, method);
+            }
             state.change::<Session>(id, |session| {
                 session.proved_at = event.at;
                 session.proof = Some(proof);

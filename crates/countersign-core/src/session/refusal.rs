@@ -27,8 +27,14 @@ pub enum Refusal {
     NotToHandOn,
     /// The person has no credential.
     NoCredential,
+    /// The policy does not take what was shown.
+    NotTaken,
     /// The person has no such passkey in force.
     UnknownPasskey,
+    /// The person has no password.
+    UnknownPassword,
+    /// The person has no such identity.
+    UnknownIdentity,
     /// The passkey may be copied from device to device, and the policy does not take such ones.
     SyncedPasskey,
     /// What was shown is no proof that the person is there.
@@ -37,6 +43,10 @@ pub enum Refusal {
     ChallengeMissing,
     /// The challenge was used before.
     ChallengeUsed,
+    /// The one-time code is of another time.
+    CodeNotOfNow,
+    /// The one-time code was used before, or one after it; or it is no recovery code that is left.
+    CodeUsed,
     /// Another session, token or credential is the same.
     InUse,
     /// It was extended not long ago.
@@ -44,8 +54,8 @@ pub enum Refusal {
 }
 
 listed! { Refusal:
-    NotFound, Ended, NotTheNode, NotYours, NoSession, NotRecent, NotActive, OnlyByClaiming, NotToHandOn, NoCredential, UnknownPasskey,
-    SyncedPasskey, NotAProof, ChallengeMissing, ChallengeUsed, InUse, ExtendedAlready,
+    NotFound, Ended, NotTheNode, NotYours, NoSession, NotRecent, NotActive, OnlyByClaiming, NotToHandOn, NoCredential, NotTaken, UnknownPasskey, UnknownPassword, UnknownIdentity,
+    SyncedPasskey, NotAProof, ChallengeMissing, ChallengeUsed, CodeNotOfNow, CodeUsed, InUse, ExtendedAlready,
 }
 
 impl Refusal {
@@ -64,6 +74,11 @@ impl Refusal {
             Self::NotToHandOn => "session_not_to_hand_on",
             Self::NoCredential => "no_credential",
             Self::UnknownPasskey => "unknown_passkey",
+            Self::NotTaken => "method_not_taken",
+            Self::UnknownPassword => "no_password",
+            Self::UnknownIdentity => "unknown_identity",
+            Self::CodeNotOfNow => "code_not_of_now",
+            Self::CodeUsed => "code_used",
             Self::SyncedPasskey => "passkey_synced",
             Self::NotAProof => "not_a_proof",
             Self::ChallengeMissing => "challenge_missing",
@@ -90,6 +105,11 @@ impl Refusal {
             Self::NotToHandOn => "confirm it where you signed in yourself",
             Self::NoCredential => "sign in with a passkey",
             Self::UnknownPasskey => "sign in with another passkey of yours, or add this one first",
+            Self::NotTaken => "`[sign_in]` of the policy says what signs in",
+            Self::UnknownPassword => "sign in with a passkey",
+            Self::UnknownIdentity => "link the identity first, where you are signed in",
+            Self::CodeNotOfNow => "set the clock of what shows the codes, and take the one it shows then",
+            Self::CodeUsed => "wait for the next code, or take another recovery code",
             Self::SyncedPasskey => "use a passkey that stays in its authenticator, such as a security key",
             Self::NotAProof => "prove yourself with a passkey",
             Self::ChallengeMissing => "get a fresh challenge and sign that",
@@ -114,6 +134,11 @@ impl fmt::Display for Refusal {
             Self::NotToHandOn => "only a session is handed on that somebody signed in to themselves",
             Self::NoCredential => "the person has no credential of their own",
             Self::UnknownPasskey => "the person has no such passkey in force for signing in",
+            Self::NotTaken => "the policy lets nobody sign in by this",
+            Self::UnknownPassword => "the person has no password",
+            Self::UnknownIdentity => "nobody has linked this identity",
+            Self::CodeNotOfNow => "the code is not of now",
+            Self::CodeUsed => "the code was used, or a later one was",
             Self::SyncedPasskey => "the policy takes no passkeys that may be copied from device to device",
             Self::NotAProof => "this does not prove that you are there",
             Self::ChallengeMissing => "it rests on no challenge, or on one that is open for too long",

@@ -12,6 +12,7 @@ use countersign_core::id::{ApprovalId, BreakGlassId, PermitId, PersonId, Rotatio
 use countersign_core::log::ActivatePolicy;
 use countersign_core::log::witness::Standing;
 use countersign_core::permit::{Finish, Outcome, Reserve};
+use countersign_core::policy::Policy;
 use countersign_core::rotation::{Attempt, Due, Failure, FailureCode, Parameters, Report, Start};
 use countersign_core::session::{self, Extend};
 use countersign_core::time::Time;
@@ -28,6 +29,7 @@ use moves::{Fate, Move, WEATHER, histories};
 
 use crate::book::Book;
 use crate::membership;
+use crate::passwords;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{self, handing_over, witness};
 use crate::sessions;
@@ -140,7 +142,11 @@ impl Play {
                 self.submit(Actor::Node, Some(Command::ClaimBy(claim)));
             }
             Move::AgreeFreshly(to_this) => self.agree_freshly(*to_this),
-            Move::HandOn(index)
+            Move::SignInOtherwise(person, how, ahead) => self.sign_in_otherwise(*person, (*how, *ahead)),
+            Move::SetPassword(index, _)
+            | Move::RenewCodes(index)
+            | Move::Link(index, _)
+            | Move::HandOn(index)
             | Move::StepUp(index, _)
             | Move::AddPasskey(index, _)
             | Move::RemovePasskey(index, _)
@@ -233,10 +239,47 @@ impl Play {
         }
     }
 
+    /// Under the policy that takes it, having set what it takes by a session of their own.
+    fn sign_in_otherwise(&mut self, person: PersonId, (how, ahead): (u8, i64)) {
+        let takes = |policy: &Policy| policy.sign_in.password;
+        if !self.book.whole.policy().is_some_and(|in_force| takes(&in_force.policy)) {
+            let approval = self.agreed(numbered(ACTIVATE));
+            self.submit(ANA.into(), approval.map(|id| script::activation(passwords::policy(), id)));
+        }
+        let [credential, number, link] = [(); 3].map(|()| self.draw());
+        let name = person.to_string();
+        let held = self.book.whole.person(person).is_some_and(|it| match how {
+            2 => it.identity(&passwords::identity(&name)).is_some(),
+            _ => it.password.is_some(),
+        });
+        if !held {
+            let open = sessions::by_credential(person, credential);
+            self.submit(person.into(), Some(Command::OpenSession(open)));
+            let first = self.sessions.last().filter(|(of, _)| *of == person).map(|(_, id)| *id);
+            let give =
+                if how == 2 { passwords::linking(&self.book, (&name, link)) } else { passwords::setting(1) };
+            self.submit_via((person.into(), first), first.map(|_| give));
+        }
+        let open = match how {
+            0 => passwords::by_password(&self.book, (person, ahead), number),
+            1 => {
+                let code = usize::try_from(ahead.unsigned_abs()).unwrap();
+                passwords::by_code((person, passwords::code(1, code)), number)
+            }
+            _ => passwords::by_sso(&self.book, (person, &name), number),
+        };
+        self.submit(Actor::Node, Some(Command::OpenSession(open)));
+    }
+
     fn by_session(&mut self, index: Index, it: &Move) {
         let Some((person, session)) = nth(&self.sessions, index) else { return };
         let number = self.draw();
         let command = match it {
+            Move::SetPassword(_, true) => passwords::setting(number),
+            Move::SetPassword(_, false) => passwords::removing(),
+            Move::RenewCodes(_) => passwords::renewing(1),
+            Move::Link(_, true) => passwords::linking(&self.book, (&person.to_string(), number)),
+            Move::Link(_, false) => passwords::unlinking(&person.to_string()),
             Move::HandOn(_) => Command::OpenSession(sessions::handing_on(person, (session, number))),
             Move::StepUp(_, key) => {
                 Command::StepUp(sessions::stepping_up(&self.book, ((person, *key), number)))

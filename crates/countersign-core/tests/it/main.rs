@@ -25,6 +25,8 @@ mod merging;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod quorum;
 #[cfg(test)]
 mod refusals;

@@ -28,6 +28,7 @@ mod freeze;
 mod glass;
 mod life;
 mod membership;
+mod password;
 mod session;
 mod token;
 mod voting_key;
@@ -36,6 +37,7 @@ mod workload;
 use glass::{break_glass, review};
 use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
+use password::{identities, passwords};
 use session::{change_passkeys, claim_by, end_session, extend, open_session, step_up, vote_fresh};
 use token::{act, exchange_token, issue_token, note_use, revoke_token};
 use voting_key::{enroll_key, revoke_key, sign};
@@ -694,6 +696,8 @@ walks! {
     vote_fresh = a_vote_that_must_be_fresh_is_refused_in_order,
     end_session = ending_a_session_is_refused_in_order,
     change_passkeys = passkeys_for_signing_in_are_refused_in_order,
+    passwords = passwords_are_refused_in_order,
+    identities = identities_are_refused_in_order,
     claim_by = a_claim_by_passkey_is_refused_in_order,
     note = a_note_is_refused_in_order,
     enroll_key = a_voting_key_is_refused_in_order,

@@ -25,6 +25,7 @@ pub(crate) mod life;
 
 use crate::book::Book;
 use crate::membership;
+use crate::passwords;
 use crate::sessions;
 use crate::signing;
 use crate::stage::{
@@ -61,6 +62,7 @@ pub(crate) fn everything() -> Book {
     sessions::sessions(&mut book);
     tokens::that_are_used(&mut book);
     sessions::fresh_votes(&mut book);
+    passwords::passwords(&mut book);
     book.commit();
     book
 }

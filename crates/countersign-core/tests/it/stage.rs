@@ -9,7 +9,7 @@ use countersign_core::policy::Policy;
 use countersign_core::secret::SecretKey;
 use countersign_core::time::Time;
 
-use crate::{membership, sessions, tokens, workloads};
+use crate::{membership, passwords, sessions, tokens, workloads};
 
 /// Engineer and approver.
 pub(crate) const ANA: PersonId = PersonId(1);
@@ -123,7 +123,7 @@ pub(crate) fn escalating() -> Policy {
 pub(crate) fn known_policies() -> Vec<Policy> {
     let people = [membership::policy(), membership::strict()];
     let tokens = [tokens::policy(), tokens::silent(), tokens::with_deactivation()];
-    let sessions = [sessions::policy(), sessions::wary(), sessions::fresh()];
+    let sessions = [sessions::policy(), sessions::wary(), sessions::fresh(), passwords::policy()];
     let of_people = people.into_iter().chain(tokens).chain(workloads::policies()).chain(sessions);
     policies().into_iter().chain([escalating(), frozen()]).chain(of_people).collect()
 }

@@ -454,6 +454,7 @@ fn all() -> impl Iterator<Item = &'static Forgery> {
         .iter()
         .chain(super::life::FORGERIES)
         .chain(super::membership::FORGERIES)
+        .chain(super::passwords::FORGERIES)
         .chain(super::sessions::FORGERIES)
         .chain(super::tokens::FORGERIES)
         .chain(super::workloads::FORGERIES)
@@ -618,9 +619,10 @@ fn every_kind_of_event_has_forgeries() {
 
 #[test]
 fn every_breach_is_reached() {
-    const ELSEWHERE: [&str; 12] = [
-        "passkey_is_last",
+    const ELSEWHERE: [&str; 13] = [
+        "last_means",
         "too_many_passkeys",
+        "too_many_identities",
         "delegate_reviews",
         "token_not_offered",
         "exchanged_too_often",

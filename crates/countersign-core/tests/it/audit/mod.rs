@@ -18,6 +18,7 @@ mod kinds;
 mod life;
 mod membership;
 mod mutations;
+mod passwords;
 mod sessions;
 mod tokens;
 mod workloads;

@@ -213,6 +213,7 @@ fn fresh_for_nothing(event: &mut Event) {
 #[test]
 fn what_makes_a_vote_fresh_is_used_up() {
     let mut book = crate::script::everything();
+    sessions::governed_by(&mut book, sessions::fresh());
     let asked = crate::script::requested(&mut book, stage::PAYOUT);
     let signed = signing::signed(asked, (stage::BEN, 2));
     book.must(stage::BEN, &signed);
@@ -256,7 +257,7 @@ fn nobody_is_left_without_a_way_to_sign_in() {
     }
     both.push(other);
     assert_eq!(code(&book.events), "nothing");
-    assert_eq!(code(&both), "passkey_is_last");
+    assert_eq!(code(&both), "last_means");
 }
 
 #[test]

@@ -120,6 +120,12 @@ pub(super) enum Move {
     ClaimByPasskey(PersonId, u8),
     /// Two people agree to a payout that wants fresh votes, having stepped up for that request or for another.
     AgreeFreshly(bool),
+    /// The policy that takes passwords; by one, by a recovery code or by a provider, with everything up to it. So many steps ahead.
+    SignInOtherwise(PersonId, u8, i64),
+    /// By which session.
+    SetPassword(Index, bool),
+    RenewCodes(Index),
+    Link(Index, bool),
     /// By which session.
     HandOn(Index),
     StepUp(Index, u8),
@@ -257,6 +263,11 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(person, number, replaces)| Move::SignIn(PersonId(person), number, replaces)),
         1 => (7..=8_u128, 0..4_u8).prop_map(|(person, number)| Move::ClaimByPasskey(PersonId(person), number)),
         2 => prop::bool::weighted(0.7).prop_map(Move::AgreeFreshly),
+        3 => (1..=6_u128, 0..3_u8, -3..4_i64)
+            .prop_map(|(person, how, ahead)| Move::SignInOtherwise(PersonId(person), how, ahead)),
+        2 => (index(), any::<bool>()).prop_map(|(nth, sets)| Move::SetPassword(nth, sets)),
+        1 => index().prop_map(Move::RenewCodes),
+        2 => (index(), any::<bool>()).prop_map(|(nth, links)| Move::Link(nth, links)),
         1 => index().prop_map(Move::HandOn),
         1 => (index(), 0..4_u8).prop_map(|(nth, number)| Move::StepUp(nth, number)),
         1 => (index(), 0..4_u8).prop_map(|(nth, number)| Move::AddPasskey(nth, number)),

@@ -21,7 +21,12 @@ use crate::stage::{self, ANA, BEN, CHLOE, EVE, PAYOUT};
 impl Walk {
     /// The command is refused like this to who acts by a session, and the history is as before.
     #[track_caller]
-    fn refused_via(&mut self, (person, via): (PersonId, Option<Via>), command: &Command, expected: &str) {
+    pub(super) fn refused_via(
+        &mut self,
+        (person, via): (PersonId, Option<Via>),
+        command: &Command,
+        expected: &str,
+    ) {
         let before = self.book.whole.clone();
         let refusal = self.book.submit_via((person, via), command).expect_err(expected);
         let given = format!("{}/{}", refusal.capability(), refusal.code());

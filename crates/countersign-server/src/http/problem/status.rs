@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use countersign_core::log::{census, key, permit_key, witness};
 use countersign_core::{
-    Refusal, approval, break_glass, delegation, log, passkey, permit, person, redaction, rotation, session,
-    token, voting_key,
+    Refusal, approval, break_glass, delegation, identity, log, passkey, password, permit, person, redaction,
+    rotation, session, token, voting_key,
 };
 
 /// The status of a refusal.
@@ -39,6 +39,19 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
             passkey::Refusal::Synced => StatusCode::UNPROCESSABLE_ENTITY,
             passkey::Refusal::NotFound => StatusCode::NOT_FOUND,
             passkey::Refusal::InUse | passkey::Refusal::TooMany | passkey::Refusal::Last => {
+                StatusCode::CONFLICT
+            }
+        },
+        Refusal::Password(refusal) => match refusal {
+            password::Refusal::NotTaken => StatusCode::FORBIDDEN,
+            password::Refusal::NotSet => StatusCode::NOT_FOUND,
+            password::Refusal::WrongCodes => StatusCode::UNPROCESSABLE_ENTITY,
+            password::Refusal::Last => StatusCode::CONFLICT,
+        },
+        Refusal::Identity(refusal) => match refusal {
+            identity::Refusal::NotTaken => StatusCode::FORBIDDEN,
+            identity::Refusal::NotFound => StatusCode::NOT_FOUND,
+            identity::Refusal::InUse | identity::Refusal::TooMany | identity::Refusal::Last => {
                 StatusCode::CONFLICT
             }
         },
@@ -88,7 +101,12 @@ fn of_session(refusal: session::Refusal) -> StatusCode {
         | R::OnlyByClaiming
         | R::NotToHandOn
         | R::NoCredential
+        | R::NotTaken
         | R::UnknownPasskey
+        | R::UnknownPassword
+        | R::UnknownIdentity
+        | R::CodeNotOfNow
+        | R::CodeUsed
         | R::SyncedPasskey => StatusCode::FORBIDDEN,
         R::NotAProof | R::ChallengeMissing => StatusCode::UNPROCESSABLE_ENTITY,
         R::ChallengeUsed | R::InUse | R::ExtendedAlready => StatusCode::CONFLICT,
