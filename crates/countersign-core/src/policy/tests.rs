@@ -108,6 +108,42 @@ fn a_policy_tells_what_is_wrong_with_it() {
 }
 
 #[test]
+fn how_people_sign_in_and_how_fresh_votes_are_has_bounds() {
+    let flaws = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut whole = serde_json::to_value(policy()).unwrap();
+        change(&mut whole);
+        let policy: Policy = serde_json::from_value(whole).unwrap();
+        policy.flaws().iter().map(ToString::to_string).collect::<alloc::vec::Vec<_>>()
+    };
+    let with = |terms: serde_json::Value| flaws(&|whole| whole["sign_in"] = terms.clone());
+    assert!(with(serde_json::json!({ "idle_seconds": 60, "lifetime_seconds": 60 })).is_empty());
+    assert!(with(serde_json::json!({ "idle_seconds": 86_400, "lifetime_seconds": 604_800 })).is_empty());
+    let rests = "sign_in.idle_seconds: a session rests for 60 to 86400 seconds";
+    assert_eq!(with(serde_json::json!({ "idle_seconds": 59 })), [rests]);
+    assert_eq!(with(serde_json::json!({ "idle_seconds": 86_401, "lifetime_seconds": 90_000 })), [rests]);
+    let lives = "sign_in.lifetime_seconds: a session lives for at most 604800 seconds, 7 days";
+    assert_eq!(with(serde_json::json!({ "lifetime_seconds": 604_801 })), [lives]);
+    let short = "sign_in.lifetime_seconds: a session would end before it could rest";
+    assert_eq!(with(serde_json::json!({ "lifetime_seconds": 1_799 })), [short]);
+    assert!(serde_json::from_value::<super::SignIn>(serde_json::json!({ "idle": "30m" })).is_err());
+    let fresh =
+        |rule: usize, seconds: u32| flaws(&|whole| whole["rules"][rule]["fresh_seconds"] = seconds.into());
+    assert!(fresh(2, 3_600).is_empty());
+    let hour = "rules.payout.fresh_seconds: a proof is good for at most 3600 seconds, an hour";
+    assert_eq!(fresh(2, 3_601), [hour]);
+    assert_eq!(fresh(3, 60), ["rules.ping.fresh_seconds: approval is not required, so nobody votes"]);
+}
+
+#[test]
+fn what_is_said_of_signing_in_is_not_written_unless_it_differs() {
+    let written = |policy: &Policy| serde_json::to_value(policy).unwrap()["sign_in"].clone();
+    let mut policy = policy();
+    assert_eq!(written(&policy), serde_json::Value::Null);
+    policy.sign_in.synced_passkeys = false;
+    assert_eq!(written(&policy), serde_json::json!({ "synced_passkeys": false }));
+}
+
+#[test]
 fn a_policy_that_nobody_could_replace_is_flawed() {
     let flaws = |change: &dyn Fn(&mut Policy)| {
         let mut policy = policy();

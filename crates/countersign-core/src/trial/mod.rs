@@ -129,7 +129,11 @@ impl Trial {
         self.submit_via(now, (actor, None), command)
     }
 
-    fn submit_via(
+    /// The same, by a session if by one.
+    ///
+    /// # Errors
+    /// As [`decide`].
+    pub fn submit_via(
         &mut self,
         now: Time,
         (actor, session): (Actor, Option<Via>),

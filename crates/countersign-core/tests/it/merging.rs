@@ -22,7 +22,8 @@ fn rule() -> impl Strategy<Value = Rule> {
     let environment = prop::sample::select(vec!["production", "*"]);
     let seconds = prop::array::uniform4(1..100_u32);
     let signature = prop::sample::select(vec!["not-required", "required", "hardware"]);
-    let wary = (1..4_u32, prop::sample::select(vec!["optional", "required"]), any::<bool>());
+    let fresh = prop::option::of(1..100_u32);
+    let wary = (1..4_u32, prop::sample::select(vec!["optional", "required"]), any::<bool>(), fresh);
     let offer = prop::option::weighted(0.8, offer());
     let rest = (seconds, (offer, signature), prop::option::of((1..100_u32, groups())), wary);
     (groups(), groups(), quorum, (pattern, environment), rest).prop_map(
@@ -39,6 +40,7 @@ fn rule() -> impl Strategy<Value = Rule> {
                 "escalate": escalate,
                 "signature": if quorum.is_empty() { "not-required" } else { signature },
                 "denials": wary.0, "comment": wary.1, "independent_of_author": wary.2,
+                "fresh_seconds": if quorum.is_empty() { None } else { wary.3 },
             });
             serde_json::from_value(rule).unwrap()
         },
@@ -152,6 +154,8 @@ proptest! {
         prop_assert!(before.approval <= after.approval && before.signature <= after.signature);
         prop_assert!(before.denials >= after.denials && before.comment <= after.comment);
         prop_assert!(before.independent.is_subset(&after.independent));
+        let is_as_fresh = |seconds: NonZeroU32| after.fresh_seconds.is_some_and(|it| it <= seconds);
+        prop_assert!(before.fresh_seconds.is_none_or(is_as_fresh));
         for (group, count) in &before.quorum {
             prop_assert!(after.quorum.get(group) >= Some(count));
         }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::action::Action;
+use countersign_core::approval::Fresh;
 use countersign_core::digest::Digest;
-use countersign_core::id::{ApprovalId, PermitId, PersonId};
+use countersign_core::id::{ApprovalId, PermitId, PersonId, SessionId};
 use countersign_core::time::Time;
 use countersign_core::{Event, Fact};
 use serde_json::Value;
@@ -29,6 +30,8 @@ struct Request {
 pub(crate) struct Model {
     policy: Value,
     claimed: BTreeSet<PersonId>,
+    /// Who proved who they are, when and for what, by which session; until a vote uses that.
+    proofs: BTreeMap<SessionId, (PersonId, Time, Digest)>,
     requests: BTreeMap<ApprovalId, Request>,
     /// Permits that can still be given back.
     reserved: BTreeMap<PermitId, Option<ApprovalId>>,
@@ -63,7 +66,14 @@ impl Model {
                 assert!(request.rules.contains("\"required\""), "asked for what needs no approval");
                 assert!(self.requests.insert(*id, request).is_none(), "asked twice");
             }
-            Fact::ApprovalGranted(id, _) => self.granted(*id, event.actor.person().unwrap(), now),
+            Fact::SessionSteppedUp(id, proved) => {
+                let proof = (event.actor.person().unwrap(), now, proved.request_sha256);
+                self.proofs.insert(*id, proof);
+            }
+            Fact::ApprovalGranted(id, voted) => {
+                self.granted(*id, event.actor.person().unwrap(), now);
+                self.is_fresh(event, *id, voted.fresh);
+            }
             Fact::ApprovalCompleted(id, completed) => {
                 self.assert_quorum(*id);
                 self.request(*id).approved_until = Some(completed.approved_until);
@@ -109,6 +119,22 @@ impl Model {
         assert!(now < request.pending_until || request.approved_until.is_some(), "a vote after the deadline");
         assert!(!request.over && !request.used, "a vote on what is over");
         assert!(request.voters.insert(voter), "somebody votes twice");
+    }
+
+    /// Nobody signs here, so where a rule wants it a vote rests on a proof of the voter's, for what they ask, of just now, and no other vote does.
+    fn is_fresh(&mut self, event: &Event, id: ApprovalId, fresh: Option<Fresh>) {
+        let rules: Value = serde_json::from_str(&self.request(id).rules).unwrap();
+        let demanded =
+            rules.as_array().unwrap().iter().filter_map(|rule| rule["fresh_seconds"].as_i64()).min();
+        let Some(seconds) = demanded else {
+            assert_eq!(fresh, None, "a proof where none is wanted");
+            return;
+        };
+        let fresh = fresh.expect("a vote without a proof");
+        let proof = self.proofs.remove(&fresh.session).expect("a proof that is no more");
+        assert_eq!(Some(proof.0), event.actor.person(), "somebody else's proof");
+        assert_eq!(proof.2, fresh.request_sha256, "a proof of something else");
+        assert!(event.at.as_millis() - proof.1.as_millis() < seconds * 1_000, "a stale proof");
     }
 
     /// An approval is used: everything about it must hold now.

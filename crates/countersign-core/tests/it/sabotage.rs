@@ -168,4 +168,6 @@ fn the_model_sees_by_itself_what_the_auditor_sees() {
     assert!(printed.contains("a requester votes") && printed.contains("COUNTERSIGN_SEED="), "{printed}");
     let printed = red_for_the_model("double-consume");
     assert!(printed.contains("used twice"), "{printed}");
+    let printed = red_for_the_model("step-up-for-another-request");
+    assert!(printed.contains("a proof of something else"), "{printed}");
 }

@@ -9,14 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use countersign_core::action::Action;
 use countersign_core::digest::Digest;
-use countersign_core::id::{ApprovalId, PermitId, PersonId};
+use countersign_core::id::{ApprovalId, PermitId, PersonId, SessionId};
 use countersign_core::log::ActivatePolicy;
+use countersign_core::once::Spent;
+use countersign_core::passkey::{AddPasskey, NewPasskey};
 use countersign_core::permit::{Finish, Outcome, Reserve};
 use countersign_core::person::Person;
 use countersign_core::policy::Policy;
+use countersign_core::session::{Method, Open, StepUp};
 use countersign_core::time::Time;
 use countersign_core::trial::{Stage, Trial};
-use countersign_core::{Actor, Auditor, Command, Effect, Event, Subject, Violation, approval, due};
+use countersign_core::{Actor, Auditor, Command, Effect, Event, Subject, Via, Violation, approval, due};
 use serde_json::{Value, json};
 
 use crate::model::Model;
@@ -125,7 +128,12 @@ fn rule(dice: &mut Dice, name: &str, (verb, resource, environment): (&str, &str,
     });
     match quorum {
         Value::Null => rule["approval"] = "not-required".into(),
-        quorum => rule["quorum"] = quorum,
+        quorum => {
+            rule["quorum"] = quorum;
+            if dice.chance(25) {
+                rule["fresh_seconds"] = (1 + dice.below(10)).into();
+            }
+        }
     }
     rule
 }
@@ -139,6 +147,10 @@ struct World {
     model: Model,
     approvals: Vec<ApprovalId>,
     permits: Vec<PermitId>,
+    /// By which session each person acts, if they do.
+    sessions: BTreeMap<PersonId, SessionId>,
+    /// How many secrets and challenges were drawn.
+    drawn_secrets: u64,
     /// Policies that were asked for, by the digest of their text, which is what is agreed to.
     drawn: BTreeMap<ApprovalId, Policy>,
     reserved: u64,
@@ -163,6 +175,8 @@ impl World {
             model: Model::default(),
             approvals: Vec::new(),
             permits: Vec::new(),
+            sessions: BTreeMap::new(),
+            drawn_secrets: 0,
             drawn: BTreeMap::new(),
             reserved: 0,
         };
@@ -198,7 +212,8 @@ impl World {
         if !votes && !self.has_credential(actor) {
             return;
         }
-        let Ok(events) = self.trial.submit(self.now, actor, &command) else { return };
+        let via = if votes { self.via(actor) } else { None };
+        let Ok(events) = self.trial.submit_via(self.now, (actor, via), &command) else { return };
         self.judge(&events);
         for event in &events {
             match (event.fact.subject(), event.fact.kind()) {
@@ -210,6 +225,61 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    /// By which session somebody votes, mostly having proved who they are, and mostly for that request.
+    fn via(&mut self, actor: Actor) -> Option<Via> {
+        let person = actor.person().filter(|_| self.dice.chance(80) && self.has_credential(actor))?;
+        let key = NewPasskey {
+            key: "a passkey".into(),
+            key_sha256: Digest::of(format!("passkey of {person}").as_bytes()),
+            public_key_sha256: Digest::of(format!("public key of {person}").as_bytes()),
+            synced: false,
+        };
+        let key_sha256 = key.key_sha256;
+        let held = self.sessions.get(&person).copied();
+        let held = held.filter(|id| self.trial.state().live_session(*id, self.now).is_ok());
+        let session = match held {
+            Some(session) => session,
+            None => self.signed_in(person, key)?,
+        };
+        let mut asked = || Digest::of(self.dice.one(&["this", "this", "this", "that"]).as_bytes());
+        let (proved, via) = (asked(), Via { session, request_sha256: asked() });
+        if self.dice.chance(80) {
+            let spent = Spent { sha256: self.secret(), until: self.now.plus_seconds(60) };
+            let method = Method::Passkey { key_sha256 };
+            let step_up = StepUp { method, request_sha256: proved, spent: Some(spent) };
+            self.happens(person, (Some(via), &Command::StepUp(step_up)))?;
+        }
+        Some(via)
+    }
+
+    fn signed_in(&mut self, person: PersonId, passkey: NewPasskey) -> Option<SessionId> {
+        let session_sha256 = self.secret();
+        let method = Method::Credential {};
+        let open = Open { person, method, session_sha256, replaces: None, spent: None };
+        let events = self.happens(person, (None, &Command::OpenSession(open)))?;
+        let Some(Subject::Session(session)) = events.first().map(|event| event.fact.subject()) else {
+            return None;
+        };
+        self.sessions.insert(person, session);
+        if self.trial.state().person(person).is_some_and(|it| it.passkeys.is_empty()) {
+            let via = Some(Via { session, request_sha256: session_sha256 });
+            self.happens(person, (via, &Command::AddPasskey(AddPasskey { passkey })));
+        }
+        Some(session)
+    }
+
+    fn secret(&mut self) -> Digest {
+        self.drawn_secrets += 1;
+        Digest::of(format!("secret {}", self.drawn_secrets).as_bytes())
+    }
+
+    /// What it comes to, judged; nothing if it is refused.
+    fn happens(&mut self, person: PersonId, (via, command): (Option<Via>, &Command)) -> Option<Vec<Event>> {
+        let events = self.trial.submit_via(self.now, (Actor::Person(person), via), command).ok()?;
+        self.judge(&events);
+        Some(events)
     }
 
     fn has_credential(&self, actor: Actor) -> bool {

@@ -115,12 +115,34 @@ pub(super) fn findings(policy: &Policy, enrolled: Option<&BTreeSet<PersonId>>) -
         found.demand(&rules, &action);
     }
     found.first_keys();
+    found.sessions();
     let mut findings = found.findings;
     findings.sort_by_key(|finding| core::cmp::Reverse(finding.severity));
     findings
 }
 
 impl Found<'_> {
+    /// Sessions that outlive a day's work, or rest while somebody is away.
+    fn sessions(&mut self) {
+        let terms = &self.policy.sign_in;
+        let long = [
+            ("idle_seconds", terms.idle_seconds.get(), 4 * 3_600, "whoever comes by acts by it"),
+            (
+                "lifetime_seconds",
+                terms.lifetime_seconds.get(),
+                24 * 3_600,
+                "a stolen one is good for as long",
+            ),
+        ];
+        for (field, seconds, most, why) in long {
+            if seconds > most {
+                let (what, right) = (format!("{seconds} s is long: {why}"), format!("{most} or less"));
+                let words = Words { code: "long_lifetime", what, right: &right };
+                self.add(Severity::Warning, format!("sign_in.{field}"), words);
+            }
+        }
+    }
+
     fn groups(&mut self) {
         let used = self.policy.used_groups();
         let unused: Vec<Name> =

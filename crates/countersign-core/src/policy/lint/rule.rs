@@ -44,11 +44,26 @@ impl Found<'_> {
                 self.add(Severity::Warning, format!("rules.{}.{field}", rule.name), words);
             }
         }
+        self.freshness(rule);
         if rule.approval == Consent::Required && rule.pending_seconds.get() < 60 {
             let what = format!("{} s is short: nobody will have read the request", rule.pending_seconds);
             let words = Words { code: "short_lifetime", what, right: "minutes, or hours" };
             self.add(Severity::Warning, format!("rules.{}.pending_seconds", rule.name), words);
         }
+    }
+
+    /// Nobody proves who they are within some seconds, and somebody who did so long ago may have left.
+    fn freshness(&mut self, rule: &Rule) {
+        let Some(seconds) = rule.fresh_seconds else { return };
+        let (code, why, right) = match seconds.get() {
+            0..30 => ("short_lifetime", "short: nobody reads and agrees so fast", "a minute, or some"),
+            901.. => {
+                ("long_lifetime", "long: whoever proved who they are may have left by then", "900 or less")
+            }
+            _ => return,
+        };
+        let words = Words { code, what: format!("{seconds} s is {why}"), right };
+        self.add(Severity::Warning, format!("rules.{}.fresh_seconds", rule.name), words);
     }
 
     /// Whether those rules that apply wherever this one does demand all that it demands.

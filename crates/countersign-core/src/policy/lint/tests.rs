@@ -54,6 +54,20 @@ fn a_flaw_is_an_error() {
 }
 
 #[test]
+fn sessions_and_proofs_that_last_too_long_are_found() {
+    let fresh = |seconds: u32| new(&with("payout", &json!({ "fresh_seconds": seconds })));
+    assert_eq!(fresh(29), ["warning short_lifetime rules.payout.fresh_seconds"]);
+    assert_eq!([fresh(30), fresh(900)], [Vec::<String>::new(), Vec::new()]);
+    assert_eq!(fresh(901), ["warning long_lifetime rules.payout.fresh_seconds"]);
+    let mut policy = policy();
+    policy.sign_in.idle_seconds = (4 * 3_600 + 1).try_into().unwrap();
+    assert_eq!(new(&policy), ["warning long_lifetime sign_in.idle_seconds"]);
+    policy.sign_in.idle_seconds = (4 * 3_600).try_into().unwrap();
+    policy.sign_in.lifetime_seconds = (24 * 3_600 + 1).try_into().unwrap();
+    assert_eq!(new(&policy), ["warning long_lifetime sign_in.lifetime_seconds"]);
+}
+
+#[test]
 fn a_group_that_nothing_names_is_found() {
     let mut policy = policy();
     policy.groups.insert("idle".parse().unwrap(), [ANA].into());
