@@ -539,3 +539,23 @@ async fn keys_may_be_kept_in_a_file() {
     let later = i64::from(PAUSE_SECONDS);
     assert_eq!(told(known.verify(&token("k2"), at(later)).await), Ok(()));
 }
+
+proptest::proptest! {
+    /// Whatever is sent is no token and breaks nothing, also where it looks like one.
+    #[test]
+    fn rubbish_is_no_token(text in ".{0,200}", header in ".{0,60}", payload in ".{0,60}", signature in proptest::collection::vec(proptest::num::u8::ANY, 0..70)) {
+        let signer = Signer::ed25519(1);
+        let keys = KeySet::parse(json!({ "keys": [signer.jwk("k1")] }).to_string().as_bytes()).unwrap();
+        let expected = Expected { issuer: ISSUER, audience: AUDIENCE };
+        let header = match header.len() % 2 {
+            0 => header,
+            _ => json!({ "alg": "EdDSA", "kid": "k1" }).to_string(),
+        };
+        let alike = format!("{}.{}.{}", base64(header), base64(payload), base64(signature));
+        for token in [text.as_str(), alike.as_str()] {
+            let believed = Jws::parse(token).and_then(|jws| jws.verify(&keys, (&expected, at(0))));
+            proptest::prop_assert!(believed.is_err(), "{token}");
+        }
+        proptest::prop_assert!(KeySet::parse(text.as_bytes()).is_err());
+    }
+}

@@ -7,6 +7,7 @@
 //! - `meet`: one action for every way in which rules meet
 //! - `demand`: what rules that meet come to for the people there are
 //! - `rule`: a rule by itself: patterns, lifetimes, and whether it changes anything
+//! - `workload`: what is suspicious about workloads
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -25,6 +26,7 @@ mod meet;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -116,6 +118,9 @@ pub(super) fn findings(policy: &Policy, enrolled: Option<&BTreeSet<PersonId>>) -
     }
     found.first_keys();
     found.sessions();
+    for workload in &policy.workloads {
+        found.workload(workload);
+    }
     let mut findings = found.findings;
     findings.sort_by_key(|finding| core::cmp::Reverse(finding.severity));
     findings

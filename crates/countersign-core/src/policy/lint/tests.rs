@@ -226,3 +226,25 @@ fn accounts_of_one_human_are_one_person() {
         assert!(findings.contains(&String::from(expected)), "{findings:?}");
     }
 }
+
+#[test]
+fn workloads_that_will_not_stay_or_could_do_nothing_are_found() {
+    let of = |name: &str, owner: PersonId, claims: Value| {
+        serde_json::from_value(json!({
+            "name": name, "issuer": "https://ci.example", "claims": claims, "token": "service-token/deployer",
+            "environment": "production", "scopes": ["ping:probe/any"], "owner": owner,
+        }))
+        .unwrap()
+    };
+    let with = |workloads: Vec<crate::policy::Workload>| Policy { workloads, ..policy() };
+    let sound = of("sound", ANA, json!({ "repository_id": "42", "environment": "production" }));
+    assert_eq!(new(&with(Vec::from([sound]))), Vec::<String>::new());
+    let subject =
+        of("subject", ANA, json!({ "repository_id": "42", "sub": "repo:acme/pay:ref:refs/heads/main" }));
+    assert_eq!(new(&with(Vec::from([subject]))), ["warning workload_by_subject workloads.subject.claims"]);
+    let nobody = of("nobody", PersonId(77), json!({ "repository_id": "42" }));
+    assert_eq!(new(&with(Vec::from([nobody]))), ["warning workload_owner_powerless workloads.nobody.owner"]);
+    let wide = of("wide", ANA, json!({ "repository_id": "42" }));
+    let narrow = of("narrow", ANA, json!({ "repository_id": "42", "environment": "production" }));
+    assert_eq!(new(&with(Vec::from([wide, narrow]))), ["note workloads_overlap workloads.narrow.claims"]);
+}
