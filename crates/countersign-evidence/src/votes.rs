@@ -12,6 +12,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::digest::Digest;
+use countersign_core::passkey::PasskeyAdded;
+use countersign_core::person::Claimed;
 use countersign_core::signature::{self, Proof, Sha512, Signature};
 use countersign_core::voting_key::{KeyEnrolled, PublicKey};
 use countersign_core::{Event, Fact};
@@ -45,10 +47,8 @@ pub enum VoteError {
 impl fmt::Display for VoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(error) => write!(f, "the voting key cannot be used: {error}"),
-            Self::OtherKey => {
-                f.write_str("the voting key is not the one whose kind and digest stand beside it")
-            }
+            Self::Key(error) => write!(f, "the key cannot be used: {error}"),
+            Self::OtherKey => f.write_str("the key is not the one whose kind and digests stand beside it"),
             Self::Signature(error) => write!(f, "the vote's signature is not genuine: {error}"),
             Self::Assertion(error) => write!(f, "the vote's signature by a passkey is not genuine: {error}"),
             Self::Purpose => f.write_str("a passkey signed something else than a vote"),
@@ -185,6 +185,21 @@ pub fn check_key(enrolled: &KeyEnrolled) -> Result<(), VoteError> {
     let key =
         VotingKey::from_record(&enrolled.key).and_then(|key| key.to_record()).map_err(VoteError::Key)?;
     let same = key.algorithm == enrolled.algorithm && key.key_sha256 == enrolled.key_sha256;
+    // Before passkeys signed people in, nothing was said of the public key alone.
+    let public = enrolled.public_key_sha256.is_none() || enrolled.public_key_sha256 == key.public_key_sha256;
+    if same && public { Ok(()) } else { Err(VoteError::OtherKey) }
+}
+
+/// Whether a passkey for signing in on record is what is said of it.
+///
+/// # Errors
+/// It is not, or is none that can be verified with.
+pub fn check_passkey(added: &PasskeyAdded) -> Result<(), VoteError> {
+    let passkey = Passkey::parse(added.key.as_bytes());
+    let passkey = passkey.map_err(|error| VoteError::Key(KeyError::Passkey(error)))?;
+    let same = Digest::of(added.key.as_bytes()) == added.key_sha256
+        && Digest::of(passkey.public_key.as_bytes()) == added.public_key_sha256
+        && passkey.backup_eligible == added.synced;
     if same { Ok(()) } else { Err(VoteError::OtherKey) }
 }
 
@@ -204,6 +219,9 @@ pub fn of_vote(event: &Event) -> Option<&Signature> {
 pub fn check(event: &Event) -> Result<(), VoteError> {
     match &event.fact {
         Fact::PersonKeyEnrolled(_, enrolled) => check_key(enrolled),
+        Fact::PersonPasskeyAdded(_, added) | Fact::PersonClaimed(_, Claimed::Passkey(added)) => {
+            check_passkey(added)
+        }
         Fact::BreakGlassOpened(_, opened) => {
             check_signature(&opened.signature, break_glass::NAMESPACE).map(drop)
         }

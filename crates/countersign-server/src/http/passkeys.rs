@@ -6,7 +6,6 @@ use countersign_api::approval::PasskeySignature;
 use countersign_core::State;
 use countersign_core::id::PersonId;
 use countersign_core::signature::{Assertion, Signature};
-use countersign_core::voting_key::PublicKey;
 use countersign_evidence::votes::{self, VotingKey};
 use countersign_ledger::webauthn::{self, Passkey};
 
@@ -45,15 +44,6 @@ pub(super) fn passkey(key: &str) -> Option<Passkey> {
         Ok(VotingKey::Passkey(passkey)) => Some(passkey),
         _ => None,
     }
-}
-
-/// Whether somebody has or had this key in another text: for another page, say. The core knows texts by their digest and refuses the same one;
-/// that a revoked key does not come back for another page, and that nobody gets another's, is seen to here.
-pub(super) fn is_known_otherwise(state: &State, key: &PublicKey) -> bool {
-    let Some(new) = passkey(&key.key) else { return false };
-    let mut held = state.people().flat_map(|(_, person)| &person.keys);
-    let same = |held: &str| passkey(held).is_some_and(|held| held.public_key == new.public_key);
-    held.any(|held| held.key_sha256 != key.key_sha256 && same(&held.key))
 }
 
 /// What a passkey signed, as it was sent.

@@ -17,7 +17,7 @@ use super::address::Named;
 use super::gate::{Caller, Post};
 use super::parameters::{bound, reason, under};
 use super::problem::{Rejected, Words};
-use super::{App, lists, passkeys};
+use super::{App, lists};
 use crate::engine::{Committed, EngineError};
 
 /// A person's voting keys, revoked ones too. Also for the person.
@@ -48,9 +48,6 @@ pub(super) async fn enroll_key(
     // The comment in the file is nobody's business and no part of the key.
     let line = votes::line(key.algorithm, &key.key);
     let parameters_sha256 = bound(&app.engine, approval, json!({ "key": named(line) })).await?;
-    if passkeys::is_known_otherwise(&app.engine.state(), &key) {
-        return Err(EngineError::Refused(voting_key::Refusal::InUse.into()).into());
-    }
     let command = Command::EnrollKey(voting_key::EnrollKey { person, key, approval, parameters_sha256 });
     let (committed, _) = app.submit(post.sender.submission(command)).await?;
     Ok((StatusCode::CREATED, Json(shown(committed)?)))

@@ -289,7 +289,11 @@ async fn a_passkey_is_enrolled_as_it_was_approved_and_its_key_once() {
     // Ben's key, for another page and in Chloe's name.
     let mut taken = ben.enrolled();
     taken["origins"] = json!(["https://other.countersign.example"]);
-    assert_eq!(refused(taken.to_string()).await, (409, "voting_key_in_use".into()));
+    assert_eq!(refused(taken.to_string()).await.1, "parameters_mismatch");
+    request["parameters"]["key"] = taken.clone();
+    let body = json!({ "key": taken.to_string(), "approval": api.approved(&request).await });
+    let refusal = api.refusal(Call::post(&path, &body).by("Ana")).await;
+    assert_eq!(refusal, (409, "voting_key_in_use".into()), "whatever was agreed to");
     assert_eq!(refused(ben.enrolled().to_string()).await.1, "parameters_mismatch");
     let body = json!({ "key": fresh.enrolled().to_string(), "approval": approval });
     api.ok(Call::post(&path, &body).by("Ana")).await;

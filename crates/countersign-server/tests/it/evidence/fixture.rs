@@ -16,6 +16,7 @@ use countersign_server::store::Store;
 use countersign_server::store::memory::MemoryStore;
 use serde_json::json;
 
+use super::sessions;
 use crate::engine::fixture::{self, ANA, BEN, CHLOE, ORIGIN, by, payout, signer};
 use crate::engine::redaction::redact;
 
@@ -80,6 +81,27 @@ impl Cases {
         Self { store, approval, permit }
     }
 
+    /// A log in which the votes on the case had to be fresh, and came by sessions that took the place of others; a census, and what came after it.
+    pub(crate) async fn fresh() -> Self {
+        let store = MemoryStore::new();
+        let mut policy = fixture::policy();
+        policy.rules[1].fresh_seconds = Some(60.try_into().expect("a minute"));
+        let setup = fixture::Setup { policy, ..fixture::Setup::default() };
+        let (engine, claims) = fixture::begun(Box::new(store.clone()), setup).await;
+        for claim in &claims {
+            fixture::replace(&engine, claim).await;
+        }
+        let (approval, digest) = asked(&engine, 100).await;
+        for approver in [BEN, CHLOE] {
+            sessions::fresh_vote(&engine, (approver, approval)).await;
+        }
+        let permit = carried_out(&engine, (approval, digest)).await;
+        census::take(&engine, engine.size()).await.expect("a census");
+        asked(&engine, 200).await;
+        engine.stop().await;
+        Self { store, approval, permit }
+    }
+
     /// The bundle of the first case.
     pub(crate) fn bundle(&self) -> Bundle {
         self.collect(&self.scope())
@@ -102,6 +124,15 @@ impl Cases {
 
 /// Asks, agrees, reserves, starts, finishes.
 async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
+    let (approval, digest) = asked(engine, amount).await;
+    for approver in [BEN, CHLOE] {
+        by(engine, approver, Command::Approve(approval.into())).await.expect("the vote counts");
+    }
+    (approval, carried_out(engine, (approval, digest)).await)
+}
+
+/// A request, and the digest of its parameters.
+async fn asked(engine: &Engine, amount: u32) -> (ApprovalId, Digest) {
     let parameters = json!({ "amount": amount });
     let digest = Digest::salted(&SALT, &json::to_canonical(&parameters).expect("canonical"));
     let request = approval::Request { action: payout(), parameters_sha256: digest };
@@ -110,9 +141,11 @@ async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
     let details = json::to_canonical(&details).expect("canonical");
     let requested = engine.submit(submission.with_details(details)).await.expect("the request is taken");
     let Fact::ApprovalRequested(approval, _) = first(&requested) else { panic!("a request") };
-    for approver in [BEN, CHLOE] {
-        by(engine, approver, Command::Approve(approval.into())).await.expect("the vote counts");
-    }
+    (approval, digest)
+}
+
+/// Reserves, starts, finishes.
+async fn carried_out(engine: &Engine, (approval, digest): (ApprovalId, Digest)) -> PermitId {
     let reserve = permit::Reserve {
         action: payout(),
         parameters_sha256: digest,
@@ -128,7 +161,7 @@ async fn case(engine: &Engine, amount: u32) -> (ApprovalId, PermitId) {
     by(engine, ANA, Command::StartPermit(permit)).await.expect("started");
     let finish = Finish { permit, outcome: Outcome::Succeeded };
     by(engine, ANA, Command::FinishPermit(finish)).await.expect("finished");
-    (approval, permit)
+    permit
 }
 
 fn first(committed: &Committed) -> Fact {

@@ -4,3 +4,4 @@ mod damage;
 pub(crate) mod fixture;
 mod journeys;
 mod keys;
+mod sessions;
