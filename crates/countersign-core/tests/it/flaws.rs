@@ -22,28 +22,32 @@
 //! | parser differential | `parser_differential` and `duplicate_keys` in `countersign-ledger`, `tests/it` |
 //! | consume race | `consume_race` in `countersign-server`, `tests/it/engine/races.rs`; errors: `faults.rs` there |
 //! | resolved read as approved | [`resolved_read_as_approved`] |
-//! | step-up replay | `step_up_replay` in `countersign-server`, `tests/it/api/signing.rs`; of codes: no TOTP yet |
+//! | step-up replay | [`step_up_replay`], [`step_up_replay_of_codes`]; `step_up_replay` in `countersign-server`, `tests/it/api/signing.rs` |
 //! | normalisation | [`normalisation`] |
 //! | unauthenticated cancel | `unauthenticated_cancel` in `life.rs` |
 //! | scope wildcard | [`scope_wildcard`] |
 //! | ignored `crit` | `ignored_crit` in `countersign-evidence`, `permit/tests.rs`; of workloads' tokens: `ignored_crit` in `countersign-server`, `issuers/tests.rs` |
 //! | mail scanner clicks | no route that reads appends: `countersign-server`, `tests/it/api/coverage.rs` |
-//! | replay cache shorter than validity | `replay_cache_shorter_than_validity` in `workloads.rs` |
+//! | replay cache shorter than validity | `replay_cache_shorter_than_validity` in `workloads.rs`; of challenges: [`replay_cache_shorter_than_a_challenge`] |
 //! | cross-tenant by handle | `cross_tenant_by_handle` in `workloads.rs` |
 //! | subject format change | `subject_format_change` in `policy/workload.rs` |
 //!
 //! Third-party block confusion needs tokens that others add to, of which there are none (ADR 19).
 
 use countersign_core::digest::Digest;
-use countersign_core::id::ApprovalId;
+use countersign_core::id::{ApprovalId, SessionId};
+use countersign_core::once::Spent;
 use countersign_core::permit::{Outcome, Reserve};
 use countersign_core::policy::Policy;
+use countersign_core::session::{Method, Open, StepUp};
 use countersign_core::{Actor, Command, Event, Subject, approval};
 use serde_json::{Value, json};
 
 use crate::book::Book;
+use crate::passwords;
 use crate::script::life::{delegating, in_place_of};
 use crate::script::{activation, approved, commented, elapsed, reconcile, requested, requested_by, reserved};
+use crate::sessions::{self, opened};
 use crate::stage::{self, ACTIVATE, ANA, BEN, CHLOE, DAN, EVE, PAYOUT};
 
 /// A policy like that of the stage, with something changed in its text.
@@ -321,4 +325,82 @@ fn groups_in_groups_without_end() {
     assert_eq!(chain(1024).unwrap().flaws(), []);
     let places: Vec<String> = chain(1025).unwrap().flaws().into_iter().map(|flaw| flaw.place).collect();
     assert_eq!(places, ["nested"]);
+}
+
+/// What a command of somebody who acts by a session comes to.
+fn says_via(book: &mut Book, by: (countersign_core::id::PersonId, SessionId), command: &Command) -> String {
+    match book.submit_via((by.0, sessions::via(by.1)), command) {
+        Ok(events) => events.iter().map(|event: &Event| event.fact.kind()).collect::<Vec<_>>().join(" "),
+        Err(refusal) => refusal.code().to_owned(),
+    }
+}
+
+/// A proof is for one request and for one vote, is not lent to another session, and what was signed for it is not signed again.
+#[test]
+fn step_up_replay() {
+    let mut book = Book::begun();
+    sessions::governed_by(&mut book, sessions::fresh());
+    let first = sessions::signed_in(&mut book, ((BEN, 1), 1));
+    let second = opened(&book.must(BEN, &Command::OpenSession(sessions::by_credential(BEN, 2))));
+    let asked = requested(&mut book, PAYOUT);
+    let vote = Command::Approve(asked.into());
+    let step_up = sessions::stepping_up(&book, ((BEN, 1), 3));
+    let other = StepUp { request_sha256: Digest::of(b"another payee"), ..step_up.clone() };
+    assert_eq!(says_via(&mut book, (BEN, first), &Command::StepUp(other)), "session.stepped_up");
+    assert_eq!(says_via(&mut book, (BEN, first), &vote), "not_fresh");
+    assert_eq!(says_via(&mut book, (BEN, first), &Command::StepUp(step_up)), "challenge_used");
+    let step_up = Command::StepUp(sessions::stepping_up(&book, ((BEN, 1), 4)));
+    assert_eq!(says_via(&mut book, (BEN, first), &step_up), "session.stepped_up");
+    assert_eq!(says_via(&mut book, (BEN, second), &vote), "not_fresh");
+    assert_eq!(says_via(&mut book, (BEN, first), &vote), "approval.granted");
+    book.must(BEN, &Command::RevokeVote(asked));
+    assert_eq!(says_via(&mut book, (BEN, first), &vote), "not_fresh");
+}
+
+/// A code that was shown is not shown again, nor one before it; not for another purpose either.
+#[test]
+fn step_up_replay_of_codes() {
+    let mut book = Book::begun();
+    sessions::governed_by(&mut book, passwords::policy());
+    let session = sessions::signed_in(&mut book, ((ANA, 1), 1));
+    sessions::must_via(&mut book, (ANA, session), &passwords::setting(1));
+    let open =
+        |book: &Book, ahead, number| Command::OpenSession(passwords::by_password(book, (ANA, ahead), number));
+    let now = open(&book, 1, 2);
+    book.must(Actor::Node, &now);
+    for (ahead, number) in [(1, 3), (0, 4), (-1, 5)] {
+        let again = open(&book, ahead, number);
+        assert_eq!(says(&mut book, Actor::Node, &again), "code_used");
+        let step_up = passwords::stepping_up(&book, ahead);
+        assert_eq!(says_via(&mut book, (ANA, session), &step_up), "code_used");
+    }
+    let code = Command::OpenSession(passwords::by_code((ANA, passwords::code(1, 3)), 6));
+    book.must(Actor::Node, &code);
+    let again = Command::OpenSession(passwords::by_code((ANA, passwords::code(1, 3)), 7));
+    assert_eq!(says(&mut book, Actor::Node, &again), "code_used");
+}
+
+/// A challenge that was used is known for as long as it could be used, however much is forgotten meanwhile, and afterwards it is too old.
+#[test]
+fn replay_cache_shorter_than_a_challenge() {
+    let mut book = Book::begun();
+    sessions::signed_in(&mut book, ((ANA, 1), 1));
+    let until = book.now.plus_seconds(300);
+    let again = |number| Open { session_sha256: sessions::secret(number), ..used(until) };
+    for (millis, number, said) in
+        [(299_999, 10, "challenge_used"), (1, 11, "challenge_missing"), (86_400_000, 12, "challenge_missing")]
+    {
+        book.now = book.now.plus_millis(millis);
+        // Using another one up lets go of what is over.
+        let other = sessions::by_passkey(&book, (ANA, 1), number + 100);
+        book.must(Actor::Node, &Command::OpenSession(other));
+        assert_eq!(says(&mut book, Actor::Node, &Command::OpenSession(again(number))), said);
+    }
+}
+
+/// A sign-in with the first challenge.
+fn used(until: countersign_core::time::Time) -> Open {
+    let spent = Some(Spent { sha256: Digest::of(b"challenge 1"), until });
+    let method = Method::Passkey { key_sha256: sessions::passkey((ANA, 1)).key_sha256 };
+    Open { method, spent, ..sessions::by_credential(ANA, 1) }
 }

@@ -10,7 +10,7 @@ use countersign_api::delegation::Delegate;
 use countersign_api::{Page, Reason};
 use countersign_client::ApprovalListing;
 
-use super::{Session, more, name, places, signing, spoken};
+use super::{Session, more, name, places, proving, signing, spoken};
 use super::{delegation, wait};
 use crate::cli::{Action, Listed, Why};
 use crate::output::{Table, fields};
@@ -218,6 +218,7 @@ fn show(approval: &Approval) -> String {
         ("requested by", format!("{} at {}", name(&approval.requester), approval.requested_at)),
         ("rules", approval.rules.join(", ")),
         ("signature", approval.signature.clone().unwrap_or_default()),
+        ("fresh", approval.fresh_seconds.map(proving).unwrap_or_default()),
         ("expires", approval.expires_at.clone().unwrap_or_default()),
         ("approved by", votes.collect::<Vec<_>>().join("; ")),
         ("still needs", places(&approval.missing)),

@@ -104,6 +104,11 @@ pub(crate) fn name(person: &countersign_api::PersonRef) -> &str {
     person.name.as_deref().unwrap_or(&person.id)
 }
 
+/// What whoever agrees must have done shortly before.
+pub(crate) fn proving(seconds: u32) -> String {
+    format!("whoever agrees proves who they are for exactly that, within {seconds} s")
+}
+
 /// An action in its three words.
 pub(crate) fn spoken(action: &countersign_api::Action) -> String {
     format!("{} {} {}", action.verb, action.resource, action.environment)

@@ -3,7 +3,7 @@
 use countersign_api::explain::{Explanation, Obstacle};
 
 use crate::cli::Action;
-use crate::commands::{Session, name, places, spoken};
+use crate::commands::{Session, name, places, proving, spoken};
 use crate::output::fields;
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,7 @@ fn show(explanation: &Explanation) -> String {
         ("may request", names(&explanation.requesters)),
         ("must agree", places(&explanation.quorum)),
         ("may execute", names(&explanation.executors)),
+        ("fresh", explanation.fresh_seconds.map(proving).unwrap_or_default()),
         ("lifetimes", lifetimes.unwrap_or_default()),
         (&format!("{whom} requests"), possible(&standing.request)),
         (&format!("{whom} approves"), possible(&standing.approve)),
