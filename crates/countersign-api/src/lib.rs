@@ -22,6 +22,7 @@ pub mod policy;
 pub mod problem;
 pub mod rotation;
 pub mod session;
+pub mod terminal;
 pub mod token;
 pub mod witness;
 

@@ -17,6 +17,10 @@ use countersign_api::person::{
 };
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
+use countersign_api::session::{EndSession, OpenSession, Session};
+use countersign_api::terminal::{
+    AnswerTerminal, RequestTerminal, Terminal, TerminalAnswer, TerminalStanding,
+};
 use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken, ServiceToken};
 use countersign_api::witness::Witnesses;
 use countersign_api::{Action, Page, Reason};
@@ -120,6 +124,44 @@ impl Client {
     #[must_use]
     pub fn all_people(&self, listing: &Listing) -> Pages<'_, Person> {
         Pages::new(self, listing.route(PEOPLE))
+    }
+}
+
+/// Sessions.
+impl Client {
+    /// One's own sessions, newest first.
+    pub async fn sessions(&self) -> Answer<Page<Session>> {
+        self.get(&["admin", "sessions"]).await
+    }
+
+    /// Opens a session with the credential of this client: what was drawn stays here, its SHA-256 is sent.
+    pub async fn open_session(&self, session: &Credential) -> Answer<Session> {
+        self.post(&["admin", "sessions"], &OpenSession { session_sha256: session.sha256() }).await
+    }
+
+    /// Ends a session: one's own, or under an approval.
+    pub async fn end_session(&self, id: &str, end: &EndSession) -> Answer<Session> {
+        self.post(&["admin", "sessions", id, "end"], end).await
+    }
+
+    /// Asks that this terminal be let in. Repeating it is answered as the first time.
+    pub async fn request_terminal(&self, request: &RequestTerminal) -> Answer<Terminal> {
+        self.post(&["admin", "terminals"], request).await
+    }
+
+    /// How it stands with a terminal that asked, by the SHA-256 of its session.
+    pub async fn terminal_standing(&self, session_sha256: &str) -> Answer<TerminalStanding> {
+        self.get(&["admin", "terminals", "sessions", session_sha256]).await
+    }
+
+    /// The terminal that waits under a code.
+    pub async fn terminal(&self, code: &str) -> Answer<Terminal> {
+        self.get(&["admin", "terminals", code]).await
+    }
+
+    /// Lets the terminal act as oneself, or turns it away.
+    pub async fn answer_terminal(&self, code: &str, answer: TerminalAnswer) -> Answer<TerminalStanding> {
+        self.post(&["admin", "terminals", code, "answer"], &AnswerTerminal { answer }).await
     }
 }
 

@@ -19,6 +19,9 @@ const CLAIM_PREFIX: &str = "csc_";
 /// The same for service tokens. A scanner finds one by `cstk_[A-Za-z0-9_-]{43}[0-9a-f]{8}`.
 const TOKEN_PREFIX: &str = "cstk_";
 
+/// The same for sessions.
+const SESSION_PREFIX: &str = "css_";
+
 /// Characters of the checksum behind a token: the first four bytes of the SHA-256 of what stands before, hexadecimal. It tells a scanner
 /// what is no token, and whoever typed one that they mistyped it.
 const CHECKSUM: usize = 8;
@@ -48,6 +51,20 @@ impl Credential {
         Ok(Self(Zeroizing::new(format!("{}{}", *text, checksum(&text)))))
     }
 
+    /// Draws a fresh one for a session.
+    ///
+    /// # Errors
+    /// The machine gives no randomness.
+    pub fn draw_session() -> Result<Self, ClientError> {
+        drawn(SESSION_PREFIX).map(Self)
+    }
+
+    /// Whether it is a session's: it ends by itself.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.0.starts_with(SESSION_PREFIX)
+    }
+
     fn parse_token(text: &str) -> Result<Self, ClientError> {
         let whole = text.len() == TOKEN_PREFIX.len() + 43 + CHECKSUM && text.starts_with(TOKEN_PREFIX);
         let parts = text.split_at_checked(text.len().saturating_sub(CHECKSUM));
@@ -60,16 +77,17 @@ impl Credential {
         Err(ClientError::Unusable(what))
     }
 
-    /// Reads one that was drawn before, a person's or a service token. The text is not repeated in the error: it may be another secret, pasted
+    /// Reads one that was drawn before, a person's, a session's or a service token. The text is not repeated in the error: it may be another secret, pasted
     /// by mistake.
     ///
     /// # Errors
-    /// It is not `cst_` and 43 characters of base64url, nor `cstk_`, as many and their checksum.
+    /// It is not `cst_` or `css_` and 43 characters of base64url, nor `cstk_`, as many and their checksum.
     pub fn parse(text: &str) -> Result<Self, ClientError> {
         if text.starts_with(TOKEN_PREFIX) {
             return Self::parse_token(text);
         }
-        let bytes = text.strip_prefix(PREFIX).map(|rest| URL_SAFE_NO_PAD.decode(rest).map(Zeroizing::new));
+        let rest = text.strip_prefix(PREFIX).or_else(|| text.strip_prefix(SESSION_PREFIX));
+        let bytes = rest.map(|rest| URL_SAFE_NO_PAD.decode(rest).map(Zeroizing::new));
         match bytes {
             Some(Ok(bytes)) if bytes.len() == BYTES => Ok(Self(Zeroizing::new(text.to_owned()))),
             _ => {

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit, person,
-    policy, rotation, run, token, vectors, witness,
+    policy, rotation, run, sign_in, token, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -45,6 +45,13 @@ pub(crate) enum Noun {
     Serve(node::Serve),
     /// Replace a one-time claim by a credential of your own.
     Claim(person::Claim),
+    /// Sign in with a session that ends by itself: confirmed where you are signed in with a browser.
+    Login(sign_in::Login),
+    /// End the session that `countersign login` keeps.
+    Logout,
+    /// Where you are signed in.
+    #[command(subcommand)]
+    Session(sign_in::Verb),
     /// Show whom the credential belongs to.
     Whoami,
     /// People.

@@ -121,8 +121,8 @@ impl Auditor {
                 must(at_once && claimed == Some(person), Breach::SessionWithoutClaim)?;
             }
             Method::HandedOn { session } => {
+                self.by_recent(event, (person, *session))?;
                 let from = self.live(event, *session)?;
-                must(from.person == person, Breach::SessionNotLive)?;
                 must(!matches!(from.method, Method::HandedOn { .. }), Breach::MethodNotTaken)?;
             }
             method => self.is_taken(person, method)?,

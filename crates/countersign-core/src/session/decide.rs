@@ -87,6 +87,9 @@ pub(crate) fn open(state: &State, cx: &Context, command: &Open) -> Result<Vec<Ev
             if matches!(from.method, Method::HandedOn { .. }) {
                 return Err(Refusal::NotToHandOn);
             }
+            if !from.proved_within(RECENT_SECONDS, cx.now) {
+                return Err(Refusal::NotRecent);
+            }
         }
         Method::Credential {} if person.credential_sha256.is_none() => return Err(Refusal::NoCredential),
         Method::Credential {} => {}

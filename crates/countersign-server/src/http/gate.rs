@@ -59,6 +59,11 @@ impl Sender {
         self.caller.person
     }
 
+    /// Whoever sends it, with what they act by.
+    pub(super) fn whole_caller(&self) -> Caller {
+        self.caller
+    }
+
     /// Who it is.
     pub(super) fn actor(&self) -> Actor {
         self.caller.actor()

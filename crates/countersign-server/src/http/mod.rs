@@ -13,6 +13,7 @@
 //! - `uses`: that sessions are used, noted now and then
 //! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
+//! - `terminals`: terminals that ask to act for somebody
 //! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
@@ -70,6 +71,7 @@ mod rotations;
 mod sessions;
 mod shelf;
 mod statements;
+mod terminals;
 mod tiles;
 mod tokens;
 mod uses;
@@ -91,6 +93,8 @@ struct App {
     uses: uses::Uses,
     /// Wrong claims, so that there are not too many.
     attempts: Arc<attempts::Attempts>,
+    /// Terminals that wait to be let in.
+    terminals: terminals::Terminals,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
     /// Whose tokens are believed, though they are not ours.
@@ -125,9 +129,9 @@ impl App {
     }
 }
 
-/// Every route, and the contract they make up.
-fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(contract::Contract::openapi())
+/// The routes about people, their sessions and their tokens.
+fn who_acts() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(people::claim))
         .routes(routes!(people::list, membership::invite))
         .routes(routes!(people::me))
@@ -136,12 +140,22 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(voting_keys::revoke_key))
         .routes(routes!(sessions::list, sessions::open))
         .routes(routes!(sessions::end))
+        .routes(routes!(terminals::ask))
+        .routes(routes!(terminals::standing))
+        .routes(routes!(terminals::look))
+        .routes(routes!(terminals::answer))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(tokens::exchange))
         .routes(routes!(tokens::show_one))
         .routes(routes!(tokens::revoke))
         .routes(routes!(oauth::token))
         .routes(routes!(oauth::metadata))
+}
+
+/// Every route, and the contract they make up.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(contract::Contract::openapi())
+        .merge(who_acts())
         .routes(routes!(policy::show, policy::activate))
         .routes(routes!(explain::action))
         .routes(routes!(freezes::list))
@@ -224,6 +238,7 @@ pub fn router_with(
         names: Arc::default(),
         uses: uses::Uses::default(),
         attempts: Arc::default(),
+        terminals: terminals::Terminals::default(),
         metrics,
         witnesses,
         issuers,

@@ -87,7 +87,11 @@ fn status(app: &App, session: &session::Session) -> &'static str {
     }
 }
 
-fn show(app: &App, known: &Known, (session, by): (&session::Session, Option<SessionId>)) -> Session {
+pub(super) fn show(
+    app: &App,
+    known: &Known,
+    (session, by): (&session::Session, Option<SessionId>),
+) -> Session {
     Session {
         id: session.id.to_string(),
         person: names::person(session.person, known),

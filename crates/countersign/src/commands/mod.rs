@@ -1,5 +1,6 @@
 //! What each command does, one file per noun: read the arguments, call the server or the file, show the answer.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use countersign_api::problem::Missing;
@@ -29,6 +30,7 @@ pub(crate) mod policy;
 mod reference;
 pub(crate) mod rotation;
 pub(crate) mod run;
+pub(crate) mod sign_in;
 pub(crate) mod signing;
 pub(crate) mod token;
 pub(crate) mod vectors;
@@ -45,13 +47,17 @@ pub(crate) struct Session {
 impl Session {
     /// A client that acts as the holder of the credential.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let path = match &self.options.credential {
-            Some(path) => path.clone(),
-            None => credentials::default_path()?,
-        };
-        let saved = credentials::load(&path)?;
+        let saved = credentials::load(&self.credential_path()?)?;
         let server = self.options.server.as_deref().unwrap_or(&saved.server);
         Ok(Client::new(server, Some(&saved.credential))?)
+    }
+
+    /// The file with the credential.
+    pub(crate) fn credential_path(&self) -> anyhow::Result<PathBuf> {
+        match &self.options.credential {
+            Some(path) => Ok(path.clone()),
+            None => credentials::default_path(),
+        }
     }
 
     /// The server that was named.
@@ -71,6 +77,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Init(init) => node::init(session, &init).await,
         Noun::Serve(serve) => node::serve(&serve).await,
         Noun::Claim(claim) => person::claim(session, &claim).await,
+        Noun::Login(login) => sign_in::login(session, &login).await,
+        Noun::Logout => sign_in::logout(session).await,
+        Noun::Session(verb) => sign_in::run(session, verb).await,
         Noun::Whoami => person::whoami(session).await,
         Noun::Person(verb) => person::run(session, verb).await,
         Noun::Token(verb) => token::run(session, verb).await,

@@ -29,6 +29,8 @@ mod policy;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod signing;
 #[cfg(test)]
 mod stage;

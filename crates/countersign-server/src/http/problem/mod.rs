@@ -3,7 +3,7 @@
 //! A rejection travels as an extension of an empty response; the envelope writes it out, because only there the request's id is known.
 //! `status` is the one table from refusals to statuses.
 
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_api::PersonRef;
 use countersign_api::problem::{Missing, Problem};
@@ -19,7 +19,10 @@ const TYPE: &str = "urn:countersign:problem:";
 
 /// Why a request gets no other answer. Boxed, because answers are rarely problems.
 #[derive(Clone, Debug)]
-pub(super) struct Rejected(Box<Problem>);
+pub(super) struct Rejected {
+    problem: Box<Problem>,
+    after_seconds: Option<u32>,
+}
 
 /// What a problem says.
 pub(super) struct Words<'a> {
@@ -30,7 +33,7 @@ pub(super) struct Words<'a> {
 
 impl Rejected {
     pub(super) fn new(status: StatusCode, words: Words<'_>) -> Self {
-        Self(Box::new(Problem {
+        let problem = Box::new(Problem {
             kind: format!("{TYPE}{}", words.code),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
@@ -42,7 +45,13 @@ impl Rejected {
             could: Vec::new(),
             request: None,
             request_id: None,
-        }))
+        });
+        Self { problem, after_seconds: None }
+    }
+
+    /// When to try again.
+    pub(super) fn after(self, seconds: u32) -> Self {
+        Self { after_seconds: Some(seconds), ..self }
     }
 
     /// What is said for an answer that no handler of ours gave: no route, no such method on it, or none in time.
@@ -99,7 +108,7 @@ impl Rejected {
     pub(super) fn refused(refusal: &Refusal, known: &Known) -> Self {
         let words = Words { code: refusal.code(), detail: refusal.to_string(), hint: refusal.hint() };
         let mut rejected = Self::new(status::of(refusal), words);
-        rejected.0.missing = missing(refusal.missing(), known);
+        rejected.problem.missing = missing(refusal.missing(), known);
         rejected
     }
 
@@ -137,54 +146,54 @@ impl Rejected {
 
     /// Adds which rules say so, and who could do it instead.
     pub(super) fn with_reasons(mut self, (rules, could): (Vec<String>, Vec<PersonRef>)) -> Self {
-        (self.0.rules, self.0.could) = (rules, could);
+        (self.problem.rules, self.problem.could) = (rules, could);
         self
     }
 
     /// Says whose agreement is missing.
     pub(super) fn with_missing(mut self, missing: Vec<Missing>) -> Self {
-        self.0.missing = missing;
+        self.problem.missing = missing;
         self
     }
 
     /// Adds a ready-made body for asking.
     pub(super) fn with_request(mut self, request: serde_json::Value) -> Self {
-        self.0.request = Some(request);
+        self.problem.request = Some(request);
         self
     }
 
     /// The same problem, but with `status` where it had `this` one.
     pub(super) fn instead_of(mut self, this: StatusCode, status: StatusCode) -> Self {
         if self.status() == this {
-            self.0.status = status.as_u16();
-            self.0.title = status.canonical_reason().unwrap_or("Error").to_owned();
+            self.problem.status = status.as_u16();
+            self.problem.title = status.canonical_reason().unwrap_or("Error").to_owned();
         }
         self
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The stable code.
     pub(super) fn code(&self) -> &str {
-        &self.0.code
+        &self.problem.code
     }
 
     /// What is wrong.
     pub(super) fn detail(&self) -> &str {
-        &self.0.detail
+        &self.problem.detail
     }
 
     /// What it says, for an answer that is no problem itself.
     pub(super) fn into_problem(self) -> Problem {
-        *self.0
+        *self.problem
     }
 
     /// The problem as it goes out, under the id by which the node's log speaks of the request.
     pub(super) fn told(mut self, request_id: &str) -> Problem {
-        self.0.request_id = Some(request_id.to_owned());
-        *self.0
+        self.problem.request_id = Some(request_id.to_owned());
+        *self.problem
     }
 }
 
@@ -197,6 +206,9 @@ impl From<EngineError> for Rejected {
 impl IntoResponse for Rejected {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if let Some(seconds) = self.after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response.extensions_mut().insert(self);
         response
     }

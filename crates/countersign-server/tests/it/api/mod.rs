@@ -27,6 +27,7 @@ mod search;
 mod sessions;
 mod signing;
 mod ssh_key;
+mod terminals;
 mod tiles;
 mod tokens;
 mod transcript;
