@@ -46,7 +46,7 @@ pub struct TokenResponse {
     pub access_token: String,
     /// `urn:ietf:params:oauth:token-type:access_token`
     pub issued_token_type: String,
-    /// `Bearer`
+    /// `Bearer`, or `DPoP` where the request came with a proof: whoever uses the token then proves the same key, each time.
     pub token_type: String,
     /// How long it lives, seconds.
     pub expires_in: u64,
@@ -91,6 +91,8 @@ pub struct ServerMetadata {
     pub grant_types_supported: Vec<String>,
     /// `none`: what is exchanged says who asks.
     pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// How proofs of possession may be signed (RFC 9449).
+    pub dpop_signing_alg_values_supported: Vec<String>,
     /// The contract.
     pub service_documentation: String,
 }

@@ -30,6 +30,9 @@ pub struct ServiceToken {
     /// When it ended, where that is on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
+    /// The thumbprint of the key that it is bound to (RFC 7638, base64url), if to one: each request then proves its possession (RFC 9449).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
     /// The token it was exchanged from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -65,6 +68,9 @@ pub struct IssueToken {
     pub lifetime_seconds: u32,
     /// SHA-256 of the token.
     pub token_sha256: String,
+    /// The thumbprint of the key to bind it to (RFC 7638, base64url); whoever has the token may use it unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
     /// The approval, where the rules demand one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<String>,
@@ -86,6 +92,9 @@ pub struct ExchangeToken {
     pub lifetime_seconds: u32,
     /// SHA-256 of the new token.
     pub token_sha256: String,
+    /// The thumbprint of the key to bind it to; that of the one that asks, if that is bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
 }
 
 /// Takes a token out of force, and all that were exchanged from it: one's own, or under `revoke service-token/NAME ENVIRONMENT`, whose

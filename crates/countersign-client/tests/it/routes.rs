@@ -7,6 +7,7 @@ use countersign_api::break_glass::{OpenBreakGlass, ReviewBreakGlass, Verdict};
 use countersign_api::delegation::Delegate;
 use countersign_api::key::RotateLogKey;
 use countersign_api::ledger::RedactDetails;
+use countersign_api::oauth::{ExchangeRequest, GRANT, JWT};
 use countersign_api::permit::{FinishPermit, Outcome, ReconcilePermit, ReservePermit};
 use countersign_api::person::{DeactivatePerson, EnrollKey, InvitePerson, RevokeKey};
 use countersign_api::policy::ActivatePolicy;
@@ -251,13 +252,14 @@ async fn delegations_ask_their_routes() {
 
 #[tokio::test]
 async fn tokens_ask_their_routes() {
-    let server = Scripted::start((0..4).map(|_| problem(404, "not_found"))).await;
+    let server = Scripted::start((0..5).map(|_| problem(404, "not_found"))).await;
     let token_sha256 = "00".repeat(32);
     let exchange = ExchangeToken {
         scopes: vec!["ping:probe/any".into()],
         networks: Vec::new(),
         lifetime_seconds: 60,
         token_sha256: token_sha256.clone(),
+        dpop_jkt: None,
     };
     let issue = IssueToken {
         resource: "service-token/deployer".into(),
@@ -266,13 +268,30 @@ async fn tokens_ask_their_routes() {
         networks: Vec::new(),
         lifetime_seconds: 900,
         token_sha256,
+        dpop_jkt: None,
         approval: None,
         reason: None,
+    };
+    let job = ExchangeRequest {
+        grant_type: GRANT.into(),
+        subject_token: "a.b.c+/=".into(),
+        subject_token_type: JWT.into(),
+        scope: None,
+        audience: Some("deploys".into()),
+        requested_token_type: None,
+        lifetime_seconds: Some(60),
     };
     assert!(server.client.service_token("tok_1").await.is_err());
     assert!(server.client.issue_token(&issue).await.is_err());
     assert!(server.client.exchange_token(&exchange).await.is_err());
     assert!(server.client.revoke_token("tok_1", &RevokeToken::default()).await.is_err());
+    assert!(server.client.exchange(&job).await.is_err());
+    let form = server.asked().last().map(|asked| asked.body.clone()).unwrap_or_default();
+    assert!(
+        form.contains("&subject_token=a.b.c%2B%2F%3D&")
+            && form.ends_with("&audience=deploys&lifetime_seconds=60"),
+        "{form}"
+    );
     let asked: Vec<String> =
         server.asked().iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect();
     let routes = [
@@ -280,6 +299,7 @@ async fn tokens_ask_their_routes() {
         "POST /admin/service-tokens",
         "POST /admin/service-tokens/exchange",
         "POST /admin/service-tokens/tok_1/revoke",
+        "POST /oauth/token",
     ];
     assert_eq!(asked, routes);
 }

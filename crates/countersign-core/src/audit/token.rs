@@ -36,6 +36,7 @@ struct Token {
     expires_at: Time,
     parent: Option<TokenId>,
     digest: Digest,
+    cnf_jkt: Option<Digest>,
     /// When it was issued, and from then on the end of the last window in which it was used.
     noted_until: Time,
 }
@@ -194,6 +195,7 @@ impl Auditor {
             expires_at: issued.expires_at,
             parent: issued.parent,
             digest: issued.token_sha256,
+            cnf_jkt: issued.cnf_jkt,
             noted_until: event.at,
         };
         must(self.tokens.each.insert(id, token).is_none(), Breach::BegunTwice)
@@ -233,6 +235,7 @@ impl Auditor {
         let anywhere = from.networks.is_empty();
         let networks = &issued.networks;
         must(anywhere || !networks.is_empty() && networks.iter().all(near), Breach::OtherNetworks)?;
+        must(from.cnf_jkt.is_none() || issued.cnf_jkt == from.cnf_jkt, Breach::OtherKeyBound)?;
         must(issued.expires_at <= from.expires_at, Breach::WrongDeadline)
     }
 

@@ -141,6 +141,7 @@ breaches! {
     TokenNotOffered "token_not_offered": "a token is issued where the rules offer none",
     WrongScopes "wrong_scopes": "a token has no scope, too many, or one that is not offered or not within what it is exchanged from",
     OtherNetworks "other_networks": "a token may come from elsewhere than what it is exchanged from",
+    OtherKeyBound "other_key_bound": "a token needs another key than what it is exchanged from, or none",
     NotTheParent "not_the_parent": "a token is exchanged by somebody else than itself",
     ExchangedTooOften "exchanged_too_often": "a token is exchanged that was exchanged as often as possible",
     TokenInUse "token_in_use": "a token is issued that another token or a person has",

@@ -34,6 +34,8 @@ pub struct Issue {
     pub lifetime_seconds: NonZeroU32,
     /// SHA-256 of the token.
     pub token_sha256: Digest,
+    /// The key whose possession whoever uses it must show, by its thumbprint; whoever has the token may use it unless one is named.
+    pub cnf_jkt: Option<Digest>,
     /// The approval and the digest of its parameters, where the rules demand one.
     pub under: Option<(ApprovalId, Digest)>,
 }
@@ -49,6 +51,8 @@ pub struct Exchange {
     pub lifetime_seconds: NonZeroU32,
     /// SHA-256 of the new one.
     pub token_sha256: Digest,
+    /// The key whose possession whoever uses it must show, by its thumbprint; that of the one that acts, if that has one.
+    pub cnf_jkt: Option<Digest>,
 }
 
 /// Takes a token out of force, and with it all that were exchanged from it.
@@ -61,7 +65,8 @@ pub struct Revoke {
 }
 
 pub(crate) fn issue(state: &State, cx: &Context, command: &Issue) -> Result<Vec<Event>, domain::Refusal> {
-    let Issue { resource, environment, scopes, networks, lifetime_seconds, token_sha256, under } = command;
+    let Issue { resource, environment, scopes, networks, lifetime_seconds, token_sha256, cnf_jkt, under } =
+        command;
     if !is_named(resource) {
         return Err(Refusal::NotAToken.into());
     }
@@ -74,6 +79,7 @@ pub(crate) fn issue(state: &State, cx: &Context, command: &Issue) -> Result<Vec<
     is_fresh(state, token_sha256)?;
     let issued = Issued {
         approval: under.map(|(approval, _)| approval),
+        cnf_jkt: *cnf_jkt,
         expires_at: cx.now.plus_seconds(lifetime_seconds.get()),
         networks: networks.clone(),
         owner,
@@ -115,7 +121,7 @@ pub(super) fn is_fresh(state: &State, token_sha256: &Digest) -> Result<(), Refus
 }
 
 pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Result<Vec<Event>, Refusal> {
-    let Exchange { scopes, networks, lifetime_seconds, token_sha256 } = command;
+    let Exchange { scopes, networks, lifetime_seconds, token_sha256, cnf_jkt } = command;
     let Actor::Token(parent) = cx.actor else { return Err(Refusal::NotToExchange) };
     let token = state.live_token(parent, cx.now)?;
     if ancestors(state, token).count() >= MOST_EXCHANGES {
@@ -127,6 +133,10 @@ pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Resul
     if !networks.iter().all(within) {
         return Err(Refusal::OtherNetwork);
     }
+    // Whoever took a token without its key could exchange it for one that needs none.
+    if cnf_jkt.is_some() && token.cnf_jkt.is_some_and(|own| Some(own) != *cnf_jkt) {
+        return Err(Refusal::OtherKey);
+    }
     let expires_at = cx.now.plus_seconds(lifetime_seconds.get());
     if expires_at > token.expires_at {
         return Err(Refusal::OutlivesItsParent(token.expires_at));
@@ -134,6 +144,7 @@ pub(crate) fn exchange(state: &State, cx: &Context, command: &Exchange) -> Resul
     is_fresh(state, token_sha256)?;
     let issued = Issued {
         approval: None,
+        cnf_jkt: token.cnf_jkt.or(*cnf_jkt),
         expires_at,
         networks: if networks.is_empty() { token.networks.clone() } else { networks.clone() },
         owner: token.owner,

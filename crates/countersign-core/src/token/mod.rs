@@ -73,6 +73,9 @@ pub struct Issued {
     /// The approval it rests on; none where the rules demand none, or for an exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// The key whose possession whoever uses it must show (RFC 9449), by its thumbprint (RFC 7638).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf_jkt: Option<Digest>,
     /// From when on it is worth nothing.
     pub expires_at: Time,
     /// Where it may come from; from anywhere unless some are named.
@@ -126,6 +129,9 @@ pub struct Token {
     pub networks: BTreeSet<Network>,
     /// SHA-256 of the token.
     pub token_sha256: Digest,
+    /// The key whose possession whoever uses it must show, by its thumbprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf_jkt: Option<Digest>,
     /// The approval it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
@@ -237,6 +243,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             let Some(environment) = event.environment.clone() else { return };
             let Issued {
                 approval,
+                cnf_jkt,
                 expires_at,
                 networks,
                 owner,
@@ -259,6 +266,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 scopes,
                 networks,
                 token_sha256,
+                cnf_jkt,
                 approval,
                 parent,
                 workload,

@@ -49,6 +49,8 @@ pub enum Refusal {
     ScopeNotOffered(Option<Scope>),
     /// A network is not within those of what it is exchanged from.
     OtherNetwork,
+    /// It would need another key than what it is exchanged from.
+    OtherKey,
     /// It would live longer than the rules let it: so many seconds.
     LivesTooLong(u32),
     /// It would live longer than what it is exchanged from.
@@ -62,7 +64,7 @@ pub enum Refusal {
 listed! { Refusal:
     NotFound, Ended, OwnerGone, NeverVotes, NotForTokens, OutOfScope, NotYours, NotToExchange, NotTheNode,
     WorkloadTokenExpired, WorkloadTokenLivesTooLong, WorkloadUnknown, WorkloadAmbiguous, WorkloadTokenSpent, NotAToken, NotOffered,
-    NoScope, TooMany, ScopeNotOffered(None), OtherNetwork, LivesTooLong(900), OutlivesItsParent(Time::from_millis(0)),
+    NoScope, TooMany, ScopeNotOffered(None), OtherNetwork, OtherKey, LivesTooLong(900), OutlivesItsParent(Time::from_millis(0)),
     ExchangedTooOften, InUse,
 }
 
@@ -91,6 +93,7 @@ impl Refusal {
             Self::TooMany => "token_too_wide",
             Self::ScopeNotOffered(_) => "scope_not_offered",
             Self::OtherNetwork => "network_not_within",
+            Self::OtherKey => "token_needs_its_key",
             Self::LivesTooLong(_) => "token_lives_too_long",
             Self::OutlivesItsParent(_) => "token_outlives_parent",
             Self::ExchangedTooOften => "token_exchanged_too_often",
@@ -126,6 +129,7 @@ impl Refusal {
             Self::NoScope => "name at least one, as in `deploy:release/nudgepay`",
             Self::TooMany => "issue several tokens",
             Self::ScopeNotOffered(_) => "ask for less, or for another rule",
+            Self::OtherKey => "name no key, or that of the token that is exchanged",
             Self::OtherNetwork => "name networks within those of the token that is exchanged",
             Self::LivesTooLong(_) => "ask for less time, and for another token when it is over",
             Self::OutlivesItsParent(_) => "ask for less time",
@@ -167,6 +171,7 @@ impl fmt::Display for Refusal {
                 return write!(f, "a token may not have the scope `{scope}` here");
             }
             Self::ScopeNotOffered(None) => "a token may not have this scope here",
+            Self::OtherKey => "the token that is exchanged is bound to a key, and this is another",
             Self::OtherNetwork => "a network is not within those of the token that is exchanged",
             Self::LivesTooLong(most) => {
                 return write!(f, "the rules let a token live for at most {most} seconds");

@@ -85,6 +85,7 @@ fn issue(seconds: u32) -> Issue {
         networks: BTreeSet::new(),
         lifetime_seconds: seconds.try_into().unwrap(),
         token_sha256: crate::digest::Digest::of(b"token"),
+        cnf_jkt: None,
         under: None,
     }
 }
@@ -105,6 +106,7 @@ fn a_child_ends_with_its_parent_whatever_its_own_end() {
         networks: BTreeSet::new(),
         lifetime_seconds: 900.try_into().unwrap(),
         token_sha256: crate::digest::Digest::of(b"child"),
+        cnf_jkt: None,
     };
     let child = token(&world.run(Actor::Token(parent), &Command::ExchangeToken(exchange)).unwrap());
     assert!(world.state.live_token(child, world.now).is_ok());

@@ -61,6 +61,8 @@ pub struct ExchangeWorkload {
     pub lifetime_seconds: Option<NonZeroU32>,
     /// SHA-256 of the service token.
     pub token_sha256: Digest,
+    /// The key whose possession whoever uses it must show, by its thumbprint.
+    pub cnf_jkt: Option<Digest>,
 }
 
 /// Whose token a service token was exchanged for, in `token.issued`. What it said is in the details.
@@ -124,7 +126,8 @@ pub(crate) fn exchange(
     cx: &Context,
     command: &ExchangeWorkload,
 ) -> Result<Vec<Event>, domain::Refusal> {
-    let ExchangeWorkload { presented, workload: named, scopes, lifetime_seconds, token_sha256 } = command;
+    let ExchangeWorkload { presented, workload: named, scopes, lifetime_seconds, token_sha256, cnf_jkt } =
+        command;
     if cx.actor != Actor::Node {
         return Err(Refusal::NotTheNode.into());
     }
@@ -142,6 +145,7 @@ pub(crate) fn exchange(
     is_fresh(state, token_sha256)?;
     let issued = Issued {
         approval: None,
+        cnf_jkt: *cnf_jkt,
         expires_at: cx.now.plus_seconds(lifetime_seconds.get()),
         networks: BTreeSet::new(),
         owner: workload.owner,

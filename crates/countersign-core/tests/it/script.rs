@@ -63,6 +63,7 @@ pub(crate) fn everything() -> Book {
     tokens::that_are_used(&mut book);
     sessions::fresh_votes(&mut book);
     passwords::passwords(&mut book);
+    tokens::bound(&mut book);
     book.commit();
     book
 }

@@ -87,6 +87,7 @@ pub(crate) fn issue((name, number, seconds): (&str, u32, u32), of: &[&str]) -> I
         networks: ["10.0.0.0/8".parse().unwrap()].into(),
         lifetime_seconds: seconds.try_into().unwrap(),
         token_sha256: digest(number),
+        cnf_jkt: None,
         under: None,
     }
 }
@@ -97,6 +98,7 @@ pub(crate) fn exchange((number, seconds): (u32, u32), of: &[&str]) -> Exchange {
         networks: ["10.1.0.0/16".parse().unwrap()].into(),
         lifetime_seconds: seconds.try_into().unwrap(),
         token_sha256: digest(number),
+        cnf_jkt: None,
     }
 }
 
@@ -200,4 +202,36 @@ pub(crate) fn that_are_used(book: &mut Book) {
     elapsed(book, Subject::Token(token));
     let id = requested(book, PAYOUT);
     book.must(ANA, &Command::Withdraw(id));
+}
+
+/// Stands for the thumbprint of the key of this number.
+pub(crate) fn thumbprint(number: u32) -> Digest {
+    Digest::of(format!("key {number}").as_bytes())
+}
+
+/// Tokens that are bound to a key: one that begins so and its child, and a child of one that does not.
+pub(crate) fn bound(book: &mut Book) {
+    governed(book);
+    let scopes = ["override:payout/limit", "ping:probe/any"];
+    let first = Issue { cnf_jkt: Some(thumbprint(1)), ..issue(("deployer", 201, 3_600), &scopes) };
+    let first = made(&book.must(ANA, &Command::IssueToken(first)));
+    let child = Command::ExchangeToken(exchange((202, 60), &["ping:probe/any"]));
+    let child = made(&book.must(Actor::Token(first), &child));
+    assert_eq!(
+        book.whole.token(child).unwrap().cnf_jkt,
+        Some(thumbprint(1)),
+        "whoever has the parent has its key"
+    );
+    pinging_once(book, child);
+    let free = deployer(book, (203, 900));
+    let bound = Exchange { cnf_jkt: Some(thumbprint(2)), ..exchange((204, 60), &["ping:probe/any"]) };
+    let bound = made(&book.must(Actor::Token(free), &Command::ExchangeToken(bound)));
+    pinging_once(book, bound);
+    let asked = requested(book, PAYOUT);
+    book.must(ANA, &Command::Withdraw(asked));
+}
+
+fn pinging_once(book: &mut Book, token: TokenId) {
+    let permit = pinging(book, token);
+    book.must(Actor::Token(token), &Command::ReleasePermit(permit));
 }

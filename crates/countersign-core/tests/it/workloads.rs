@@ -76,6 +76,7 @@ pub(crate) fn exchanging(presented: Presented, number: u32) -> ExchangeWorkload 
         scopes: scopes(&[]),
         lifetime_seconds: None,
         token_sha256: digest(number),
+        cnf_jkt: None,
     }
 }
 

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The route of a request that matched none.
 const UNMATCHED: &str = "unmatched";
 
+/// How one can show who one is.
+pub(super) const CHALLENGE: &str = r#"Bearer, DPoP algs="ES256 EdDSA RS256""#;
+
 /// Marks an error that is told in the words of another standard than RFC 9457, and already is.
 #[derive(Clone, Copy)]
 pub(super) struct OwnWords;
@@ -85,7 +88,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
     }
     match status {
         StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);

@@ -14,12 +14,14 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, SessionId, TokenId};
 use countersign_core::person::Person;
 use countersign_core::policy::Policy;
+use countersign_core::token::Token;
 use countersign_core::{Actor, Command, Via};
 use countersign_ledger::hash::{Hash, sha256};
 use serde::de::DeserializeOwned;
 
+use super::possession::Line;
 use super::problem::{Rejected, Words};
-use super::{App, body};
+use super::{App, body, possession};
 use crate::engine::{IdempotencyKey, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -153,7 +155,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Rejected;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
-        authenticate((&parts.headers, &parts.extensions), app)
+        authenticate((line(parts), &parts.extensions), app)
     }
 }
 
@@ -161,7 +163,7 @@ impl FromRequestParts<App> for Viewer {
     type Rejection = Rejected;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Rejected> {
-        authenticate((&parts.headers, &parts.extensions), app)?.sees(app, |_, _| false).map(|()| Self)
+        authenticate((line(parts), &parts.extensions), app)?.sees(app, |_, _| false).map(|()| Self)
     }
 }
 
@@ -169,7 +171,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Post<T> {
     type Rejection = Rejected;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Rejected> {
-        let caller = authenticate((request.headers(), request.extensions()), app)?;
+        let line = Line { method: request.method(), uri: request.uri(), headers: request.headers() };
+        let caller = authenticate((line, request.extensions()), app)?;
         let key = idempotency_key(request.headers())?;
         without_query(&request)?;
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
@@ -209,23 +212,68 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 /// towards a stored one without inverting SHA-256, so the time it takes tells nothing about a credential. Claims are no credentials:
 /// who has not replaced theirs holds nothing. Whether anybody was revoked, a node that cannot show that its state is the log's does not know, and
 /// lets nobody in. A session and a token are worth something while everything that they rest on is, and a token comes from its networks.
-fn authenticate((headers, extensions): (&HeaderMap, &Extensions), app: &App) -> Result<Caller, Rejected> {
+fn authenticate((line, extensions): (Line<'_>, &Extensions), app: &App) -> Result<Caller, Rejected> {
     app.engine.fresh()?;
-    let credential = only(headers, &header::AUTHORIZATION).and_then(|value| {
-        let (scheme, credential) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_start_matches(' '))
-    });
-    bearer((credential.ok_or_else(unauthenticated)?, extensions), app)
+    let (scheme, credential) = only(line.headers, &header::AUTHORIZATION)
+        .and_then(|value| value.split_once(' '))
+        .map(|(scheme, credential)| (scheme, credential.trim_start_matches(' ')))
+        .ok_or_else(unauthenticated)?;
+    let shown = match scheme {
+        _ if scheme.eq_ignore_ascii_case("bearer") => Shown::Bare,
+        _ if scheme.eq_ignore_ascii_case("dpop") => Shown::WithProof(line),
+        _ => return Err(unauthenticated()),
+    };
+    holder((credential, shown), extensions, app)
+}
+
+fn line(parts: &Parts) -> Line<'_> {
+    Line { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
+}
+
+/// How a credential was sent.
+#[derive(Clone, Copy)]
+pub(super) enum Shown<'a> {
+    /// By itself: who has it may use it.
+    Bare,
+    /// With the proof of a key, about this request and this credential.
+    WithProof(Line<'a>),
+    /// In the body of this request, which may come with a proof.
+    InBody(Line<'a>),
+}
+
+impl Shown<'_> {
+    /// Lets a token be used that is not bound to a key, or whose key is shown.
+    fn lets_use(self, token: &Token, credential: &str, app: &App) -> Result<(), Rejected> {
+        let now = app.engine.now();
+        let proof = match (self, token.cnf_jkt) {
+            (Self::Bare | Self::InBody(_), None) => return Ok(()),
+            // Whoever asks for a token to be checked like this is let down if it is not.
+            (Self::WithProof(_), None) => return Err(unauthenticated()),
+            (Self::Bare, Some(_)) => return Err(possession::needed()),
+            (Self::WithProof(line), Some(_)) => line.proven(Some(credential), now)?,
+            (Self::InBody(line), Some(_)) => line.proven(None, now)?,
+        };
+        if Some(proof.jkt) != token.cnf_jkt {
+            return Err(possession::other_key());
+        }
+        app.proofs.spend(&proof, (token.id, now))
+    }
 }
 
 /// The person whose credential this is, or whose token, wherever it was sent.
-pub(super) fn bearer((credential, extensions): (&str, &Extensions), app: &App) -> Result<Caller, Rejected> {
+pub(super) fn holder(
+    (credential, shown): (&str, Shown<'_>),
+    extensions: &Extensions,
+    app: &App,
+) -> Result<Caller, Rejected> {
+    // Nothing but tokens is bound to a key.
+    let bare = !matches!(shown, Shown::WithProof(_));
     let sha256 = Digest::of(credential.as_bytes());
     let state = app.engine.state();
-    if let Some(person) = state.holder(&sha256) {
+    if let Some(person) = state.holder(&sha256).filter(|_| bare) {
         return Ok(Caller { person, token: None, session: None });
     }
-    if let Some(id) = state.session_holder(&sha256) {
+    if let Some(id) = state.session_holder(&sha256).filter(|_| bare) {
         let session = state.live_session(id, app.engine.now()).map_err(|_| unauthenticated())?;
         app.uses.note(&app.engine, session);
         return Ok(Caller { person: session.person, token: None, session: Some(id) });
@@ -236,6 +284,7 @@ pub(super) fn bearer((credential, extensions): (&str, &Extensions), app: &App) -
     let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
     if token.networks.is_empty() || is_near {
+        shown.lets_use(token, credential, app)?;
         app.engine.count_use(id, (now, from));
         Ok(Caller { person: token.owner, token: Some(id), session: None })
     } else {

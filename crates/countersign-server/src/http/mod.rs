@@ -11,6 +11,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `uses`: that sessions are used, noted now and then
+//! - `possession`: tokens that are bound to a key
 //! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `terminals`: terminals that ask to act for somebody
@@ -63,6 +64,7 @@ mod passkeys;
 mod people;
 mod permits;
 mod policy;
+mod possession;
 mod problem;
 mod proofs;
 mod reciprocal;
@@ -97,6 +99,8 @@ struct App {
     terminals: terminals::Terminals,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
+    /// Proofs of possession that were used.
+    proofs: Arc<possession::Proofs>,
     /// Whose tokens are believed, though they are not ours.
     issuers: Arc<Issuers>,
     shelf: Arc<shelf::Shelf>,
@@ -242,6 +246,7 @@ pub fn router_with(
         metrics,
         witnesses,
         issuers,
+        proofs: Arc::default(),
         shelf: Arc::default(),
         exports: evidence::places(),
         watchers: watch::places(),

@@ -7,9 +7,12 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_api::Page;
 use countersign_api::token::{ExchangeToken, IssueToken, RevokeToken, ServiceToken};
 use countersign_core::action::Resource;
+use countersign_core::digest::Digest;
 use countersign_core::id::TokenId;
 use countersign_core::text::Name;
 use countersign_core::{Command, Item, Subject, token};
@@ -76,6 +79,7 @@ pub(super) async fn issue(
         networks,
         lifetime_seconds: lifetime(body.lifetime_seconds)?,
         token_sha256: body.token_sha256.parse().map_err(Rejected::malformed)?,
+        cnf_jkt: body.dpop_jkt.as_deref().map(thumbprint).transpose()?,
         under: under(&app.engine, body.approval.as_deref(), parameters).await?,
     });
     let submission = post.sender.submission(command).with_optional_details(reason(body.reason.as_deref())?);
@@ -95,6 +99,7 @@ pub(super) async fn exchange(
         networks: parsed(&body.networks)?,
         lifetime_seconds: lifetime(body.lifetime_seconds)?,
         token_sha256: body.token_sha256.parse().map_err(Rejected::malformed)?,
+        cnf_jkt: body.dpop_jkt.as_deref().map(thumbprint).transpose()?,
     });
     let (committed, known) = app.submit(post.sender.submission(command)).await?;
     Ok((StatusCode::CREATED, Json(shown(&app, &known, committed)?)))
@@ -131,6 +136,12 @@ fn lifetime(seconds: u32) -> Result<NonZeroU32, Rejected> {
     NonZeroU32::new(seconds).ok_or_else(|| Rejected::malformed("`lifetime_seconds` must be at least 1"))
 }
 
+/// A thumbprint as DPoP writes it.
+fn thumbprint(text: &str) -> Result<Digest, Rejected> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Digest).ok_or_else(|| Rejected::malformed("`dpop_jkt` is a SHA-256 in base64url"))
+}
+
 fn shown(app: &App, known: &Known, committed: Committed) -> Result<ServiceToken, Rejected> {
     match committed.item {
         Some(Item::Token(token)) => Ok(show(app, known, &token)),
@@ -165,6 +176,7 @@ fn show(app: &App, known: &Known, token: &token::Token) -> ServiceToken {
         issued_at: token.issued_at.to_string(),
         expires_at: token.expires_at.to_string(),
         ended_at: token.ended.map(|(_, at)| at.to_string()),
+        dpop_jkt: token.cnf_jkt.map(|jkt| URL_SAFE_NO_PAD.encode(jkt.0)),
         parent: token.parent.map(|id| id.to_string()),
         workload: token.workload.as_ref().map(ToString::to_string),
         approval: token.approval.map(|id| id.to_string()),

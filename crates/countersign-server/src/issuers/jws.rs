@@ -63,17 +63,8 @@ impl<'a> Jws<'a> {
         if token.len() > MAX_TOKEN {
             return Err(Unbelieved::Malformed("it is too long"));
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Unbelieved::Malformed("it does not have three parts"));
-        };
-        let signed = token.as_bytes().get(..header.len() + 1 + payload.len()).unwrap_or_default();
-        let header = object(header)?;
+        let Parts { header, claims, signed, signature } = Parts::of(token)?;
         let (algorithm, key_id) = accepted(&header)?;
-        let signature = bytes(signature)?;
-        let claims = object(payload)?;
         Ok(Self { algorithm, key_id, claims, signed, signature, sha256: Digest::of(token.as_bytes()) })
     }
 
@@ -108,6 +99,30 @@ impl<'a> Jws<'a> {
         let (jti, expires_at) = claims::check(&self.claims, (expected, now))?;
         let issuer = expected.issuer.to_owned();
         Ok(Verified { issuer, jti, expires_at, claims: self.claims, sha256: self.sha256 })
+    }
+}
+
+/// The parts of a token, decoded and read strictly.
+pub(super) struct Parts<'a> {
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
+    /// What is signed.
+    pub(super) signed: &'a [u8],
+    pub(super) signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(token: &'a str) -> Result<Self, Unbelieved> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Unbelieved::Malformed("it does not have three parts"));
+        };
+        let signed = token.as_bytes().get(..header.len() + 1 + payload.len()).unwrap_or_default();
+        let header = object(header)?;
+        let signature = bytes(signature)?;
+        Ok(Self { header, claims: object(payload)?, signed, signature })
     }
 }
 

@@ -94,7 +94,7 @@ impl KeySet {
 }
 
 /// The key, if it is one that verifies signatures of a kind used here.
-fn key(jwk: &Value) -> Option<Key> {
+pub(super) fn key(jwk: &Value) -> Option<Key> {
     let is_for_signatures = jwk.get("use").is_none_or(|of| of == "sig");
     let verifies = jwk
         .get("key_ops")

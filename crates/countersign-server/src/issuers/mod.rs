@@ -8,6 +8,7 @@
 //! - `jws`: a token taken apart, and whether a key signed it
 //! - `keys`: an issuer's keys
 //! - `claims`: for whom and when it is good
+//! - `possession`: proofs that whoever sends a request has a key
 //! - `source`: where keys come from; `cache`: for how long they are believed
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ mod cache;
 mod claims;
 mod jws;
 mod keys;
+mod possession;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,7 @@ use cache::Cache;
 pub use claims::{Expected, Verified};
 pub use jws::{Jws, MAX_TOKEN};
 pub use keys::KeySet;
+pub use possession::{About, FRESH_SECONDS, Possession, verify as verify_possession};
 
 /// Why a token is not believed, with a stable code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -119,6 +119,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 networks: issue.terms.networks,
                 lifetime_seconds: issue.terms.lifetime,
                 token_sha256: token.sha256(),
+                dpop_jkt: None,
                 approval: issue.approval,
                 reason: issue.why.reason,
             };
@@ -132,6 +133,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 networks,
                 lifetime_seconds: lifetime.unwrap_or(LIFETIME),
                 token_sha256: token.sha256(),
+                dpop_jkt: None,
             };
             let send = async || client.exchange_token(&wanted).await;
             kept(session, (&client, &token), save.as_deref(), send).await

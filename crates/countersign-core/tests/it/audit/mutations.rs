@@ -125,6 +125,7 @@ const FREE: &[Free] = &[
     ("permit.succeeded", "/actor", "as above"),
     ("token.expired", "/correlation", "nothing else belongs to it"),
     ("token.issued", "/correlation", "nothing else belongs to it, where the rules demand nobody's consent"),
+    ("token.issued", "/data/cnf_jkt", "whose key it is was its issuer's to say; who shows it is not on record"),
     ("token.issued", "/data/expires_at", "its issuer's own word, within what the rules offer; what it does must fit"),
     ("token.issued", "/data/networks", "as above; where requests come from is not on record"),
     ("token.issued", "/data/scopes", "as above"),

@@ -49,6 +49,8 @@ pub(super) const FORGERIES: &[Forgery] = &[
     ("token.issued", 1, &[(0, Set("/data/expires_at", NEXT_YEAR))], "wrong_deadline"),
     ("token.issued", 1, &[(0, Change(under_an_approval))], "unprompted"),
     ("token.issued", 1, &[(0, Drop)], "token_not_live"),
+    ("token.issued", 11, &[(0, Change(of_no_key))], "other_key_bound"),
+    ("token.issued", 11, &[(0, Set("/data/cnf_jkt", DIGEST))], "other_key_bound"),
     ("token.issued", 3, &[(0, Drop)], "missing"),
     ("token.issued", 3, &[(-1, Drop)], "unprompted"),
     ("token.issued", 3, &[(0, Set("/data/approval", APPROVAL))], "missing"),
@@ -87,6 +89,12 @@ fn under_an_approval(event: &mut Event) {
 fn revoked_under_an_approval(event: &mut Event) {
     if let Fact::TokenRevoked(_, revoked) = &mut event.fact {
         revoked.approval = Some(APPROVAL.parse().unwrap());
+    }
+}
+
+fn of_no_key(event: &mut Event) {
+    if let Fact::TokenIssued(_, issued) = &mut event.fact {
+        issued.cnf_jkt = None;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::script::{approved, requested, reservation};
 use crate::stage::{self, ANA, AUD, BEN, CHLOE, DAN, PAYOUT, ROTATE};
 use crate::tokens::{
     ISSUE_ADMIN, ISSUE_DEPLOYER, PING, deployer, digest, exchange, governed, issue, made, noting, pinging,
-    revoking, scopes, silent, under, with_deactivation,
+    revoking, scopes, silent, thumbprint, under, with_deactivation,
 };
 
 pub(super) fn issue_token() -> Walk {
@@ -90,6 +90,7 @@ pub(super) fn exchange_token() -> Walk {
     let elsewhere = Exchange { scopes: scopes(&["ping:probe/any"]), ..elsewhere };
     walk.refused(by, &with(elsewhere), "token/network_not_within");
     walk.refused(by, &with(exchange((1, 901), &["ping:probe/any"])), "token/token_outlives_parent");
+    bound_elsewhere(&mut walk);
     walk.refused(by, &with(exchange((1, 900), &["ping:probe/any"])), "token/token_in_use");
     let mut token = parent;
     for number in 2..6 {
@@ -103,6 +104,16 @@ pub(super) fn exchange_token() -> Walk {
         "token/token_exchanged_too_often",
     );
     walk
+}
+
+/// What is bound to a key stays bound to it.
+fn bound_elsewhere(walk: &mut Walk) {
+    let bound = Issue { cnf_jkt: Some(thumbprint(1)), ..issue(("deployer", 21, 900), &["ping:probe/any"]) };
+    let by = Actor::Token(made(&walk.book.must(ANA, &Command::IssueToken(bound))));
+    let other = Exchange { cnf_jkt: Some(thumbprint(2)), ..exchange((22, 901), &["ping:probe/any"]) };
+    walk.refused(by, &Command::ExchangeToken(other), "token/token_needs_its_key");
+    let same = Exchange { cnf_jkt: Some(thumbprint(1)), ..exchange((22, 900), &["ping:probe/any"]) };
+    walk.happens(by, &Command::ExchangeToken(same));
 }
 
 pub(super) fn revoke_token() -> Walk {

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_api::oauth::{TokenError, TokenResponse};
 use countersign_core::{Refusal, permit, token};
 
-use super::super::envelope::OwnWords;
+use super::super::envelope::{CHALLENGE, OwnWords};
 use super::super::problem::Rejected;
 use crate::issuers::Unbelieved;
 
@@ -20,6 +20,8 @@ pub(super) enum Error {
     InvalidClient,
     InvalidScope,
     InvalidTarget,
+    /// RFC 9449, section 5.
+    InvalidDpopProof,
     UnsupportedGrantType,
     /// The node cannot tell now, or too much that is wrong came from there.
     TemporarilyUnavailable,
@@ -32,6 +34,7 @@ impl Error {
             Self::InvalidClient => "invalid_client",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -127,7 +130,11 @@ impl From<Rejected> for Denied {
     fn from(rejected: Rejected) -> Self {
         let (status, problem) = (rejected.status(), rejected.into_problem());
         let ours = status.is_server_error();
-        let error = if ours { Error::TemporarilyUnavailable } else { Error::InvalidRequest };
+        let error = match problem.code.as_str() {
+            _ if ours => Error::TemporarilyUnavailable,
+            code if code.starts_with("dpop_") => Error::InvalidDpopProof,
+            _ => Error::InvalidRequest,
+        };
         let denied = Self::new(error, (&problem.code, &problem.detail, &problem.hint));
         // A body that is too large or too slow has a status of its own.
         let own = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT].contains(&status);
@@ -153,7 +160,7 @@ impl IntoResponse for Denied {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         response.extensions_mut().insert(OwnWords);
         response

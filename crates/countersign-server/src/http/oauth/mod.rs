@@ -21,6 +21,7 @@ use countersign_api::oauth::{
 };
 use countersign_core::digest::Digest;
 use countersign_core::text::Name;
+use countersign_core::time::Time;
 use countersign_core::token::{Exchange, ExchangeWorkload, Presented, Scope};
 use countersign_core::{Actor, Command, Item};
 use countersign_ledger::hash::sha256;
@@ -28,6 +29,8 @@ use countersign_ledger::json;
 use zeroize::Zeroizing;
 
 use super::attempts::Network;
+use super::gate::Shown;
+use super::possession::Line;
 use super::problem::Rejected;
 use super::{App, address, gate, meter};
 use crate::engine::{Committed, EngineError, Submission};
@@ -49,6 +52,17 @@ struct Wish<'a> {
     scopes: BTreeSet<Scope>,
     lifetime_seconds: Option<NonZeroU32>,
     workload: Option<&'a str>,
+    /// With the proof of the key to which the new token is bound, if it has one.
+    line: Line<'a>,
+}
+
+impl Wish<'_> {
+    fn key(&self, now: Time) -> Result<Option<Digest>, Denied> {
+        if !self.line.has_proof() {
+            return Ok(None);
+        }
+        Ok(Some(self.line.proven(None, now)?.jkt))
+    }
 }
 
 /// Exchange the token of a workload, or a service token, for a service token (RFC 8693). The body is a form; errors are OAuth's.
@@ -81,6 +95,7 @@ pub(super) async fn metadata(headers: HeaderMap) -> Result<Json<ServerMetadata>,
         response_types_supported: Vec::new(),
         grant_types_supported: vec![GRANT.to_owned()],
         token_endpoint_auth_methods_supported: vec!["none".to_owned()],
+        dpop_signing_alg_values_supported: ["ES256", "EdDSA", "RS256"].map(str::to_owned).to_vec(),
         service_documentation: format!("{node}/openapi.json"),
         issuer: node,
     }))
@@ -91,7 +106,8 @@ async fn granted(app: &App, network: Network, request: Request) -> Result<Grante
         let what = "clients are not known here, and a credential in the header is not looked at";
         return Err(Denied::new(Error::InvalidClient, ("client_not_known", what, "send no `Authorization`")));
     }
-    let extensions = request.extensions().clone();
+    let (extensions, headers) = (request.extensions().clone(), request.headers().clone());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let form = Form::read(request).await?;
     if form.must("grant_type")? != GRANT {
         let what = "the grant is not token exchange";
@@ -106,6 +122,7 @@ async fn granted(app: &App, network: Network, request: Request) -> Result<Grante
         scopes: scopes(form.get("scope")?)?,
         lifetime_seconds: lifetime(form.get("lifetime_seconds")?)?,
         workload: form.get("audience")?,
+        line: Line { method: &method, uri: &uri, headers: &headers },
     };
     let subject = form.must("subject_token")?;
     // Before anything is looked up: a node that does not know who was revoked lets nobody in.
@@ -152,6 +169,7 @@ async fn of_workload(app: &App, subject: &str, wish: &Wish<'_>) -> Result<Grante
     let recognised = presented.recognised(&state, (now, workload.as_ref())).map(|_| ());
     recognised.map_err(|refusal| Denied::refused(&refusal.into(), named))?;
     let details = json::to_canonical(&serde_json::json!({ "claims": verified.claims }));
+    let cnf_jkt = wish.key(now)?;
     let secret = drawn()?;
     let command = Command::ExchangeWorkload(ExchangeWorkload {
         presented,
@@ -159,6 +177,7 @@ async fn of_workload(app: &App, subject: &str, wish: &Wish<'_>) -> Result<Grante
         scopes: wish.scopes.clone(),
         lifetime_seconds: wish.lifetime_seconds,
         token_sha256: Digest::of(secret.as_bytes()),
+        cnf_jkt,
     });
     let details = details.map_err(Rejected::malformed)?;
     let submission = Submission::new(Actor::Node, command).with_optional_details(Some(details));
@@ -174,7 +193,7 @@ async fn narrower(
         let what = "a service token is exchanged for one of the same name, not for an audience";
         return Err(Denied::new(Error::InvalidTarget, ("audience_not_taken", what, "leave `audience` out")));
     }
-    let caller = gate::bearer((subject, extensions), app)?;
+    let caller = gate::holder((subject, Shown::InBody(wish.line)), extensions, app)?;
     let Some(id) = caller.token else {
         return Err(Denied::refused(&countersign_core::token::Refusal::NotToExchange.into(), false));
     };
@@ -193,6 +212,7 @@ async fn narrower(
         networks: BTreeSet::new(),
         lifetime_seconds,
         token_sha256: Digest::of(secret.as_bytes()),
+        cnf_jkt: wish.key(now)?,
     });
     told(&secret, submitted(app, Submission::new(Actor::Token(id), command), false).await?)
 }
@@ -214,7 +234,7 @@ fn told(secret: &str, committed: Committed) -> Result<Granted, Denied> {
     Ok(Granted(TokenResponse {
         access_token: secret.to_owned(),
         issued_token_type: ACCESS_TOKEN.to_owned(),
-        token_type: "Bearer".to_owned(),
+        token_type: if token.cnf_jkt.is_some() { "DPoP" } else { "Bearer" }.to_owned(),
         expires_in: u64::try_from(lifetime_ms / 1_000).unwrap_or(0),
         scope: scopes.join(" "),
         id: token.id.to_string(),

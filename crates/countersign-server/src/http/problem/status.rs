@@ -132,6 +132,7 @@ fn of_token(refusal: &token::Refusal) -> StatusCode {
         | R::NoScope
         | R::TooMany
         | R::OtherNetwork
+        | R::OtherKey
         | R::LivesTooLong(_)
         | R::WorkloadTokenLivesTooLong
         | R::WorkloadAmbiguous

@@ -22,6 +22,7 @@ mod oauth;
 mod pages;
 mod passkeys;
 mod permits;
+mod possession;
 mod redactions;
 mod search;
 mod sessions;

@@ -85,6 +85,7 @@ async fn issue(ana: &Client, scope: &str) -> Result<(String, Client), ClientErro
             networks: vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()],
             lifetime_seconds: LIFETIME,
             token_sha256: token.sha256(),
+            dpop_jkt: None,
             approval: None,
             reason: Some("the nightly rehearsal".to_owned()),
         })
@@ -100,6 +101,7 @@ async fn exchange(ana: &Client, pipeline: &Client) -> Result<Client, ClientError
             networks: Vec::new(),
             lifetime_seconds: SHORT,
             token_sha256: token.sha256(),
+            dpop_jkt: None,
         })
         .await?;
     Client::new(ana.server(), Some(&token))
