@@ -20,6 +20,7 @@ pub mod permit;
 pub mod person;
 pub mod policy;
 pub mod problem;
+pub mod review;
 pub mod rotation;
 pub mod session;
 pub mod terminal;

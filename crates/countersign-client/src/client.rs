@@ -16,6 +16,7 @@ use countersign_api::person::{
     ClaimCredential, DeactivatePerson, EnrollKey, InvitePerson, Person, RevokeKey, VotingKeys,
 };
 use countersign_api::policy::{ActivatePolicy, PolicyInForce};
+use countersign_api::review::AccessReview;
 use countersign_api::rotation::{Rotation, Secret, StartRotation};
 use countersign_api::session::{EndSession, OpenSession, Session};
 use countersign_api::terminal::{
@@ -224,6 +225,13 @@ impl Client {
         let mut query = vec![("verb", verb), ("resource", resource), ("environment", environment)];
         query.extend(person.map(|person| ("person", person.to_owned())));
         self.query(&["admin", "explain"], &query).await
+    }
+
+    /// Who may do what under the policy in force, who did in the last days, and what is stale.
+    pub async fn access_review(&self, days: Option<u32>, environment: Option<&str>) -> Answer<AccessReview> {
+        let mut query: Vec<_> = days.map(|days| ("days", days.to_string())).into_iter().collect();
+        query.extend(environment.map(|environment| ("environment", environment.to_owned())));
+        self.query(&["admin", "access-review"], &query).await
     }
 
     /// The freezes of the policy in force: which hold at a time, or now, and when they come next.

@@ -407,6 +407,11 @@ impl State {
         self.tokens.get(&id)
     }
 
+    /// Tokens that have not ended on record, in order of issue.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.tokens.values()
+    }
+
     /// The token that has this SHA-256.
     #[must_use]
     pub fn token_holder(&self, token_sha256: &Digest) -> Option<TokenId> {

@@ -14,6 +14,7 @@
 //! - `fsck`: a whole store checked, everything that is wrong named
 //! - `evidence`: collects bundles for auditors
 //! - `issuers`: issuers of tokens that are not ours, their keys, and whether a token is genuine
+//! - `review`: who may do what, who did, and what is stale
 //! - `http`: the API, one file per capability
 //! - `runner`: performs what the state owes the world and reports outcomes as commands
 //! - `witnessing`: asks the log's witnesses to cosign its checkpoints
@@ -31,6 +32,7 @@ pub mod http;
 pub mod issuers;
 pub mod node;
 mod outgoing;
+pub mod review;
 pub mod runner;
 pub mod search;
 pub mod secrets;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit, person,
-    policy, rotation, run, sign_in, token, vectors, witness,
+    access, approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit,
+    person, policy, rotation, run, sign_in, token, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -57,6 +57,9 @@ pub(crate) enum Noun {
     /// People.
     #[command(subcommand)]
     Person(person::Verb),
+    /// Who may do what, who did, and what nobody needs any more.
+    #[command(subcommand)]
+    Access(access::Verb),
     /// Service tokens: short-lived credentials of automation.
     #[command(subcommand)]
     Token(token::Verb),

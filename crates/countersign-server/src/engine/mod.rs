@@ -262,6 +262,8 @@ enum Order {
 /// What the writer shows to everybody else.
 struct Shared {
     state: ArcSwap<State>,
+    /// The same, with the number of entries it comes from.
+    shown: ArcSwap<(u64, Arc<State>)>,
     freshness: Freshness,
     uses: Uses,
     /// Time of the last entry, milliseconds since the Unix epoch.
@@ -304,6 +306,7 @@ impl Engine {
         let readers = Arc::new(Readers::open(store.as_ref())?);
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(recovered.state.clone()),
+            shown: ArcSwap::from_pointee((recovered.head.size(), Arc::new(recovered.state.clone()))),
             freshness: Freshness::new(),
             uses: Uses::default(),
             head_ms: AtomicI64::new(recovered.head.time_ms),
@@ -375,6 +378,13 @@ impl Engine {
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         self.shared.state.load_full()
+    }
+
+    /// The latest committed state, with the number of entries it comes from.
+    #[must_use]
+    pub fn state_with_size(&self) -> (u64, Arc<State>) {
+        let shown = self.shared.shown.load();
+        (shown.0, Arc::clone(&shown.1))
     }
 
     /// Number of committed entries.

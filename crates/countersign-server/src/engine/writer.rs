@@ -254,7 +254,9 @@ impl Writer {
         if self.shared.keys.load().tenures().len() != self.keys.tenures().len() {
             self.shared.keys.store(Arc::new(self.keys.clone()));
         }
-        self.shared.state.store(Arc::new(self.state.clone()));
+        let state = Arc::new(self.state.clone());
+        self.shared.shown.store(Arc::new((self.head.size(), Arc::clone(&state))));
+        self.shared.state.store(state);
         self.shared.head_ms.store(self.head.time_ms, Ordering::Release);
         self.shared.size.send_replace(self.head.size());
     }

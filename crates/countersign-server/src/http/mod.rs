@@ -15,7 +15,7 @@
 //! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `terminals`: terminals that ask to act for somebody
-//! - `access` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
+//! - `access` `review` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
 use std::sync::Arc;
@@ -69,6 +69,7 @@ mod problem;
 mod proofs;
 mod reciprocal;
 mod redactions;
+mod review;
 mod rotations;
 mod sessions;
 mod shelf;
@@ -184,6 +185,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(access::one))
         .routes(routes!(access::several))
         .routes(routes!(access::metadata))
+        .routes(routes!(review::show))
         .routes(routes!(permits::heartbeat))
         .routes(routes!(permits::reconcile))
         .routes(routes!(break_glass::list, break_glass::open))

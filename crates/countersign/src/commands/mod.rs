@@ -11,6 +11,7 @@ use crate::credentials;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
+pub(crate) mod access;
 pub(crate) mod approval;
 pub(crate) mod break_glass;
 pub(crate) mod completions;
@@ -82,6 +83,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Session(verb) => sign_in::run(session, verb).await,
         Noun::Whoami => person::whoami(session).await,
         Noun::Person(verb) => person::run(session, verb).await,
+        Noun::Access(verb) => access::run(session, verb).await,
         Noun::Token(verb) => token::run(session, verb).await,
         Noun::Approval(verb) => approval::run(session, verb).await,
         Noun::Permit(verb) => permit::run(session, verb).await,

@@ -161,7 +161,7 @@ fn row(entry: &Entry, view: &EntryView<'_>) -> String {
 
 /// A field that a spreadsheet would take for a formula gets an apostrophe before it, and so does one that begins with an apostrophe:
 /// whoever takes one away where there is one has the field again.
-fn defused(field: &str) -> String {
+pub(crate) fn defused(field: &str) -> String {
     match field.bytes().next() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'') => format!("'{field}"),
         _ => field.to_owned(),
@@ -169,7 +169,7 @@ fn defused(field: &str) -> String {
 }
 
 /// RFC 4180, section 2, rules 5 to 7.
-fn quoted(field: &str) -> String {
+pub(crate) fn quoted(field: &str) -> String {
     if field.bytes().any(|byte| matches!(byte, b'"' | b',' | b'\r' | b'\n')) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

@@ -298,6 +298,7 @@ async fn looking(api: &Api, path: &str) -> Option<Row> {
             row(call, terminals::BROWSER, ("Ana", 403, "session_required"))
         }
         "/admin/freezes" => read("/admin/freezes"),
+        "/admin/access-review" => read("/admin/access-review?days=30"),
         "/admin/service-tokens" => read("/admin/service-tokens"),
         "/admin/service-tokens/{id}" => {
             let (id, _) = tokens::issued(api, 1).await;

@@ -24,6 +24,7 @@ mod passkeys;
 mod permits;
 mod possession;
 mod redactions;
+mod review;
 mod search;
 mod sessions;
 mod signing;

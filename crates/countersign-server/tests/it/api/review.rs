@@ -1,0 +1,160 @@
+//! The access review over HTTP: who may do what through which groups, who did, what is stale; bound to the log, and the same each time.
+
+use countersign_ledger::hash::Hash;
+use countersign_ledger::tree::CompactRange;
+use countersign_server::store::Tree;
+use countersign_server::store::memory::MemoryStore;
+use serde_json::{Value, json};
+
+use super::harness::{Api, Call, payout, ping, policy};
+use super::tokens;
+use crate::engine::fixture::{AUD, BEN, CHLOE};
+
+const DAY: i64 = 24 * 60 * 60;
+
+async fn review(api: &Api, query: &str) -> Value {
+    api.ok(Call::get(format!("/admin/access-review{query}")).by("Aud")).await.json
+}
+
+/// The rows of a section that have all of these words.
+fn rows<'a>(review: &'a Value, section: &str, words: &[(&str, &str)]) -> Vec<&'a Value> {
+    let rows = review[section].as_array().expect("rows");
+    let fits = |row: &&Value| {
+        words
+            .iter()
+            .all(|(key, word)| row[key] == *word || row[key]["name"] == *word || row[key]["id"] == *word)
+    };
+    rows.iter().filter(fits).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_did_is_held_against_what_they_may() {
+    let api = Api::start().await;
+    let mut request = payout();
+    request["approval"] = json!(api.approved(&request).await);
+    api.ok(Call::post("/admin/permits", &request).by("Ana")).await;
+    let review = review(&api, "").await;
+    let used = |right: &str, person: &str| {
+        let held = rows(&review, "rights", &[("right", right), ("rule", "payout"), ("person", person)]);
+        assert_eq!(held.len(), 1, "{right} by {person}");
+        held[0]["uses"].clone()
+    };
+    for (right, person) in [("request", "Ana"), ("approve", "Ben"), ("approve", "Chloe"), ("execute", "Ana")]
+    {
+        assert_eq!(used(right, person), 1, "{right} by {person}");
+    }
+    let other = rows(&review, "rights", &[("rule", "rotate"), ("right", "approve"), ("person", "Ben")]);
+    assert_eq!((&other[0]["uses"], other[0].get("last_used_at")), (&json!(0), None));
+    let read = rows(&review, "rights", &[("right", "read"), ("person", "Aud")]);
+    assert_eq!(
+        (&read[0]["rule"], read[0].get("uses")),
+        (&json!("access"), None),
+        "who reads leaves no entry"
+    );
+    assert!(rows(&review, "rights", &[("person", "Eve")]).is_empty(), "Eve may nothing");
+    assert_eq!(rows(&review, "people", &[("person", "Eve")])[0]["groups"], json!(["guests"]));
+    assert!(review["stale"].as_array().expect("rows").is_empty(), "everybody is new: {}", review["stale"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_some_days_what_nobody_used_is_stale() {
+    let api = Api::start().await;
+    let asked = api.ok(Call::post("/admin/approvals", &payout()).by("Ana")).await.id();
+    api.clock.forward(31 * DAY);
+    api.ok(Call::post("/admin/permits", &ping()).by("Ana")).await;
+    let (unused, _) = tokens::issued(&api, 1).await;
+    let (used, token) = tokens::issued(&api, 2).await;
+    api.ok(Call::post("/admin/permits", &ping()).by(token).from("10.1.2.3")).await;
+    let me = api.ok(Call::get("/admin/people/me").by("Eve")).await.id();
+    api.ok(Call::post(format!("/admin/people/{me}/deactivate"), &json!({})).by("Ana")).await;
+    let review = review(&api, "?days=30").await;
+    let stale = |kind: &str, person: &str| rows(&review, "stale", &[("kind", kind), ("person", person)]);
+    assert_eq!(stale("person-inactive", "Ben").len(), 1);
+    assert!(stale("person-inactive", "Ana").is_empty());
+    let ana: Vec<_> = stale("right-unused", "Ana").iter().map(|it| it["what"].clone()).collect();
+    assert_eq!(ana, ["break-glass as a member of engineers", "request as a member of engineers"], "{asked}");
+    assert_eq!(stale("right-unused", "Chloe")[0]["what"], "approve as a member of approvers");
+    assert_eq!(stale("member-deactivated", "Eve")[0]["what"], "guests");
+    let tokens: Vec<_> = rows(&review, "stale", &[("kind", "token-unused")]);
+    assert_eq!(
+        tokens.iter().map(|it| it["what"].clone()).collect::<Vec<_>>(),
+        [unused.clone(), used],
+        "not on record yet"
+    );
+    assert_eq!(rows(&review, "tokens", &[("id", &unused)])[0]["uses"], 0);
+    // A longer look finds what the shorter one does not.
+    let longer = self::review(&api, "?days=60").await;
+    assert_eq!(rows(&longer, "rights", &[("rule", "payout"), ("right", "request")])[0]["uses"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_in_groups_are_seen_through_and_an_environment_can_be_named() {
+    let mut nested = serde_json::to_value(policy()).expect("JSON");
+    nested["groups"] = json!({
+        "engineers": nested["groups"]["engineers"], "guests": nested["groups"]["guests"], "auditors": [AUD],
+        "approvers": [BEN], "seniors": [], "owners": [CHLOE],
+    });
+    nested["nested"] = json!({ "approvers": ["seniors"], "seniors": ["owners"] });
+    let policy = serde_json::from_value(nested).expect("a policy");
+    let api = Api::over(Box::new(MemoryStore::new()), policy).await;
+    let whole = review(&api, "").await;
+    let held =
+        |person| rows(&whole, "rights", &[("rule", "payout"), ("right", "approve"), ("person", person)]);
+    assert_eq!(held("Chloe")[0]["through"], json!(["owners"]));
+    assert_eq!(held("Ben")[0].get("through"), None);
+    assert_eq!(
+        rows(&whole, "people", &[("person", "Chloe")])[0]["groups"],
+        json!(["approvers", "owners", "seniors"])
+    );
+
+    let production = review(&api, "?environment=production").await;
+    assert!(!rows(&production, "rights", &[("rule", "payout")]).is_empty());
+    assert!(rows(&production, "rights", &[("rule", "activate")]).is_empty());
+    for (query, why) in [("?days=0", "`days` is 1 to 3660"), ("?days=3661", "`days`"), ("?day=3", "day")] {
+        let answer = api.call(Call::get(format!("/admin/access-review{query}")).by("Aud")).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "malformed"), "{query}");
+        assert!(answer.json["detail"].as_str().is_some_and(|it| it.contains(why)), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_review_is_of_one_log_and_comes_out_the_same_again() {
+    let api = Api::start().await;
+    api.permit().await;
+    let (one, other) = (review(&api, "").await, review(&api, "").await);
+    let without_times = |review: &Value| {
+        let mut review = review.clone();
+        (review["from"], review["until"]) = (Value::Null, Value::Null);
+        review
+    };
+    assert_eq!(without_times(&one), without_times(&other));
+    let size = one["log"]["size"].as_u64().expect("a size");
+    assert_eq!(size, api.engine.size());
+    api.permit().await;
+    let root: Hash = api
+        .engine
+        .read(move |reader| Ok(CompactRange::read(&Tree::over(reader), size)?.root()))
+        .await
+        .expect("a root");
+    assert_eq!(one["log"]["root"], root.to_string());
+    assert_ne!(review(&api, "").await["log"]["root"], one["log"]["root"]);
+}
+
+/// The other approver voted long ago on what is denied today: the request is looked up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_counts_though_the_request_is_older_than_what_is_looked_at() {
+    let mut lasting = serde_json::to_value(policy()).expect("JSON");
+    for rule in lasting["rules"].as_array_mut().expect("rules") {
+        rule["pending_seconds"] = json!(3 * DAY);
+    }
+    let api =
+        Api::over(Box::new(MemoryStore::new()), serde_json::from_value(lasting).expect("a policy")).await;
+    let id = api.ok(Call::post("/admin/approvals", &payout()).by("Ana")).await.id();
+    api.clock.forward(2 * DAY);
+    api.ok(Call::post(format!("/admin/approvals/{id}/approve"), &json!({})).by("Ben")).await;
+    let review = review(&api, "?days=1").await;
+    let held =
+        |right, person| rows(&review, "rights", &[("rule", "payout"), ("right", right), ("person", person)]);
+    assert_eq!(held("approve", "Ben")[0]["uses"], 1);
+    assert_eq!(held("request", "Ana")[0]["uses"], 0);
+}
