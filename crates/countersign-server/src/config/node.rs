@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::issuers::{self, IssuerConfig, IssuerFile};
+use super::public::{self, PublicUrl};
 use super::tls::{self, ServerFile, TlsConfig};
 use super::witnesses::{self, WitnessFile, Witnesses};
 use super::{ConfigError, parse, read};
@@ -20,6 +21,8 @@ use crate::secrets::SecretRef;
 pub struct NodeConfig {
     /// Where the API listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where people reach it with a browser. Unless given, that is `localhost` if it listens on this machine alone, and else it has no pages.
+    pub public_url: Option<PublicUrl>,
     /// The certificate it shows; without it the node speaks HTTP in clear.
     pub tls: Option<TlsConfig>,
     /// The folder with the database.
@@ -59,6 +62,7 @@ pub struct Endpoint {
 #[serde(deny_unknown_fields)]
 struct NodeFile {
     listen: SocketAddr,
+    public_url: Option<String>,
     data: PathBuf,
     origin: String,
     log_key: String,
@@ -120,6 +124,7 @@ impl NodeConfig {
         let next_log_key = raw.next_log_key.map(|text| reference(file, ("next_log_key", &text)));
         Ok(Self {
             listen: raw.listen,
+            public_url: public::read(file, raw.public_url.as_deref())?,
             tls: tls::read(file, raw.server)?,
             data: folder.join(raw.data),
             origin: raw.origin,

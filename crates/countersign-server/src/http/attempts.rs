@@ -1,7 +1,9 @@
-//! Wrong claims, counted by network and all together: once there were some, each further one makes the next wait longer.
+//! What was wrong: claims, and what was shown to sign in. Counted by network, by the account it was for, and all together: once there were some,
+//! each further one makes the next wait longer.
 //!
-//! What is spared is work, for a claim of 256 bits is not guessed. A right claim is known by its digest without asking anybody and never
-//! waits, so a flood of wrong ones keeps nobody out (ADR 17). Nothing of this is written down; the metrics count it.
+//! What is spared is work, for nothing of 256 bits is guessed, and no signature. What is right never waits, so a flood of wrong ones keeps nobody
+//! out (ADR 17). An account is counted whether there is one of this id or not, so that waiting tells nobody which there are. Nothing of this is
+//! written down; the metrics count it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use countersign_core::id::PersonId;
 use countersign_core::time::Time;
 
 /// Networks told apart; what comes from any other is counted together, so that nobody can make them grow without bound.
@@ -26,6 +29,9 @@ struct Limit {
 
 /// Whoever mistypes does so a few times.
 const NETWORK: Limit = Limit { free: 10, longest: 300 };
+
+/// One account, wherever it is tried from.
+const ACCOUNT: Limit = Limit { free: 10, longest: 300 };
 
 /// Short, because all who mistype wait for it.
 const ALL: Limit = Limit { free: 200, longest: 10 };
@@ -101,38 +107,52 @@ impl Strikes {
 struct Counts {
     all: Strikes,
     networks: BTreeMap<Network, Strikes>,
+    accounts: BTreeMap<Option<PersonId>, Strikes>,
 }
 
-impl Counts {
-    /// The place under which a network is counted.
-    fn place(&mut self, network: Network, now: Time) -> Network {
-        if self.networks.contains_key(&network) {
-            return network;
-        }
-        if self.networks.len() >= MOST {
-            self.networks.retain(|_, strikes| !strikes.is_forgotten(now));
-        }
-        if self.networks.len() >= MOST { Network::Other } else { network }
+/// The place under which something is counted: its own, or with all that are not told apart.
+fn place<K: Ord>(places: &mut BTreeMap<K, Strikes>, (own, other): (K, K), now: Time) -> K {
+    if places.contains_key(&own) {
+        return own;
     }
+    if places.len() >= MOST {
+        places.retain(|_, strikes| !strikes.is_forgotten(now));
+    }
+    if places.len() >= MOST { other } else { own }
 }
 
-/// Counts wrong claims.
+/// Counts what was wrong.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(Mutex<Counts>);
 
 impl Attempts {
-    /// Lets a claim that nobody knows be asked about, and counts it; or says for how many seconds not. Whoever has to wait is not counted
+    /// Lets something wrong from this network be told so, and counts it; or says for how many seconds not. Whoever has to wait is not counted
     /// again: repeating makes it no worse.
     pub(super) fn admit(&self, network: Network, now: Time) -> Result<(), u32> {
+        self.wrong((network, None), now)
+    }
+
+    /// The same for what was wrong for an account, if it named one.
+    pub(super) fn wrong(
+        &self,
+        (network, account): (Network, Option<PersonId>),
+        now: Time,
+    ) -> Result<(), u32> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = counts.place(network, now);
-        let here = counts.networks.get(&place).map_or(0, |strikes| strikes.left(now, &NETWORK));
-        let wait = here.max(counts.all.left(now, &ALL));
+        let Counts { all, networks, accounts } = &mut *counts;
+        let here = place(networks, (network, Network::Other), now);
+        let theirs = account.map(|account| place(accounts, (Some(account), None), now));
+        let left = |strikes: Option<&Strikes>, limit| strikes.map_or(0, |strikes| strikes.left(now, limit));
+        let of_account = theirs.map_or(0, |theirs| left(accounts.get(&theirs), &ACCOUNT));
+        let wait = left(networks.get(&here), &NETWORK).max(of_account).max(all.left(now, &ALL));
         if wait > 0 {
             return Err(wait);
         }
-        counts.all.strike(now, &ALL);
-        counts.networks.entry(place).or_default().strike(now, &NETWORK);
+        all.strike(now, &ALL);
+        networks.entry(here).or_default().strike(now, &NETWORK);
+        if let Some(theirs) = theirs {
+            accounts.entry(theirs).or_default().strike(now, &ACCOUNT);
+        }
         Ok(())
     }
 }
@@ -173,6 +193,25 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(attempts.admit(network(2), at(now)), Ok(()), "other networks do not wait");
+    }
+
+    #[test]
+    fn an_account_waits_wherever_it_is_tried_from_and_others_do_not() {
+        let attempts = Attempts::default();
+        let wrong = |from, whom| attempts.wrong((network(from), Some(PersonId(whom))), at(0));
+        for from in 0..=ACCOUNT.free {
+            wrong(u16::try_from(from).unwrap(), 1).unwrap();
+        }
+        assert_eq!(wrong(100, 1), Err(1), "from a network that did nothing");
+        assert_eq!(wrong(100, 2), Ok(()), "another account from there");
+        assert_eq!(attempts.admit(network(101), at(0)), Ok(()), "whoever names none");
+        let accounts = || attempts.0.lock().unwrap().accounts.len();
+        for whom in 0..=u128::try_from(MOST).unwrap() + 10 {
+            attempts.0.lock().unwrap().all = Strikes::default();
+            let _ = attempts
+                .wrong((network(u16::try_from(whom % 4_000).unwrap()), Some(PersonId(1_000 + whom))), at(0));
+        }
+        assert_eq!(accounts(), MOST + 1, "inventing accounts does not make the counts grow without bound");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const MAX_DRAINED: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive: less than the envelope gives the whole request, so that the answer can say what was slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The whole body.
+/// The whole body, which says that it is JSON or says nothing.
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Rejected> {
     typed_as_json(request.headers())?;
     whole(request.into_body()).await

@@ -5,20 +5,24 @@
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
-use super::meter;
+use super::hygiene::Hygiene;
 use super::problem::Rejected;
+use super::{dashboard, meter};
 
 /// Carries the request's id back. It is drawn here, so that nobody can choose what a log line says.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Seconds after which it is worth trying again when the node could not decide.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// RFC 9457.
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// How long a request may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,43 +36,56 @@ pub(super) const CHALLENGE: &str = r#"Bearer, DPoP algs="ES256 EdDSA RS256""#;
 /// Marks an error that is told in the words of another standard than RFC 9457, and already is.
 #[derive(Clone, Copy)]
 pub(super) struct OwnWords;
+/// How rejections are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// To programs.
+    Json,
+    /// To people.
+    Pages,
+}
 
 /// Wraps the answer to one request.
-pub(super) async fn wrap(request: Request, next: Next) -> Response {
+pub(super) async fn wrap(
+    State((hygiene, telling)): State<(Hygiene, Telling)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let path = request.uri().path();
+    let path = request.uri().path().to_owned();
     let asks = path.starts_with("/access");
-    let (private, is_log) = (asks || path.starts_with("/admin"), path.starts_with("/ledger"));
     let id = draw_id();
     // There the caller's own id is given back, as `AuthZEN` demands. The node's log and a problem's body still speak of ours.
     let given = request.headers().get(&REQUEST_ID).filter(|_| asks).cloned();
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
-    let mut response = span.in_scope(|| tell(response, (&method, &id)));
+    let mut response = span.in_scope(|| tell(response, (&method, &id), telling));
     label(response.headers_mut(), &id);
     if let Some(given) = given {
         response.headers_mut().insert(REQUEST_ID, given);
     }
-    // A tile that is not there yet will be: nobody may remember that it was not.
-    if private || is_log && !response.status().is_success() {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    meter::answered(route, (&method, response.status()), begun.elapsed());
+    let status = response.status();
+    hygiene.add(response.headers_mut(), (&path, status));
+    meter::answered(route, (&method, status), begun.elapsed());
     response
 }
 
 /// Writes out a rejection; every other answer passes.
-fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
+fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling) -> Response {
     let status = response.status();
     let rejected = response.extensions_mut().remove::<Rejected>();
     let is_told = response.extensions_mut().remove::<OwnWords>().is_some();
     let is_error = !is_told && (status.is_client_error() || status.is_server_error());
     let rejected = match rejected {
         Some(rejected) => rejected,
+        // A page that is told with an error's status has said why.
+        None if telling == Telling::Pages && response.headers().contains_key(header::CONTENT_TYPE) => {
+            return response;
+        }
         None if is_error => Rejected::unrouted(status, method, response.headers()),
         None => return response,
     };
@@ -76,9 +93,11 @@ fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
     if status.is_server_error() {
         tracing::warn!(code = problem.code, detail = problem.detail, "a request failed");
     }
-    let mut told = (status, Json(problem)).into_response();
+    let mut told = match telling {
+        Telling::Json => (status, [(header::CONTENT_TYPE, PROBLEM)], Json(problem)).into_response(),
+        Telling::Pages => dashboard::told(problem),
+    };
     let headers = told.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(allowed) = response.headers_mut().remove(header::ALLOW) {
         headers.insert(header::ALLOW, allowed);
     }
@@ -87,7 +106,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str)) -> Response {
         headers.insert(header::RETRY_AFTER, after);
     }
     match status {
-        StatusCode::UNAUTHORIZED => {
+        StatusCode::UNAUTHORIZED if telling == Telling::Json => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
@@ -102,7 +121,6 @@ fn label(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// 64 random bits; without randomness the request is answered all the same.

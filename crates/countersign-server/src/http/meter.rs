@@ -10,6 +10,7 @@ const REQUESTS: &str = "countersign_http_requests_total";
 const SECONDS: &str = "countersign_http_request_seconds";
 const EXCHANGES: &str = "countersign_token_exchanges_total";
 const CLAIMS: &str = "countersign_claims_refused_total";
+const SIGN_INS: &str = "countersign_sign_ins_refused_total";
 const HOOK: &str = "countersign_hook_seconds";
 const SIGNING: &str = "countersign_checkpoint_seconds";
 const BATCH: &str = "countersign_engine_batch_commands";
@@ -73,6 +74,11 @@ pub(super) fn claim_refused(code: &str) {
 /// Counts one exchange of tokens, by `granted` or the code of why not, of which there are only a few.
 pub(super) fn tokens_exchanged(code: &str) {
     metrics::counter!(EXCHANGES, "outcome" => code.to_owned()).increment(1);
+}
+
+/// Counts one sign-in that was refused.
+pub(super) fn sign_in_refused(why: &'static str) {
+    metrics::counter!(SIGN_INS, "why" => why).increment(1);
 }
 
 /// A method's name; clients may invent methods, so only the usual ones have their own.

@@ -2,7 +2,10 @@
 //!
 //! # Layout
 //! - `envelope`: what every answer gets: request id, headers, counts, problem bodies
+//! - `hygiene`: what every answer tells a browser
+//! - `site`: the pages as browsers know them
 //! - `gate`: what every request passes: credential, right to read, idempotency key
+//! - `dashboard`: pages for people
 //! - `body` `address`: bodies, paths and queries, read strictly
 //! - `attempts`: wrong claims, and who has to wait for having sent them
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
@@ -31,7 +34,9 @@ use crate::engine::{Committed, Engine, EngineError, Submission};
 use crate::issuers::Issuers;
 use crate::search::Search;
 use crate::witnessing::Board;
+use envelope::Telling;
 use explain::Topic;
+use hygiene::Hygiene;
 use names::Known;
 use problem::Rejected;
 
@@ -42,6 +47,7 @@ mod attempts;
 mod body;
 mod break_glass;
 mod contract;
+mod dashboard;
 mod delegations;
 mod documents;
 mod entries;
@@ -51,6 +57,7 @@ mod explain;
 mod freezes;
 mod gate;
 mod health;
+mod hygiene;
 mod inbox;
 mod keys;
 mod ledger;
@@ -73,6 +80,7 @@ mod review;
 mod rotations;
 mod sessions;
 mod shelf;
+mod site;
 mod statements;
 mod terminals;
 mod tiles;
@@ -85,6 +93,7 @@ mod witnesses;
 pub use body::MAX_BODY;
 pub use contract::contract;
 pub use meter::recorder;
+pub use site::Site;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -98,6 +107,10 @@ struct App {
     attempts: Arc<attempts::Attempts>,
     /// Terminals that wait to be let in.
     terminals: terminals::Terminals,
+    /// What was shown to sign in and was wrong.
+    sign_ins: Arc<attempts::Attempts>,
+    /// Where the pages are.
+    site: Option<Arc<Site>>,
     metrics: PrometheusHandle,
     witnesses: Arc<Board>,
     /// Proofs of possession that were used.
@@ -114,6 +127,12 @@ struct App {
 }
 
 impl App {
+    /// Where the pages are; only pages ask.
+    fn site(&self) -> Result<&Site, Rejected> {
+        let none = || Rejected::unavailable("this node has no pages: it has no `public_url`".to_owned());
+        self.site.as_deref().ok_or_else(none)
+    }
+
     /// The names of people, for an answer.
     async fn known(&self) -> Arc<Known> {
         self.names.all(&self.engine).await
@@ -225,6 +244,8 @@ pub struct Outside {
     pub issuers: Arc<Issuers>,
     /// Closed when the node stops, so that watchers are sent away.
     pub stopping: Option<tokio::sync::watch::Receiver<()>>,
+    /// Where the pages are; without it there are none.
+    pub site: Option<Arc<Site>>,
 }
 
 /// The whole API over an engine without witnesses.
@@ -236,7 +257,7 @@ pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    Outside { witnesses, issuers, stopping }: Outside,
+    Outside { witnesses, issuers, stopping, site }: Outside,
 ) -> Router {
     let app = App {
         engine,
@@ -245,6 +266,8 @@ pub fn router_with(
         uses: uses::Uses::default(),
         attempts: Arc::default(),
         terminals: terminals::Terminals::default(),
+        sign_ins: Arc::default(),
+        site: site.clone(),
         metrics,
         witnesses,
         issuers,
@@ -254,6 +277,16 @@ pub fn router_with(
         watchers: watch::places(),
         stopping,
     };
-    let (router, _) = routes().split_for_parts();
-    router.layer(middleware::from_fn(envelope::wrap)).with_state(app)
+    let strict = site.as_ref().is_some_and(|site| site.is_strict());
+    let hygiene = if strict { Hygiene::Strict } else { Hygiene::Lenient };
+    let wrapped = |router: Router<App>, telling| {
+        router.layer(middleware::from_fn_with_state((hygiene, telling), envelope::wrap))
+    };
+    let (api, _) = routes().split_for_parts();
+    let api = wrapped(api, Telling::Json);
+    let router = match site {
+        Some(_) => api.merge(wrapped(dashboard::routes(), Telling::Pages)),
+        None => api,
+    };
+    router.with_state(app)
 }

@@ -46,6 +46,14 @@ pub(super) fn passkey(key: &str) -> Option<Passkey> {
     }
 }
 
+/// The ids of a person's passkeys for voting that sign on pages of this origin, as browsers want them.
+pub(super) fn voting(state: &State, (person, origin): (PersonId, &str)) -> Vec<String> {
+    let keys = state.person(person).into_iter().flat_map(|person| &person.keys);
+    let in_force = keys.filter(|key| key.revoked_at.is_none()).filter_map(|key| passkey(&key.key));
+    let here = in_force.filter(|passkey| passkey.origins.iter().any(|it| it == origin));
+    here.map(|passkey| URL_SAFE_NO_PAD.encode(passkey.credential_id)).collect()
+}
+
 /// What a passkey signed, as it was sent.
 pub(super) fn show(signed: &Assertion) -> Option<PasskeySignature> {
     Some(PasskeySignature {

@@ -66,7 +66,7 @@ fn is_open(app: &App, claim_sha256: &Digest) -> bool {
 }
 
 /// `csc_` and 256 bits in base64url.
-fn has_form(claim: &str) -> bool {
+pub(super) fn has_form(claim: &str) -> bool {
     let bits = claim.strip_prefix(CLAIM_PREFIX).map(|bits| URL_SAFE_NO_PAD.decode(bits));
     matches!(bits, Some(Ok(bits)) if bits.len() == 32)
 }
@@ -117,7 +117,7 @@ pub(super) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<Pe
     }
 }
 
-fn groups(app: &App, id: PersonId) -> Vec<String> {
+pub(super) fn groups(app: &App, id: PersonId) -> Vec<String> {
     let state = app.engine.state();
     let Some(in_force) = state.policy() else { return Vec::new() };
     let groups = in_force.policy.groups.keys();

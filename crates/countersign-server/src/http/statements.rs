@@ -35,7 +35,7 @@ pub(super) async fn statement(
 }
 
 /// The statement of a request; none if there is no such request or its details were redacted.
-async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Rejected> {
+pub(super) async fn of(engine: &Engine, approval: ApprovalId) -> Result<Option<Vec<u8>>, Rejected> {
     let found = engine.read(move |reader| first_detailed(reader, &approval.to_string())).await?;
     Ok(found.and_then(|(leaf, details)| statement::of_request(&leaf, &details).ok()))
 }

@@ -48,7 +48,7 @@ const LONGEST_NAME: usize = 64;
 
 /// What somebody types, without the dash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Code([u8; LENGTH]);
+pub(super) struct Code([u8; LENGTH]);
 
 impl Code {
     fn draw() -> Result<Self, Rejected> {
@@ -70,7 +70,7 @@ impl Code {
         code.iter().all(|letter| LETTERS.contains(letter)).then_some(Self(code))
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let (first, second) = self.0.split_at(LENGTH / 2);
         format!("{}-{}", String::from_utf8_lossy(first), String::from_utf8_lossy(second))
     }
@@ -93,18 +93,26 @@ fn drawn_letter() -> Result<u8, Rejected> {
 
 /// A terminal that waits.
 #[derive(Clone, Debug)]
-struct Waiting {
-    session_sha256: Digest,
-    terminal: String,
-    address: Option<IpAddr>,
+pub(super) struct Waiting {
+    pub(super) session_sha256: Digest,
+    pub(super) terminal: String,
+    pub(super) address: Option<IpAddr>,
     network: Network,
     until: Time,
     answer: Option<Answer>,
 }
 
+impl Waiting {
+    /// What is kept beside the session that opens for it.
+    pub(super) fn details(&self) -> Result<Vec<u8>, Rejected> {
+        let details = json!({ "terminal": self.terminal, "address": self.address });
+        json::to_canonical(&details).map_err(Rejected::malformed)
+    }
+}
+
 /// What somebody said to a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Admitted,
     TurnedAway,
 }
@@ -148,7 +156,7 @@ impl Terminals {
         all.values().find(|it| it.session_sha256 == *session_sha256 && now < it.until).cloned()
     }
 
-    fn answer(&self, code: &Code, answer: Answer) {
+    pub(super) fn answer(&self, code: &Code, answer: Answer) {
         if let Some(it) = self.waiting().get_mut(code) {
             it.answer = Some(answer);
         }
@@ -242,9 +250,7 @@ pub(super) async fn answer(
         replaces: None,
         spent: None,
     });
-    let details = json!({ "terminal": waiting.terminal, "address": waiting.address });
-    let details = json::to_canonical(&details).map_err(Rejected::malformed)?;
-    app.submit(post.sender.submission(command).with_details(details)).await?;
+    app.submit(post.sender.submission(command).with_details(waiting.details()?)).await?;
     app.terminals.answer(&code, Answer::Admitted);
     Ok(told("admitted"))
 }
@@ -254,7 +260,11 @@ fn told(status: &str) -> Json<TerminalStanding> {
 }
 
 /// The terminal, for somebody who is signed in. Wrong codes are counted as wrong claims are: who is signed in shall not try them out.
-fn found(app: &App, (network, caller): (Network, Caller), typed: &str) -> Result<(Code, Waiting), Rejected> {
+pub(super) fn found(
+    app: &App,
+    (network, caller): (Network, Caller),
+    typed: &str,
+) -> Result<(Code, Waiting), Rejected> {
     caller.session.ok_or_else(no_session)?;
     let now = app.engine.now();
     let code = Code::parse(typed);

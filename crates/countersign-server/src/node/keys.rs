@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::text::Name;
 use countersign_ledger::note::Ed25519Signer;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{NodeError, SealingKey};
@@ -13,12 +15,17 @@ use crate::config::{Endpoint, NodeConfig};
 use crate::runner::HookKey;
 use crate::secrets::{SecretRef, SecretValue};
 
+/// What the pages' key is derived for.
+const PAGES: &[u8] = b"countersign/pages/v1";
+
 /// The node's own keys.
 pub(super) struct Keys {
     pub signer: Ed25519Signer,
     pub next_signer: Option<Ed25519Signer>,
     pub permit_signer: Option<Ed25519Signer>,
     pub sealing: SealingKey,
+    /// What forms and challenges of the pages are marked with.
+    pub pages: [u8; 32],
 }
 
 /// Reads the node's own keys.
@@ -28,12 +35,22 @@ pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
         config.next_log_key.as_ref().map(|reference| self::signer(config, ("next_log_key", reference)));
     let permit = config.permit_key.as_ref().map(|reference| permit_signer(config, reference));
     let sealing = thirty_two_bytes("sealing_key", &config.sealing_key)?;
+    // One key per purpose: whoever knows this one learns nothing of the other.
+    let pages = derived(&sealing, PAGES);
     Ok(Keys {
+        pages,
         signer,
         next_signer: next.transpose()?,
         permit_signer: permit.transpose()?,
         sealing: SealingKey::from_bytes(*sealing),
     })
+}
+
+/// HMAC-SHA256 under a key that is shorter than a block, which the standard fills up with zeros.
+fn derived(key: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
+    let mut block = Zeroizing::new([0; 64]);
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Hmac::<Sha256>::new(&(*block).into()).chain_update(purpose).finalize().into_bytes().into()
 }
 
 /// The key for permit documents, named by the origin and its purpose. One key per purpose: the log's own would be refused by nobody.

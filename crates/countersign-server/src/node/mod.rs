@@ -29,10 +29,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::config::{NodeConfig, TlsConfig};
+use crate::config::{NodeConfig, PublicUrl, TlsConfig};
 use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
-use crate::http;
+use crate::http::{self, Site};
 use crate::issuers::Issuers;
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
@@ -81,6 +81,7 @@ pub struct Node {
     listener: TcpListener,
     tls: Option<Tls>,
     issuers: Arc<Issuers>,
+    site: Option<Arc<Site>>,
     address: SocketAddr,
 }
 
@@ -107,7 +108,7 @@ impl Node {
         let keys = keys::resolve(config)?;
         keys::check_endpoints(&config.endpoints)?;
         // Before anybody counts.
-        crate::http::recorder();
+        http::recorder();
         let tls = config.tls.clone().map(tls).transpose()?;
         let issuers = Arc::new(Issuers::new(&config.issuers).map_err(NodeError::Issuers)?);
         if !config.database().exists() {
@@ -119,6 +120,7 @@ impl Node {
         let listen = |cause| NodeError::Listen { address: config.listen, cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let site = site(config, (address, keys.pages));
         let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
         let mut engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
         if let Some(signer) = keys.permit_signer {
@@ -134,7 +136,7 @@ impl Node {
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
-                Ok(Self { engine, search, runner, witnessing, listener, tls, issuers, address })
+                Ok(Self { engine, search, runner, witnessing, listener, tls, issuers, site, address })
             }
             Err(error) => {
                 engine.stop().await;
@@ -154,7 +156,7 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, witnessing, listener, tls, issuers, address } = self;
+        let Self { engine, search, runner, witnessing, listener, tls, issuers, site, address } = self;
         let (running, watched) = watch::channel(());
         let board = witnessing.board();
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
@@ -165,7 +167,7 @@ impl Node {
             .map(|Tls { certificates, spoken, told }| (spoken, tokio::spawn(certificates.follow(told))))
             .unzip();
         let parts = (engine.clone(), search.clone());
-        let outside = http::Outside { witnesses: board, issuers, ..http::Outside::default() };
+        let outside = http::Outside { witnesses: board, issuers, site, ..http::Outside::default() };
         let served = serving::serve((listener, spoken), (parts, outside), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
@@ -184,6 +186,18 @@ impl Node {
         engine.stop().await;
         served.map_err(|cause| NodeError::Listen { address, cause })
     }
+}
+
+/// The pages: where the configuration says, or on this machine for whoever sits at it.
+fn site(config: &NodeConfig, (address, key): (SocketAddr, [u8; 32])) -> Option<Arc<Site>> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let here = || address.ip().is_loopback().then(|| PublicUrl::local(scheme, address.port())).flatten();
+    let Some(url) = config.public_url.clone().or_else(here) else {
+        tracing::info!("there is no `public_url`: the API is served, and no pages");
+        return None;
+    };
+    tracing::info!(url = url.origin(), "pages are served here");
+    Some(Arc::new(Site::new(url, key)))
 }
 
 /// Reads the certificate that is shown first.

@@ -23,6 +23,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = NodeConfig {
         listen: "127.0.0.1:0".parse().expect("an address"),
+        public_url: None,
         tls: None,
         data: folder.path().join("data"),
         origin: "ledger.test/node".into(),

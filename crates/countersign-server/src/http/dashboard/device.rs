@@ -1,0 +1,172 @@
+//! A terminal asks to be signed in: `countersign login` shows a code, and whoever is signed in types it here and proves that it is them.
+//!
+//! The code is in no link, so nobody lets a stranger's terminal in by clicking.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_core::Command;
+use countersign_core::session::{self, Method};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::App;
+use super::super::attempts::Network;
+use super::super::problem::Rejected;
+use super::super::terminals::{self, Answer};
+use super::account::step_up;
+use super::ceremony::{self, Asserted};
+use super::challenge::{self, Purpose};
+use super::form::{self, Posted};
+use super::page::{Shell, html, sentence};
+use super::visit::{Asked, SignedIn, drawn};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    code: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmed {
+    once: String,
+    code: String,
+    challenge: String,
+    credential_id: String,
+    authenticator_data: String,
+    client_data_json: String,
+    signature: String,
+    #[serde(default)]
+    user_handle: String,
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct Page<'a> {
+    shell: Shell,
+    told: Option<String>,
+    name: String,
+    rp: &'a str,
+    token: String,
+    step: Step,
+}
+
+/// How far it is.
+enum Step {
+    Typing,
+    Asking(Asking),
+    Done { said: &'static str },
+}
+
+struct Asking {
+    code: String,
+    terminal: String,
+    address: Option<String>,
+    challenge: String,
+    allow: String,
+    once: String,
+    let_in: String,
+    turn_away: String,
+}
+
+/// Asks for the code.
+pub(super) async fn show(State(app): State<App>, me: SignedIn) -> Result<Response, Rejected> {
+    page(&app, me, (StatusCode::OK, None, Step::Typing)).await
+}
+
+async fn page(
+    app: &App,
+    me: SignedIn,
+    (status, told, step): (StatusCode, Option<String>, Step),
+) -> Result<Response, Rejected> {
+    let page = Page {
+        shell: me.shell(app, "Sign a terminal in").await,
+        told,
+        name: me.name(app).await,
+        rp: app.site()?.host(),
+        token: form::token(app, &me.holder(), "/device"),
+        step,
+    };
+    Ok(html(status, &page))
+}
+
+/// What letting the terminal of this code in would be as a request.
+fn request(code: &str) -> serde_json::Value {
+    json!({ "code": code })
+}
+
+/// Shows the terminal that waits under the code, and asks whether it is theirs.
+pub(super) async fn look(
+    State(app): State<App>,
+    me: SignedIn,
+    network: Network,
+    posted: Posted,
+) -> Result<Response, Rejected> {
+    let form: Typed = posted.read(&app, &me.holder())?;
+    let (code, waiting) = match terminals::found(&app, (network, me.caller()), &form.code) {
+        Ok(found) => found,
+        Err(rejected) => {
+            let status = rejected.status();
+            let problem = rejected.into_problem();
+            let told = format!("{} Codes are good for ten minutes.", sentence(&problem.detail));
+            return page(&app, me, (status, Some(told), Step::Typing)).await;
+        }
+    };
+    let (holder, code) = (me.holder(), code.text());
+    let body = request(&code);
+    let asked = Asked { path: "/device/let-in", body: &body, once: "" }.sha256();
+    let asking = Asking {
+        challenge: challenge::issue(app.site()?, Purpose::StepUp(&holder, &asked.0), app.engine.now())?,
+        allow: ceremony::held(&app.engine.state(), me.me),
+        terminal: waiting.terminal,
+        address: waiting.address.map(|address| address.to_string()),
+        once: drawn::<16>()?,
+        let_in: form::token(&app, &holder, "/device/let-in"),
+        turn_away: form::token(&app, &holder, "/device/turn-away"),
+        code,
+    };
+    page(&app, me, (StatusCode::OK, None, Step::Asking(asking))).await
+}
+
+/// It is theirs, and so are they.
+pub(super) async fn let_in(
+    State(app): State<App>,
+    me: SignedIn,
+    network: Network,
+    posted: Posted,
+) -> Result<Response, Rejected> {
+    let form: Confirmed = posted.read(&app, &me.holder())?;
+    let (code, waiting) = terminals::found(&app, (network, me.caller()), &form.code)?;
+    let body = request(&code.text());
+    let asked = Asked { path: "/device/let-in", body: &body, once: &form.once };
+    let Confirmed { challenge, credential_id, authenticator_data, client_data_json, signature, .. } = form;
+    let user_handle = form.user_handle;
+    let asserted = Asserted { credential_id, authenticator_data, client_data_json, signature, user_handle };
+    step_up(&app, me, (&Asked { once: &drawn::<16>()?, ..asked }, &challenge, &asserted)).await?;
+    let command = Command::OpenSession(session::Open {
+        person: me.me,
+        method: Method::HandedOn { session: me.session },
+        session_sha256: waiting.session_sha256,
+        replaces: None,
+        spent: None,
+    });
+    let asked = Asked { path: "/device/let-in", body: &body, once: &form.once };
+    app.submit(me.submission(command, &asked)?.with_details(waiting.details()?)).await?;
+    app.terminals.answer(&code, Answer::Admitted);
+    page(&app, me, (StatusCode::OK, None, Step::Done { said: "The terminal is signed in" })).await
+}
+
+/// It is not.
+pub(super) async fn turn_away(
+    State(app): State<App>,
+    me: SignedIn,
+    network: Network,
+    posted: Posted,
+) -> Result<Response, Rejected> {
+    let form: Typed = posted.read(&app, &me.holder())?;
+    let (code, _) = terminals::found(&app, (network, me.caller()), &form.code)?;
+    app.terminals.answer(&code, Answer::TurnedAway);
+    page(&app, me, (StatusCode::OK, None, Step::Done { said: "The terminal is turned away" })).await
+}
