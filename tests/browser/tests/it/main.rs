@@ -1,0 +1,10 @@
+//! What people do with a browser, in a real Chromium in front of a real node.
+//!
+//! `cfg(test)` always holds here; it tells the lints that a failed expectation is how a test speaks.
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod journeys;
+#[cfg(test)]
+mod stage;
