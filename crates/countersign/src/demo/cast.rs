@@ -43,6 +43,9 @@ const PAYOUTS: &str = "nudgepay-payouts";
 /// For whom tokens of the CI system must be.
 pub(super) const AUDIENCE: &str = "https://countersign.demo.example";
 
+/// A third approver, whose one-time link is for whoever follows the guided demo.
+const DEE: &str = "Dee";
+
 /// The signer.
 const PROVIDER: &str = "provider";
 
@@ -181,6 +184,14 @@ impl Cast {
         self.ci.url()
     }
 
+    /// Dee's one-time link. Passkeys belong to names, so the pages are at `localhost`. The claim stands behind `#`, which browsers send to nobody.
+    pub(super) fn one_time_link(&self) -> anyhow::Result<String> {
+        let claim = fs::read_to_string(self.places.at("claims").join(format!("{DEE}.claim")));
+        let claim = claim.context("reading Dee's claim")?;
+        let pages = self.countersign().replacen("127.0.0.1", "localhost", 1);
+        Ok(format!("{pages}/claim#{}", claim.trim()))
+    }
+
     /// Where Countersign is.
     pub(super) fn countersign(&self) -> String {
         self.server.url()
@@ -213,16 +224,19 @@ async fn scaffold(places: &Places, ci: &Server) -> anyhow::Result<()> {
     for who in Who::ALL {
         arguments.extend(["--person".as_ref(), OsStr::new(who.name())]);
     }
+    arguments.extend(["--person".as_ref(), OsStr::new(DEE)]);
     child::run(&arguments).await?.successful().context("`countersign new`")?;
     let ids: BTreeMap<String, String> = people::load(&home.join("people.toml"))?
         .into_iter()
         .map(|person| (person.name, person.id.to_string()))
         .collect();
-    let id = |who: Who| ids.get(who.name()).cloned().context("a person without an id");
+    let named = |name: &str| ids.get(name).cloned().context("a person without an id");
+    let id = |who: Who| named(who.name());
     let policy = POLICY
         .replace("$ANA", &id(Who::Ana)?)
         .replace("$BEN", &id(Who::Ben)?)
         .replace("$CHLOE", &id(Who::Chloe)?)
+        .replace("$DEE", &named(DEE)?)
         .replace("$AUD", &id(Who::Aud)?)
         .replace("$NUDGEPAY", &id(Who::NudgePay)?)
         .replace("$CI", &ci.url());

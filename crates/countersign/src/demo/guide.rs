@@ -42,7 +42,7 @@ pub(super) async fn accompany(cast: Cast) -> anyhow::Result<ExitCode> {
     let program = cast.places.at("countersign");
     std::os::unix::fs::symlink(child::program()?, &program)
         .context("linking this program into the folder")?;
-    say(&welcome(&cast))?;
+    say(&welcome(&cast)?)?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for Ctrl-C")?,
         ended = watch(&cast) => ended?,
@@ -71,18 +71,21 @@ fn say(text: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-fn welcome(cast: &Cast) -> String {
-    format!(
+fn welcome(cast: &Cast) -> anyhow::Result<String> {
+    Ok(format!(
         "Countersign governs two NudgePay instances on this machine. Ctrl-C ends everything.\n\n  \
          folder     {folder}\n  \
          people     Ana asks and executes, Ben and Chloe approve, Aud audits\n  \
          payouts    POST {payouts}/payouts/override, with the header Countersign-Approval\n  \
          webhooks   genuine ones arrive all the time, for {WEBHOOK_MINUTES} minutes\n  \
          ledger     {ORIGIN}\n\n\
+         Dee is a third approver. Her one-time link, for a browser on this machine: she makes a passkey, decides there, and lets \
+         `countersign login` in:\n\n  {link}\n\n\
          In another terminal:\n\n  cd {folder}\n",
         folder = cast.places.at("").display(),
-        payouts = cast.payouts()
-    )
+        payouts = cast.payouts(),
+        link = cast.one_time_link()?
+    ))
 }
 
 /// What has happened last decides what comes next.

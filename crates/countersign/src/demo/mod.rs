@@ -4,6 +4,7 @@
 //! its own. `--story` plays a whole governed rotation by itself and judges every step by what other processes answered.
 //!
 //! # Layout
+//! - `browser`: a browser and an authenticator in software, for whoever plays a person
 //! - `child`: this binary started again as one of the programs
 //! - `cast`: who takes part: keys, configuration, servers, people
 //! - `witness`: what NudgePay and the provider say, who are not Countersign
@@ -17,6 +18,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tempfile::TempDir;
 
+mod browser;
 mod cast;
 mod child;
 mod guide;

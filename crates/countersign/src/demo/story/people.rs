@@ -21,7 +21,12 @@ use crate::demo::cast::{Cast, Who};
 use crate::demo::child::{self, Ended};
 
 pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
-    let id = invite(cast, told).await?;
+    let Invited { id, early, says_how } = invite(cast, "Dan").await?;
+    told.same(
+        "Ana invites Dan: it waits for others, and says how to go on",
+        "ends with 5, says how to go on",
+        format!("{early}, {says_how}"),
+    )?;
     let dan = claim(cast, told).await?;
     promote(cast, &id).await?;
     let request = asked(cast).await?;
@@ -41,34 +46,31 @@ pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     told.same("Chloe agrees, and there is a permit, which Ana gives back", "released", back.status)
 }
 
-/// What Ana types. The first time others must agree; the second time they did. The id of who was invited.
-async fn invite(cast: &Cast, told: &mut Told) -> anyhow::Result<String> {
-    let early = ana(cast, &["person", "invite", "--name", "Dan", "--timeout", "0"]).await?;
+/// Somebody who was invited.
+pub(super) struct Invited {
+    pub(super) id: String,
+    /// How it ended while nobody had agreed, and whether it said how to go on.
+    early: String,
+    says_how: &'static str,
+}
+
+/// What Ana types. The first time others must agree; the second time they did, and the claim is in a file.
+pub(super) async fn invite(cast: &Cast, name: &str) -> anyhow::Result<Invited> {
+    let early = ana(cast, &["person", "invite", "--name", name, "--timeout", "0"]).await?;
     let waiting = ApprovalListing { for_me: true, ..ApprovalListing::default() };
     let page = cast.client(Who::Ben)?.approvals_of(&waiting).await?;
     let wanted = |action: &Action| action.verb == "invite";
     let request = page.items.into_iter().find(|request| wanted(&request.action));
     let request = request.context("nobody was asked to agree to an invitation")?;
-    told.same(
-        "Ana invites Dan: it waits for others, and says how to go on",
-        "ends with 5, says how to go on",
-        format!(
-            "{}, {}",
-            said(&early),
-            if early.stderr.contains(&request.id) {
-                "says how to go on"
-            } else {
-                "does not say how to go on"
-            }
-        ),
-    )?;
     approve(cast, &request.id).await?;
     let id = request.action.resource.trim_start_matches("person/").to_owned();
-    let file = cast.places.at("dan.claim");
+    let file = cast.places.at(&format!("{}.claim", name.to_lowercase()));
     let file = file.to_str().context("a place that is not text")?;
-    let go = ["person", "invite", "--name", "Dan", "--id", &id, "--approval", &request.id, "--save", file];
+    let go = ["person", "invite", "--name", name, "--id", &id, "--approval", &request.id, "--save", file];
     ana(cast, &go).await?.successful().context("`countersign person invite`")?;
-    Ok(id)
+    let says_how =
+        if early.stderr.contains(&request.id) { "says how to go on" } else { "does not say how to go on" };
+    Ok(Invited { id, early: said(&early), says_how })
 }
 
 /// Dan replaces his claim, once.
@@ -154,7 +156,7 @@ async fn reserve(cast: &Cast, approval: &str) -> Result<Permit, ClientError> {
 }
 
 /// A command of Ana's.
-async fn ana(cast: &Cast, arguments: &[&str]) -> anyhow::Result<Ended> {
+pub(super) async fn ana(cast: &Cast, arguments: &[&str]) -> anyhow::Result<Ended> {
     let credential = cast.places.credential(Who::Ana);
     let mut all = vec!["--credential".as_ref(), credential.as_os_str()];
     all.extend(arguments.iter().map(OsStr::new));
