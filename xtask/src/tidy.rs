@@ -25,7 +25,7 @@ struct Rule {
     broken: fn(&Source) -> Option<String>,
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule { reason: "a reader must learn in the first line what the file is and is not", broken: unopened },
     Rule { reason: "split where a piece is pure and deserves a name", broken: too_long },
     Rule { reason: "a name must say what it names", broken: banned_name },
@@ -42,12 +42,13 @@ const RULES: [Rule; 8] = [
         reason: "a test waits for a condition, never for time, and is never switched off",
         broken: idle_test,
     },
+    Rule { reason: "what two sides of a merge say is decided by somebody, not kept", broken: undecided },
     Rule { reason: "an exception to a lint has a reason: `#[expect(…, reason = …)]`", broken: allows },
 ];
 
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     let mut paths = Vec::new();
-    for folder in ["crates", "examples", "fuzz", "xtask"] {
+    for folder in ["crates", "examples", "fuzz", "tests", "xtask"] {
         collect(&root.join(folder), &mut paths)?;
     }
     paths.sort();
@@ -160,4 +161,12 @@ fn idle_test(source: &Source) -> Option<String> {
 fn allows(source: &Source) -> Option<String> {
     let word = concat!("#[al", "low(");
     source.text.contains(word).then(|| format!("says `{word}`"))
+}
+
+/// Markers that a merge left where both sides changed something.
+fn undecided(source: &Source) -> Option<String> {
+    let mut lines = source.text.lines().enumerate();
+    let left =
+        lines.find(|(_, line)| line.starts_with(concat!("<<<<", "<<< ")) || *line == concat!("====", "==="));
+    left.map(|(number, _)| format!("line {} is a marker of a merge", number + 1))
 }
