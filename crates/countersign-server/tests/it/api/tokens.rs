@@ -99,10 +99,12 @@ async fn a_token_asks_and_executes_within_its_scopes_and_never_votes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_reads_what_it_asked_for_and_nothing_else_of_its_owners() {
     let api = Api::start().await;
-    let (own, token) = issued(&api, 1).await;
+    let [(own, token), (other, _)] = [issued(&api, 1).await, issued(&api, 2).await];
     let get = |path: String| with(Call::get(path), token);
     let id = api.ok(with(Call::post("/admin/approvals", &payout()), token)).await.id();
     api.ok(get(format!("/admin/approvals/{id}"))).await;
+    let shown = api.ok(get(format!("{TOKENS_ROUTE}/{own}"))).await.json;
+    assert_eq!((&shown["id"], &shown["environment"]), (&json!(own), &json!("production")), "itself, too");
     let rotation = api.ok(Call::post("/admin/approvals", &super::harness::rotate()).by("Ana")).await.id();
     for path in [
         format!("/admin/approvals/{rotation}"),
@@ -112,7 +114,7 @@ async fn a_token_reads_what_it_asked_for_and_nothing_else_of_its_owners() {
         "/admin/people/me".into(),
         "/admin/delegations".into(),
         "/admin/policy".into(),
-        format!("{TOKENS_ROUTE}/{own}"),
+        format!("{TOKENS_ROUTE}/{other}"),
         TOKENS_ROUTE.into(),
     ] {
         assert_eq!(api.refusal(get(path.clone())).await, (403, "not_for_tokens".into()), "{path}");
