@@ -97,7 +97,10 @@ pub(crate) async fn invite(session: &Session, invite: &Invite) -> anyhow::Result
     let person = with_consent(&client, (&request, &invite.consent, &again), send).await?;
     let document = match save {
         Some(path) => json!({ "person": person, "claim_file": path }),
-        None => json!({ "person": person, "claim": claim.expose() }),
+        None => {
+            let link = one_time_link(client.server(), claim.expose());
+            json!({ "person": person, "claim": claim.expose(), "link": link })
+        }
     };
     session.output.show(&document, |_| handover((&person, client.server()), (&claim, save)))
 }
@@ -190,20 +193,38 @@ fn quoted(text: &str) -> String {
 
 fn handover((person, server): (&Person, &str), (claim, save): (&Claim, Option<&Path>)) -> String {
     let what = save.map_or_else(
-        || format!("  {}", claim.expose()),
+        || format!("  {}", one_time_link(server, claim.expose())),
         |path| format!("  in `{}`, for you only", path.display()),
     );
     format!(
-        "{}\n\nThe claim, shown now and never again. Hand it over in person, or where nobody else reads:\n\n{what}\n\nIt works once. They \
-         replace it by a credential of their own with\n\n  countersign --server {server} claim --claim FILE\n\nand give themselves no rights by \
-         that: groups are the policy's.",
-        person::show(person)
+        "{}\n\nTheir claim, shown now and never again. Hand it over in person, or where nobody else reads:\n\n{what}\n\nIt works once. In a \
+         browser, they make a passkey behind the link `{pages}/claim#` and the claim; in a terminal, they replace the claim, which is what stands \
+         behind the `#`, by a credential of their own with\n\n  countersign --server {server} claim --claim FILE\n\nand give themselves no \
+         rights by that: groups are the policy's.",
+        person::show(person),
+        pages = pages(server)
     )
+}
+
+/// Where a browser makes a passkey for a claim. The claim stands behind the `#`, which browsers send to nobody and mail scanners do not follow.
+pub(crate) fn one_time_link(server: &str, claim: &str) -> String {
+    format!("{}/claim#{claim}", pages(server))
+}
+
+/// Where a server has its pages, by its address for programs: passkeys belong to names, so this machine's are at `localhost`.
+fn pages(server: &str) -> String {
+    server.trim_end_matches('/').replacen("//127.0.0.1", "//localhost", 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_one_time_link_leads_to_a_name() {
+        assert_eq!(one_time_link("http://127.0.0.1:8080/", "csc_x"), "http://localhost:8080/claim#csc_x");
+        assert_eq!(one_time_link("https://cs.example", "csc_x"), "https://cs.example/claim#csc_x");
+    }
 
     #[test]
     fn names_are_one_word_to_a_shell() {

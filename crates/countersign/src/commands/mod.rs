@@ -23,7 +23,7 @@ pub(crate) mod freeze;
 pub(crate) mod fsck;
 pub(crate) mod ledger;
 pub(crate) mod log_key;
-mod membership;
+pub(crate) mod membership;
 pub(crate) mod node;
 pub(crate) mod permit;
 pub(crate) mod person;

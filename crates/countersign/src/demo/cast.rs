@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::child::{self, Server};
 use super::witness::Witness;
+use crate::commands::membership::one_time_link;
 use crate::commands::node::draw_key;
 use crate::credentials::{self, write_private};
 use crate::people;
@@ -184,12 +185,11 @@ impl Cast {
         self.ci.url()
     }
 
-    /// Dee's one-time link. Passkeys belong to names, so the pages are at `localhost`. The claim stands behind `#`, which browsers send to nobody.
+    /// Dee's one-time link.
     pub(super) fn one_time_link(&self) -> anyhow::Result<String> {
         let claim = fs::read_to_string(self.places.at("claims").join(format!("{DEE}.claim")));
         let claim = claim.context("reading Dee's claim")?;
-        let pages = self.countersign().replacen("127.0.0.1", "localhost", 1);
-        Ok(format!("{pages}/claim#{}", claim.trim()))
+        Ok(one_time_link(&self.countersign(), claim.trim()))
     }
 
     /// Where Countersign is.

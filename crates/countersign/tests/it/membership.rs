@@ -54,6 +54,7 @@ fn who_was_invited_claims_once_and_another_claim_is_in_a_file() {
     let shown = invited(&stage, &[]);
     let claim = shown["claim"].as_str().unwrap();
     assert!(claim.starts_with("csc_") && claim.len() == 47, "{shown}");
+    assert!(shown["link"].as_str().unwrap().ends_with(&format!("/claim#{claim}")), "{shown}");
     assert_eq!(
         (&shown["person"]["name"], &shown["person"]["status"]),
         (&"Dee O'Neil".into(), &"invited".into())
