@@ -64,6 +64,8 @@ async fn main() {
     asker.ask().await;
     let bare = serve(bare(&asker)).await;
     let baseline = row("bare handler that answers the same bytes", (bare, &path)).await;
+    // What the node does for every answer, whoever asks: identifying it, counting it, and the headers.
+    compared("the node answers whoever asks for /healthz", (node, "/healthz"), baseline).await;
     compared(&format!("a token is known, {REVOKED} live"), (node, &path), baseline).await;
 
     let (before, began) = (resident(), Instant::now());
