@@ -262,6 +262,19 @@ impl Tab {
             .to_owned()
     }
 
+    /// Waits until a page complains of this; what it complained about meanwhile is forgotten.
+    ///
+    /// # Panics
+    /// None does.
+    pub fn until_complaint(&self, of: &str) {
+        let begun = Instant::now();
+        while !self.complaints.borrow().iter().any(|told| told.contains(of)) {
+            assert!(begun.elapsed() < PATIENCE, "nobody complains of `{of}`");
+            self.hear();
+        }
+        self.complaints.take();
+    }
+
     /// What pages complained about since this was asked last.
     pub fn complaints(&self) -> Vec<String> {
         while self.hear().is_some() {}

@@ -253,7 +253,7 @@ async fn a_terminal_is_signed_in_by_whoever_types_its_code_and_proves_themselves
     tab.fill("code", "BBBB-BBBB");
     tab.click("Continue");
     assert!(tab.text().contains("There is no terminal"), "{}", tab.text());
-    tab.complaints();
+    tab.until_complaint("404");
     tab.fill("code", &code.to_lowercase());
     tab.click("Continue");
     let page = tab.text();
