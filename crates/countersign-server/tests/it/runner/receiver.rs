@@ -104,6 +104,13 @@ impl Receiver {
         self.kept.lock().expect("not poisoned").next[at as usize].extend(faults);
     }
 
+    /// Waits until all that it was told to do next has been met.
+    pub(super) async fn met(&self, at: At) {
+        while !self.kept.lock().expect("not poisoned").next[at as usize].is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Misbehaves until told otherwise.
     pub(super) fn always(&self, at: At, fault: Option<Fault>) {
         self.kept.lock().expect("not poisoned").always[at as usize] = fault;

@@ -73,6 +73,8 @@ async fn a_crash_after_the_intent_is_made_good_at_the_next_start() {
         _ => false,
     };
     world.until(id, only_a_is_under_way).await;
+    // The intent is on record before anybody is called: the call that hangs is the one before the crash, not the one after.
+    world.consumers[0].met(At::Hook).await;
     world.crash().await;
     world.start();
     let closed = world.ends_at(id, Stage::Closed).await;
