@@ -18,7 +18,7 @@
 //! - `violation`: everything that can be wrong
 //! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
-//! - `freeze`: what must not begin while it holds
+//! - `freeze`: what must not begin while it holds; `register`: what was used once
 //! - `genesis` `log` `key` `person` `passkey` `means` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -52,6 +52,7 @@ mod passkey;
 mod permit;
 mod person;
 mod quorum;
+mod register;
 mod roster;
 mod rotation;
 mod secret;

@@ -6,6 +6,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::owed::Owed;
+use super::register::Register;
 use super::violation::Breach;
 use super::{Auditor, Moment, Verdict, by_node, is_of_none, must};
 use crate::approval::Voted;
@@ -44,8 +45,7 @@ struct Session {
 pub(super) struct Sessions {
     each: BTreeMap<SessionId, Session>,
     digests: BTreeSet<Digest>,
-    spent: BTreeMap<Digest, Time>,
-    spent_until: BTreeSet<(Time, Digest)>,
+    spent: Register,
     /// Who has just claimed, and signs in with that.
     claimed: Option<PersonId>,
 }
@@ -59,17 +59,11 @@ impl Sessions {
         self.claimed = Some(person);
     }
 
-    /// Uses something up; forgets what could not be used any more.
+    /// Uses something up.
     pub(super) fn spend(&mut self, at: Time, spent: Spent) -> Verdict {
-        while let Some((until, digest)) = self.spent_until.first().copied().filter(|(until, _)| *until <= at)
-        {
-            self.spent_until.remove(&(until, digest));
-            self.spent.remove(&digest);
-        }
         let open = spent.until.as_millis() - at.as_millis();
         must((1..=LONGEST_CHALLENGE_MILLIS).contains(&open), Breach::ChallengeMissing)?;
-        self.spent_until.insert((spent.until, spent.sha256));
-        must(self.spent.insert(spent.sha256, spent.until).is_none(), Breach::ChallengeUsed)
+        must(self.spent.is_first(at, spent), Breach::ChallengeUsed)
     }
 }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::deed::Deed;
 use super::demand::Demand;
 use super::owed::Owed;
+use super::register::Register;
 use super::violation::Breach;
 use super::{Auditor, Verdict, by_node, is_of, must};
 use crate::action::{Action, Resource};
@@ -46,8 +47,8 @@ struct Token {
 pub(super) struct Tokens {
     each: BTreeMap<TokenId, Token>,
     digests: BTreeSet<Digest>,
-    /// What was exchanged and may not be again, and until when that could be tried.
-    spent: BTreeMap<Digest, Time>,
+    /// What was exchanged and may not be again.
+    spent: Register,
 }
 
 impl Tokens {
@@ -75,10 +76,9 @@ impl Tokens {
 
     /// A token that is good for a day at most, by a clock that may be a minute off, is remembered to its end and no longer.
     fn spend(&mut self, (spent, at): (Spent, Time)) -> Verdict {
-        self.spent.retain(|_, until| *until > at);
         let longest = at.plus_seconds(24 * 3_600 + 60);
         must(spent.until > at && spent.until <= longest, Breach::NotRemembered)?;
-        must(self.spent.insert(spent.sha256, spent.until).is_none(), Breach::SpentTwice)
+        must(self.spent.is_first(at, spent), Breach::SpentTwice)
     }
 
     fn forget(&mut self, id: TokenId) -> Verdict {
