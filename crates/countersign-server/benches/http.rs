@@ -19,15 +19,16 @@ use countersign_server::http;
 use countersign_server::search::{Place, Search};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 #[path = "fixture/ground.rs"]
 mod ground;
 #[path = "fixture/load.rs"]
 mod load;
+#[path = "fixture/wire.rs"]
+mod wire;
 
 use load::Client;
+use wire::{Connection, serve};
 
 const CONNECTIONS: usize = 64;
 
@@ -57,20 +58,11 @@ async fn main() {
 async fn row(what: &str, (address, asking): (SocketAddr, &'static Asking)) -> f64 {
     let mut clients = Vec::new();
     for number in 0..CONNECTIONS {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
-        clients.push(Poster { stream, asking, number, asked: 0, heard: Vec::new() });
+        clients.push(Poster { connection: Connection::to(address).await, asking, number, asked: 0 });
     }
     let figures = load::measure(clients).await;
     figures.print(what, CONNECTIONS);
     figures.per_second
-}
-
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
 }
 
 /// What a bare handler does with a body: read it as JSON and answer as much JSON.
@@ -112,30 +104,20 @@ const EVALUATION: Asking = Asking {
     },
 };
 
-/// One connection; speaks just enough HTTP/1.1 to cost little beside the server.
+/// One connection, and what it asks.
 struct Poster {
-    stream: TcpStream,
+    connection: Connection,
     asking: &'static Asking,
     number: usize,
     asked: usize,
-    heard: Vec<u8>,
 }
 
 impl Client for Poster {
     async fn ask(&mut self) {
         self.asked += 1;
         let request = self.request();
-        self.stream.write_all(request.as_bytes()).await.expect("the request is sent");
-        self.heard.clear();
-        while !is_whole(&self.heard) {
-            let read = self.stream.read_buf(&mut self.heard).await.expect("the answer arrives");
-            assert!(read > 0, "the server hung up");
-        }
-        assert!(
-            self.heard.starts_with(self.asking.status.as_bytes()),
-            "{}",
-            String::from_utf8_lossy(&self.heard)
-        );
+        let heard = self.connection.ask(&request).await;
+        assert!(heard.starts_with(self.asking.status.as_bytes()), "{}", String::from_utf8_lossy(heard));
     }
 }
 
@@ -151,14 +133,4 @@ impl Poster {
             body.len(),
         )
     }
-}
-
-/// Whether the head and as many bytes as it announces are there.
-fn is_whole(heard: &[u8]) -> bool {
-    let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let (head, body) = heard.split_at(end + 4);
-    let head = std::str::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.expect("a length").trim().parse().expect("a number");
-    body.len() >= length
 }

@@ -18,8 +18,6 @@ use countersign_server::engine::Engine;
 use countersign_server::http;
 use countersign_server::search::{Place, Search};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 #[path = "fixture/ground.rs"]
 mod ground;
@@ -27,8 +25,11 @@ mod ground;
 mod load;
 #[path = "fixture/ping.rs"]
 mod ping;
+#[path = "fixture/wire.rs"]
+mod wire;
 
 use load::Client;
+use wire::{Connection, serve};
 
 const ENTRIES: &str = "COUNTERSIGN_BENCH_ENTRIES";
 
@@ -106,30 +107,20 @@ struct Asked {
 async fn row(what: &str, address: SocketAddr, asked: Asked) -> f64 {
     let mut clients = Vec::new();
     for number in 0..CONNECTIONS {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
         // Each begins elsewhere, so that they do not all want the same one at the same time.
         let next = number * asked.paths.len() / CONNECTIONS;
-        clients.push(Getter { stream, asked: asked.clone(), next, heard: Vec::new() });
+        clients.push(Getter { connection: Connection::to(address).await, asked: asked.clone(), next });
     }
     let figures = load::measure(clients).await;
     figures.print(what, CONNECTIONS);
     figures.per_second
 }
 
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
-/// One connection; speaks just enough HTTP/1.1 to cost little beside the server.
+/// One connection, and what it asks.
 struct Getter {
-    stream: TcpStream,
+    connection: Connection,
     asked: Asked,
     next: usize,
-    heard: Vec<u8>,
 }
 
 impl Client for Getter {
@@ -138,23 +129,7 @@ impl Client for Getter {
         self.next = (self.next + 1) % self.asked.paths.len();
         let encoding = self.asked.encoding;
         let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: {encoding}\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await.expect("the request is sent");
-        self.heard.clear();
-        while !is_whole(&self.heard) {
-            let read = self.stream.read_buf(&mut self.heard).await.expect("the answer arrives");
-            assert!(read > 0, "the server hung up");
-        }
-        assert!(self.heard.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&self.heard));
-    }
-}
-
-/// Whether the head and as many bytes as it announces are there, or the last chunk.
-fn is_whole(heard: &[u8]) -> bool {
-    let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let (head, body) = heard.split_at(end + 4);
-    let head = std::str::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
-    match head.lines().find_map(|line| line.strip_prefix("content-length:")) {
-        Some(length) => body.len() >= length.trim().parse::<usize>().expect("a number"),
-        None => body.ends_with(b"\r\n0\r\n\r\n"),
+        let heard = self.connection.ask(&request).await;
+        assert!(heard.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(heard));
     }
 }

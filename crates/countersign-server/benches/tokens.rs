@@ -28,15 +28,16 @@ use countersign_server::http;
 use countersign_server::search::{Place, Search};
 use hdrhistogram::Histogram;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 #[path = "fixture/ground.rs"]
 mod ground;
 #[path = "fixture/load.rs"]
 mod load;
+#[path = "fixture/wire.rs"]
+mod wire;
 
 use load::Client;
+use wire::{Connection, serve};
 
 const CONNECTIONS: usize = 64;
 
@@ -61,8 +62,8 @@ async fn main() {
     let ids = issue(&engine, 0..REVOKED).await;
     let path = format!("/admin/service-tokens/{}", ids[0]);
     let mut asker = Asker::new(node, (&path, &secret(0))).await;
-    asker.ask().await;
-    let bare = serve(bare(&asker)).await;
+    let answer = asker.told().await;
+    let bare = serve(bare(&answer)).await;
     let baseline = row("bare handler that answers the same bytes", (bare, &path)).await;
     // What the node does for every answer, whoever asks: identifying it, counting it, and the headers.
     compared("the node answers whoever asks for /healthz", (node, "/healthz"), baseline).await;
@@ -155,21 +156,9 @@ async fn revoke(engine: &Engine, (node, path): (SocketAddr, &str), ids: &[TokenI
     );
 }
 
-async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
-}
-
 /// A handler that answers what the node did, and does nothing for it.
-fn bare(asker: &Asker) -> Router {
-    let body = asker
-        .heard
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map(|end| asker.heard[end + 4..].to_vec());
-    let body = String::from_utf8(body.expect("an answer")).expect("JSON");
+fn bare(answer: &str) -> Router {
+    let body = answer.split_once("\r\n\r\n").expect("an answer").1.to_owned();
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], body) };
     Router::new().route("/admin/service-tokens/{id}", get(answer))
 }
@@ -181,30 +170,22 @@ fn resident() -> usize {
     pages * 4_096
 }
 
-/// One connection; speaks just enough HTTP/1.1 to cost little beside the server.
+/// One connection, and what it asks.
 struct Asker {
-    stream: TcpStream,
+    connection: Connection,
     request: String,
-    heard: Vec<u8>,
 }
 
 impl Asker {
     async fn new(address: SocketAddr, (path, token): (&str, &str)) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        stream.set_nodelay(true).expect("a socket option");
+        let connection = Connection::to(address).await;
         let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n");
-        Self { stream, request, heard: Vec::new() }
+        Self { connection, request }
     }
 
     /// Asks, and the answer.
     async fn told(&mut self) -> String {
-        self.stream.write_all(self.request.as_bytes()).await.expect("the request is sent");
-        self.heard.clear();
-        while !is_whole(&self.heard) {
-            let read = self.stream.read_buf(&mut self.heard).await.expect("the answer arrives");
-            assert!(read > 0, "the server hung up");
-        }
-        String::from_utf8_lossy(&self.heard).into_owned()
+        String::from_utf8_lossy(self.connection.ask(&self.request).await).into_owned()
     }
 }
 
@@ -213,14 +194,4 @@ impl Client for Asker {
         let told = self.told().await;
         assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
     }
-}
-
-/// Whether the head and as many bytes as it announces are there.
-fn is_whole(heard: &[u8]) -> bool {
-    let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let (head, body) = heard.split_at(end + 4);
-    let head = std::str::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.expect("a length").trim().parse().expect("a number");
-    body.len() >= length
 }
