@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use countersign_core::id::PersonId;
 use countersign_core::time::Time;
@@ -68,9 +69,13 @@ impl<S: Sync> FromRequestParts<S> for Network {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        Ok(peer.map_or(Self::Unknown, |ConnectInfo(peer)| Self::of(peer.ip())))
+        Ok(peer(&parts.extensions).map_or(Self::Unknown, Self::of))
     }
+}
+
+/// The address a request comes from, where the listener tells.
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 /// What came from one place.

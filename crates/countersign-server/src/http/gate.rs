@@ -4,9 +4,7 @@
 //! thing they are concerned by; they cannot list, nor learn whether something else exists. A service token sees no more than what concerns
 //! its owner and is within its scopes, whatever its owner may read.
 
-use std::net::{IpAddr, SocketAddr};
-
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, header};
 use countersign_core::action::Action;
@@ -21,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::possession::Line;
 use super::problem::{Rejected, Words};
-use super::{App, body, possession};
+use super::{App, attempts, body, possession};
 use crate::engine::{IdempotencyKey, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -281,7 +279,7 @@ pub(super) fn holder(
     let id = state.token_holder(&sha256).ok_or_else(unauthenticated)?;
     let now = app.engine.now();
     let token = state.live_token(id, now).map_err(|_| unauthenticated())?;
-    let from: Option<IpAddr> = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let from = attempts::peer(extensions);
     let is_near = from.is_some_and(|from| token.networks.iter().any(|network| network.contains(from)));
     if token.networks.is_empty() || is_near {
         shown.lets_use(token, credential, app)?;

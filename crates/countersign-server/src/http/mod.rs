@@ -17,6 +17,7 @@
 //! - `possession`: tokens that are bound to a key
 //! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
+//! - `random`: random bytes
 //! - `terminals`: terminals that ask to act for somebody
 //! - `access` `review` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
@@ -74,6 +75,7 @@ mod policy;
 mod possession;
 mod problem;
 mod proofs;
+mod random;
 mod reciprocal;
 mod redactions;
 mod review;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::problem::Rejected;
+use super::random;
 use crate::engine::Engine;
 use crate::store::{Reader, StoreError};
 
@@ -26,10 +27,7 @@ pub(super) struct Bound {
 impl Bound {
     /// Binds parameters under a fresh salt.
     pub(super) fn fresh(parameters: Value, reason: Option<String>) -> Result<Self, Rejected> {
-        let mut salt = [0; 32];
-        getrandom::fill(&mut salt)
-            .map_err(|error| Rejected::unavailable(format!("no randomness: {error}")))?;
-        Self::under(Hash(salt), parameters, reason)
+        Self::under(Hash(*random::bytes()?), parameters, reason)
     }
 
     /// Binds parameters under a known salt.

@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_api::Page;
@@ -31,38 +30,40 @@ pub(super) async fn claim(
     State(app): State<App>,
     network: Network,
     Open(body): Open<ClaimCredential>,
-) -> Result<Json<Person>, Response> {
+) -> Result<Json<Person>, Rejected> {
     let claim_sha256 = Digest::of(body.claim.as_bytes());
-    let malformed = |error| Rejected::malformed(error).into_response();
-    let credential_sha256: Digest = body.credential_sha256.parse().map_err(malformed)?;
+    let credential_sha256: Digest = body.credential_sha256.parse().map_err(Rejected::malformed)?;
     // Before anybody is asked: a right claim never waits for what others sent.
-    if !is_open(&app, &claim_sha256) {
+    if invited(&app, &claim_sha256).is_none() {
         app.attempts.admit(network, app.engine.now()).map_err(too_many)?;
     }
     let command = Command::ClaimCredential(person::ClaimCredential { claim_sha256, credential_sha256 });
     let submission =
         Submission::new(Actor::Node, command).with_idempotency(pair(&claim_sha256, &credential_sha256));
     // What has not the form of a claim is none, whatever its digest may be: nobody is let in by a word that could be guessed.
-    let answer = if has_form(&body.claim) {
-        app.submit(submission).await
-    } else {
-        let refusal = countersign_core::Refusal::Person(person::Refusal::UnknownClaim);
-        Err(Rejected::refused(&refusal, &Known::default()))
-    };
+    let answer = if has_form(&body.claim) { app.submit(submission).await } else { Err(unknown_claim()) };
     match answer {
         Ok((committed, known)) => match committed.item {
             Some(Item::Person(person)) => Ok(Json(show(&app, &known, &person))),
-            _ => Err(Rejected::from(EngineError::Stopped).into_response()),
+            _ => Err(EngineError::Stopped.into()),
         },
         Err(rejected) => {
             meter::claim_refused(rejected.code());
-            Err(rejected.into_response())
+            Err(rejected)
         }
     }
 }
 
-fn is_open(app: &App, claim_sha256: &Digest) -> bool {
-    app.engine.state().people().any(|(_, person)| person.claim_sha256.as_ref() == Some(claim_sha256))
+/// Whose open claim has this digest.
+pub(super) fn invited(app: &App, claim_sha256: &Digest) -> Option<PersonId> {
+    let state = app.engine.state();
+    let mut people = state.people();
+    people.find(|(_, person)| person.claim_sha256.as_ref() == Some(claim_sha256)).map(|(id, _)| *id)
+}
+
+/// Nobody has this claim open.
+pub(super) fn unknown_claim() -> Rejected {
+    Rejected::refused(&person::Refusal::UnknownClaim.into(), &Known::default())
 }
 
 /// `csc_` and 256 bits in base64url.
@@ -71,15 +72,14 @@ pub(super) fn has_form(claim: &str) -> bool {
     matches!(bits, Some(Ok(bits)) if bits.len() == 32)
 }
 
-fn too_many(seconds: u32) -> Response {
+fn too_many(seconds: u32) -> Rejected {
     let words = Words {
         code: "too_many_claims",
         detail: "too many claims that nobody has open were sent from here, or from everywhere".into(),
         hint: "send it again after the seconds that `Retry-After` says; a claim that is open does not wait",
     };
     meter::claim_refused(words.code);
-    let rejected = Rejected::new(StatusCode::TOO_MANY_REQUESTS, words);
-    ([(header::RETRY_AFTER, seconds.to_string())], rejected).into_response()
+    Rejected::new(StatusCode::TOO_MANY_REQUESTS, words).after(seconds)
 }
 
 /// The idempotency key of a claim and its credential: repeating exactly this is harmless, whoever repeats it.

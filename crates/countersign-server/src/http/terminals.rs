@@ -5,11 +5,11 @@
 //! a stranger's terminal in by clicking (RFC 8628, section 5.4).
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
-use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use countersign_api::terminal::{
@@ -17,18 +17,18 @@ use countersign_api::terminal::{
 };
 use countersign_core::Command;
 use countersign_core::digest::Digest;
+use countersign_core::id::{PersonId, SessionId};
 use countersign_core::session::{self, Method};
 use countersign_core::time::Time;
 use countersign_ledger::display::visible;
 use countersign_ledger::json;
 use serde_json::json;
 
-use super::App;
 use super::address::Named;
-use super::attempts::Network;
+use super::attempts::{self, Network};
 use super::gate::{Caller, Open, Post};
 use super::problem::{Rejected, Words};
-use crate::engine::EngineError;
+use super::{App, random};
 
 /// Letters of a code: no vowels, so no words; nothing that is taken for something else (RFC 8628, section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
@@ -80,13 +80,9 @@ impl Code {
 fn drawn_letter() -> Result<u8, Rejected> {
     let whole = u8::MAX - u8::MAX % 20;
     loop {
-        let mut byte = [0];
-        getrandom::fill(&mut byte).map_err(|error| {
-            tracing::error!(%error, "no randomness");
-            Rejected::from(EngineError::Stopped)
-        })?;
-        if byte[0] < whole {
-            return Ok(LETTERS[usize::from(byte[0] % 20)]);
+        let [byte] = *random::bytes()?;
+        if byte < whole {
+            return Ok(LETTERS[usize::from(byte % 20)]);
         }
     }
 }
@@ -94,7 +90,7 @@ fn drawn_letter() -> Result<u8, Rejected> {
 /// A terminal that waits.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) session_sha256: Digest,
+    session_sha256: Digest,
     pub(super) terminal: String,
     pub(super) address: Option<IpAddr>,
     network: Network,
@@ -103,6 +99,17 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// That it acts for this person from now on, as this session of theirs says.
+    pub(super) fn admission(&self, (person, by): (PersonId, SessionId)) -> Command {
+        Command::OpenSession(session::Open {
+            person,
+            method: Method::HandedOn { session: by },
+            session_sha256: self.session_sha256,
+            replaces: None,
+            spent: None,
+        })
+    }
+
     /// What is kept beside the session that opens for it.
     pub(super) fn details(&self) -> Result<Vec<u8>, Rejected> {
         let details = json!({ "terminal": self.terminal, "address": self.address });
@@ -170,7 +177,7 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())))
+        Ok(Self(attempts::peer(&parts.extensions)))
     }
 }
 
@@ -243,13 +250,7 @@ pub(super) async fn answer(
         app.terminals.answer(&code, Answer::TurnedAway);
         return Ok(told("turned-away"));
     }
-    let command = Command::OpenSession(session::Open {
-        person: post.sender.caller(),
-        method: Method::HandedOn { session: by },
-        session_sha256: waiting.session_sha256,
-        replaces: None,
-        spent: None,
-    });
+    let command = waiting.admission((post.sender.caller(), by));
     app.submit(post.sender.submission(command).with_details(waiting.details()?)).await?;
     app.terminals.answer(&code, Answer::Admitted);
     Ok(told("admitted"))

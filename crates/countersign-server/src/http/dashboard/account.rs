@@ -23,7 +23,7 @@ use super::challenge::{self, Purpose};
 use super::claim::named;
 use super::filters;
 use super::form::{self, Nothing, Posted};
-use super::page::{Shell, html, see, sentence};
+use super::page::{Shell, explained, html, see};
 use super::visit::{Asked, SignedIn, drawn, leave};
 use crate::store::{Reader, StoreError};
 
@@ -224,14 +224,13 @@ pub(super) async fn prove(
     let Proved { challenge, credential_id, authenticator_data, client_data_json, signature, user_handle } =
         form;
     let asserted = Asserted { credential_id, authenticator_data, client_data_json, signature, user_handle };
-    let once = drawn::<16>()?;
-    match step_up(&app, me, (&Asked { once: &once, ..proof() }, &challenge, &asserted)).await {
+    match step_up(&app, me, (&proof(), &challenge, &asserted)).await {
         Ok(()) => Ok(see("/account#passkeys")),
         Err(rejected) => again(&app, me, rejected).await,
     }
 }
 
-/// Hands in that the person proved themselves for one request.
+/// Hands in that the person proved themselves for one request, whatever number that has.
 pub(super) async fn step_up(
     app: &App,
     me: SignedIn,
@@ -344,7 +343,6 @@ async fn again(app: &App, me: SignedIn, rejected: Rejected) -> Result<Response, 
         return Err(rejected);
     }
     let status = rejected.status();
-    let problem = rejected.into_problem();
-    let told = format!("{} {}", sentence(&problem.detail), sentence(&problem.hint));
+    let told = explained(&rejected.into_problem());
     page(app, me, (status, Some(told))).await
 }

@@ -31,8 +31,8 @@ use super::ceremony::{self, Asserted};
 use super::challenge::{self, Purpose};
 use super::filters;
 use super::form::{self, Posted, filled};
-use super::inbox::{name, spoken};
-use super::page::{Shell, html, see, sentence};
+use super::inbox::spoken;
+use super::page::{Shell, explained, html, name, see};
 use super::visit::{Asked, SignedIn, drawn};
 
 /// By this the core says that a fresh proof would do.
@@ -392,7 +392,6 @@ async fn again(
         return Err(rejected);
     }
     let status = rejected.status();
-    let problem = rejected.into_problem();
-    let told = format!("{} {}", sentence(&problem.detail), sentence(&problem.hint));
+    let told = explained(&rejected.into_problem());
     page(app, me, (seen, status, Some(told), typed)).await
 }

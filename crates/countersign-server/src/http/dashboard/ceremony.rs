@@ -15,14 +15,12 @@ use countersign_core::passkey::NewPasskey;
 use countersign_ledger::webauthn::{
     self, CoseKey, Credential, Expected, Passkey, Registration, UserVerification, verify_registration,
 };
-use serde::Deserialize;
 
 use super::super::Site;
 use super::super::problem::{Rejected, Words};
 
 /// What a passkey signed, field by field as the form has it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub(super) struct Asserted {
     pub credential_id: String,
     pub authenticator_data: String,

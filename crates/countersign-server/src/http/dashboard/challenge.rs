@@ -10,8 +10,8 @@ use countersign_core::once::Spent;
 use countersign_core::time::Time;
 use subtle::ConstantTimeEq as _;
 
-use super::super::Site;
 use super::super::problem::{Rejected, Words};
+use super::super::{Site, random};
 
 /// How long somebody has to find their authenticator, seconds.
 const OPEN_SECONDS: u32 = 300;
@@ -45,8 +45,7 @@ pub(super) struct Challenge {
 
 /// A fresh challenge.
 pub(super) fn issue(site: &Site, purpose: Purpose<'_>, now: Time) -> Result<String, Rejected> {
-    let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce).map_err(|error| Rejected::unavailable(format!("no randomness: {error}")))?;
+    let nonce = random::bytes::<NONCE>()?;
     let until = now.plus_seconds(OPEN_SECONDS).as_millis().to_be_bytes();
     let head = [nonce.as_slice(), &until].concat();
     let mark = mark(site, purpose, &head);

@@ -8,22 +8,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::digest::Digest;
 use countersign_core::id::PersonId;
-use countersign_core::person::{self, ClaimBy, Means};
+use countersign_core::person::{ClaimBy, Means};
 use countersign_core::{Actor, Command, Fact};
-use countersign_ledger::display::visible;
 use countersign_ledger::json::to_canonical;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::super::attempts::Network;
-use super::super::names::Known;
 use super::super::people;
 use super::super::problem::Rejected;
 use super::super::{App, meter};
 use super::ceremony::{self, Made};
 use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
-use super::page::{Shell, html, see, sentence};
+use super::page::{Shell, explained, html, name, see};
 use super::visit::{Visit, draw, enter};
 use crate::engine::{DetailsOf, Submission};
 
@@ -91,10 +89,9 @@ pub(super) async fn begin(
         return Ok(wrong(&app, &visit, network));
     };
     let (site, known) = (app.site()?, app.known().await);
-    let name = known.get(&person).cloned().flatten().unwrap_or_else(|| person.to_string());
     let page = Registering {
         shell: Shell::new("Welcome", None),
-        name: visible(&name),
+        name: name(person, &known),
         rp: site.host(),
         user: person.to_string(),
         claim,
@@ -106,20 +103,15 @@ pub(super) async fn begin(
 
 /// Whose open invitation this is the claim of.
 fn invited(app: &App, (claim, sha256): (&str, &Digest)) -> Option<PersonId> {
-    let state = app.engine.state();
-    let mut people = state.people();
-    let found = people.find(|(_, person)| person.claim_sha256.as_ref() == Some(sha256));
-    found.filter(|_| people::has_form(claim)).map(|(id, _)| *id)
+    people::invited(app, sha256).filter(|_| people::has_form(claim))
 }
 
 /// Wrong claims are counted here as where programs send them.
 fn wrong(app: &App, visit: &Visit, network: Network) -> Response {
     let (status, told, code) = match app.attempts.admit(network, app.engine.now()) {
         Ok(()) => {
-            let refusal = countersign_core::Refusal::Person(person::Refusal::UnknownClaim);
-            let problem = Rejected::refused(&refusal, &Known::default()).into_problem();
-            let told = format!("{} {}", sentence(&problem.detail), sentence(&problem.hint));
-            (StatusCode::FORBIDDEN, told, problem.code)
+            let problem = people::unknown_claim().into_problem();
+            (StatusCode::FORBIDDEN, explained(&problem), problem.code)
         }
         Err(seconds) => {
             let told = format!(

@@ -6,8 +6,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use countersign_core::Command;
-use countersign_core::session::{self, Method};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -144,15 +142,8 @@ pub(super) async fn let_in(
     let Confirmed { challenge, credential_id, authenticator_data, client_data_json, signature, .. } = form;
     let user_handle = form.user_handle;
     let asserted = Asserted { credential_id, authenticator_data, client_data_json, signature, user_handle };
-    step_up(&app, me, (&Asked { once: &drawn::<16>()?, ..asked }, &challenge, &asserted)).await?;
-    let command = Command::OpenSession(session::Open {
-        person: me.me,
-        method: Method::HandedOn { session: me.session },
-        session_sha256: waiting.session_sha256,
-        replaces: None,
-        spent: None,
-    });
-    let asked = Asked { path: "/device/let-in", body: &body, once: &form.once };
+    step_up(&app, me, (&asked, &challenge, &asserted)).await?;
+    let command = waiting.admission((me.me, me.session));
     app.submit(me.submission(command, &asked)?.with_details(waiting.details()?)).await?;
     app.terminals.answer(&code, Answer::Admitted);
     page(&app, me, (StatusCode::OK, None, Step::Done { said: "The terminal is signed in" })).await

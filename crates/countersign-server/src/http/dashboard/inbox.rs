@@ -12,7 +12,7 @@ use super::super::inbox::{self, Query};
 use super::super::names::Known;
 use super::super::problem::Rejected;
 use super::filters;
-use super::page::{Shell, html};
+use super::page::{Shell, html, name};
 use super::visit::SignedIn;
 
 /// How many of each are shown.
@@ -64,9 +64,4 @@ fn row(app: &App, known: &Known, approval: &approval::Approval) -> Row {
 /// The action in its three words.
 pub(super) fn spoken(action: &countersign_core::action::Action) -> String {
     visible(&format!("{} {} {}", action.verb, action.resource, action.environment))
-}
-
-/// What somebody is called.
-pub(super) fn name(id: countersign_core::id::PersonId, known: &Known) -> String {
-    visible(&known.get(&id).cloned().flatten().unwrap_or_else(|| id.to_string()))
 }

@@ -4,8 +4,10 @@ use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use countersign_api::problem::Problem;
+use countersign_core::id::PersonId;
 use countersign_ledger::display::visible;
 
+use super::super::names::Known;
 use super::super::problem::Rejected;
 use super::assets;
 
@@ -73,6 +75,16 @@ pub(in super::super) fn told(problem: Problem) -> Response {
         request_id: problem.request_id.unwrap_or_default(),
     };
     html(status, &page)
+}
+
+/// What somebody is called.
+pub(super) fn name(id: PersonId, known: &Known) -> String {
+    visible(&known.get(&id).cloned().flatten().unwrap_or_else(|| id.to_string()))
+}
+
+/// Why something was refused and what to do about it, for a page that is shown once more.
+pub(super) fn explained(problem: &Problem) -> String {
+    format!("{} {}", sentence(&problem.detail), sentence(&problem.hint))
 }
 
 /// As people write it; what could hide or reorder anything is made visible.

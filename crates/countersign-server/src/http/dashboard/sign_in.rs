@@ -18,7 +18,7 @@ use super::account;
 use super::ceremony::{self, Asserted};
 use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
-use super::page::{Shell, html, see, sentence};
+use super::page::{Shell, explained, html, see};
 use super::visit::{SignedIn, Visit, draw, enter};
 use crate::engine::Submission;
 
@@ -125,8 +125,7 @@ pub(super) async fn sign_in(
         }
         Err(rejected) if rejected.status().is_client_error() => {
             meter::sign_in_refused("refused");
-            let told = rejected.into_problem();
-            let told = format!("{} {}", sentence(&told.detail), sentence(&told.hint));
+            let told = explained(&rejected.into_problem());
             page(&app, &visit, (StatusCode::FORBIDDEN, Some(told), &next))
         }
         Err(rejected) => Err(rejected),

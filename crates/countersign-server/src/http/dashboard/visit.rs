@@ -14,14 +14,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, SessionId};
 use countersign_core::{Actor, Command, Via};
-use countersign_ledger::display::visible;
 use countersign_ledger::hash::Hash;
 
-use super::super::App;
 use super::super::gate::{self, Caller};
 use super::super::problem::Rejected;
+use super::super::{App, random};
 use super::form;
-use super::page::{Shell, Who, html, see};
+use super::page::{Shell, Who, html, name, see};
 use crate::engine::{IdempotencyKey, Submission};
 
 const SESSION: &str = "__Host-countersign-session";
@@ -111,9 +110,7 @@ impl SignedIn {
 
     /// What they are called.
     pub(super) async fn name(&self, app: &App) -> String {
-        let known = app.known().await;
-        let name = known.get(&self.me).cloned().flatten();
-        visible(&name.unwrap_or_else(|| self.me.to_string()))
+        name(self.me, &*app.known().await)
     }
 }
 
@@ -180,9 +177,7 @@ pub(super) fn draw() -> Result<String, Rejected> {
 
 /// Random bytes as text.
 pub(super) fn drawn<const N: usize>() -> Result<String, Rejected> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Rejected::unavailable(format!("no randomness: {error}")))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(URL_SAFE_NO_PAD.encode(*random::bytes::<N>()?))
 }
 
 /// So many bytes in base64url, in the one form.

@@ -32,7 +32,7 @@ use super::attempts::Network;
 use super::gate::Shown;
 use super::possession::Line;
 use super::problem::Rejected;
-use super::{App, address, gate, meter};
+use super::{App, address, gate, meter, random};
 use crate::engine::{Committed, EngineError, Submission};
 
 mod answer;
@@ -256,9 +256,7 @@ fn lifetime(text: Option<&str>) -> Result<Option<NonZeroU32>, Denied> {
 
 /// A fresh token: 256 bits and a checksum.
 fn drawn() -> Result<Zeroizing<String>, Denied> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice())
-        .map_err(|error| Rejected::unavailable(format!("no randomness: {error}")))?;
+    let bytes = random::bytes::<32>()?;
     let text =
         Zeroizing::new(format!("{PREFIX}{}", *Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))));
     let checksum: String = sha256(text.as_bytes()).to_string().chars().take(CHECKSUM).collect();
