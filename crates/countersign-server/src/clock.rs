@@ -1,12 +1,55 @@
 //! The only clock. It is watched: a wall clock that jumps against the monotonic one is a reason to refuse, not to guess.
 
 use std::fmt;
+use std::ops::Add;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use countersign_core::time::Time;
 
 /// By how much the wall clock may differ from what the monotonic clock says, milliseconds (design, section 4, "Clocks").
 pub const TOLERANCE_MS: i64 = 2_000;
+
+/// The zero of [`Moment`].
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A point on the monotonic clock of this process: how long things take is measured by it, and when they happened never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// So long after the zero of this clock.
+    #[must_use]
+    pub const fn at(since_zero: Duration) -> Self {
+        Self(since_zero)
+    }
+
+    /// The present of the machine's monotonic clock.
+    #[must_use]
+    pub fn present() -> Self {
+        Self(BEGINNING.elapsed())
+    }
+
+    /// How long after the zero of this clock.
+    #[must_use]
+    pub const fn since_zero(self) -> Duration {
+        self.0
+    }
+
+    /// How long ago `earlier` was then; nothing if it was later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
+    }
+}
 
 /// Tells the time, or why it cannot be trusted.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -22,6 +65,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The clock jumped.
     fn glance(&self) -> Result<Time, ClockJumped> {
         self.now()
+    }
+
+    /// The present of the monotonic clock: the machine's, unless time itself is made up.
+    fn moment(&self) -> Moment {
+        Moment::present()
     }
 }
 

@@ -6,21 +6,30 @@ use crate::store::StoreError;
 /// Bytes asked for at once.
 const PAGE: usize = 4_096;
 
-/// Bytes not yet given out.
+/// Fills a page, or says why it cannot.
+type Fill = dyn FnMut(&mut [u8]) -> Result<(), String> + Send;
+
+/// Bytes not yet given out, and where more come from.
 pub(super) struct Entropy {
     page: Vec<u8>,
+    fill: Box<Fill>,
 }
 
 impl Entropy {
-    pub(super) fn new() -> Self {
-        Self { page: Vec::new() }
+    /// Of the operating system.
+    pub(super) fn of_the_system() -> Self {
+        Self::from(Box::new(|page: &mut [u8]| getrandom::fill(page).map_err(|error| error.to_string())))
+    }
+
+    pub(super) fn from(fill: Box<Fill>) -> Self {
+        Self { page: Vec::new(), fill }
     }
 
     /// Fresh bytes, given to nobody else; the page does not remember them.
     pub(super) fn draw<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
         if self.page.len() < N {
             let mut page = vec![0; PAGE];
-            let filled = getrandom::fill(&mut page);
+            let filled = (self.fill)(&mut page);
             filled.map_err(|error| StoreError::Unavailable(format!("no randomness: {error}")))?;
             self.page = page;
         }
@@ -42,7 +51,7 @@ mod tests {
 
     #[test]
     fn nothing_is_given_out_twice() {
-        let mut entropy = Entropy::new();
+        let mut entropy = Entropy::of_the_system();
         let drawn: BTreeSet<[u8; 32]> = (0..1_000).map(|_| entropy.draw().unwrap()).collect();
         assert_eq!(drawn.len(), 1_000);
     }

@@ -5,11 +5,13 @@
 //! nothing is decided about anybody.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::session::How;
 use countersign_core::{Event, Fact};
+
+use crate::clock::Moment;
 
 /// Within this time whoever was revoked or deactivated is refused; a node whose proof is older refuses everybody.
 pub const REVOCATION_BOUND: Duration = Duration::from_secs(1);
@@ -20,41 +22,42 @@ pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// When the state was last known to be the log's. Only ever gets younger.
 #[derive(Debug)]
 pub(super) struct Freshness {
-    started: Instant,
-    /// Microseconds after `started`.
+    /// Microseconds after the zero of the monotonic clock.
     proven: AtomicU64,
 }
 
 impl Freshness {
-    /// Proven just now: the state was recovered.
-    pub(super) fn new() -> Self {
-        Self { started: Instant::now(), proven: AtomicU64::new(0) }
+    /// Proven as of then: the state was recovered.
+    pub(super) fn new(as_of: Moment) -> Self {
+        Self { proven: AtomicU64::new(micros(as_of)) }
     }
 
     /// Everything that was handed in before `as_of` is in the state that is shown, and the log holds nothing else.
-    pub(super) fn prove(&self, as_of: Instant) {
-        let micros = as_of.saturating_duration_since(self.started).as_micros();
-        self.proven.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::AcqRel);
+    pub(super) fn prove(&self, as_of: Moment) {
+        self.proven.fetch_max(micros(as_of), Ordering::AcqRel);
     }
 
-    /// How old the proof is.
-    pub(super) fn age(&self) -> Duration {
-        let proven = Duration::from_micros(self.proven.load(Ordering::Acquire));
-        self.started.elapsed().saturating_sub(proven)
+    /// How old the proof is now.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        now.since(Moment::at(Duration::from_micros(self.proven.load(Ordering::Acquire))))
     }
 
     /// Whether the proof is young enough to rely on.
-    pub(super) fn holds(&self) -> bool {
-        sabotage::is_active(Sabotage::StaleNode) || self.age() <= REVOCATION_BOUND
+    pub(super) fn holds(&self, now: Moment) -> bool {
+        sabotage::is_active(Sabotage::StaleNode) || self.age(now) <= REVOCATION_BOUND
     }
 }
 
-/// Tells how long it took, from its arrival, until a command that takes something from somebody had effect: now.
-pub(super) fn tell(events: &[Event], arrived: Instant) {
+fn micros(moment: Moment) -> u64 {
+    u64::try_from(moment.since_zero().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells how long it took until a command that takes something from somebody had effect.
+pub(super) fn tell(events: &[Event], took: Duration) {
     for event in events {
         if let Some(subject) = taken_from(&event.fact) {
             metrics::histogram!("countersign_revocation_seconds", "subject" => subject)
-                .record(arrived.elapsed().as_secs_f64());
+                .record(took.as_secs_f64());
         }
     }
 }
@@ -75,12 +78,13 @@ mod tests {
 
     #[test]
     fn a_proof_holds_for_the_bound_and_never_gets_older_by_another() {
-        let long_ago = Instant::now().checked_sub(3 * REVOCATION_BOUND).unwrap();
-        let freshness = Freshness { started: long_ago, proven: AtomicU64::new(0) };
-        assert!(!freshness.holds() && freshness.age() >= 3 * REVOCATION_BOUND);
-        freshness.prove(Instant::now());
-        assert!(freshness.holds());
+        let (long_ago, now) = (Moment::at(Duration::ZERO), Moment::at(3 * REVOCATION_BOUND));
+        let freshness = Freshness::new(long_ago);
+        assert!(!freshness.holds(now) && freshness.age(now) == 3 * REVOCATION_BOUND);
+        freshness.prove(now);
+        assert!(freshness.holds(now + REVOCATION_BOUND));
         freshness.prove(long_ago);
-        assert!(freshness.holds() && freshness.age() < REVOCATION_BOUND);
+        assert!(freshness.holds(now) && freshness.age(now) == Duration::ZERO);
+        assert!(!freshness.holds(now + REVOCATION_BOUND + Duration::from_micros(1)));
     }
 }

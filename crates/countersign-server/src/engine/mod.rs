@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use countersign_core::id::TokenId;
@@ -37,7 +37,7 @@ use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::clock::{Clock, TOLERANCE_MS};
+use crate::clock::{Clock, Moment, TOLERANCE_MS};
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 pub mod census;
@@ -59,8 +59,8 @@ mod writer;
 
 use keys::Signers;
 use readers::Readers;
-use signing::Signing;
 use uses::Uses;
+use writer::{Hands, Writer};
 
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
@@ -247,7 +247,7 @@ pub enum StartError {
 struct Request {
     submission: Submission,
     /// When it was handed in.
-    arrived: Instant,
+    arrived: Moment,
     reply: oneshot::Sender<Result<Committed, EngineError>>,
 }
 
@@ -299,7 +299,20 @@ impl Engine {
     ///
     /// # Errors
     /// The store fails or is damaged, its log is not the one that was last signed, or is signed by a key that is not at hand.
-    pub fn start(mut store: Box<dyn Store>, options: Options) -> Result<Self, StartError> {
+    pub fn start(store: Box<dyn Store>, options: Options) -> Result<Self, StartError> {
+        let (engine, writer, orders) = Self::assemble(store, options, Hands::Threads)?;
+        let thread = std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&orders))?;
+        *engine.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(engine)
+    }
+
+    /// Recovers the state and makes a writer that waits to be run.
+    fn assemble(
+        mut store: Box<dyn Store>,
+        options: Options,
+        hands: Hands,
+    ) -> Result<(Self, Writer, mpsc::Receiver<Order>), StartError> {
+        let as_of = options.clock.moment();
         let recovered = recover::recover(store.as_mut(), &options)?;
         let signers = Signers { signer: Arc::clone(&options.signer), next: options.next_signer.clone() };
         signers.check(&recovered.keys)?;
@@ -307,7 +320,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             state: ArcSwap::from_pointee(recovered.state.clone()),
             shown: ArcSwap::from_pointee((recovered.head.size(), Arc::new(recovered.state.clone()))),
-            freshness: Freshness::new(),
+            freshness: Freshness::new(as_of),
             uses: Uses::default(),
             head_ms: AtomicI64::new(recovered.head.time_ms),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
@@ -318,20 +331,17 @@ impl Engine {
             clock: Arc::clone(&options.clock),
         });
         let (sender, receiver) = mpsc::channel();
-        let signing = Signing::start(signers.clone(), options.anchor.clone())?;
-        let parts = (recovered, Arc::clone(&shared), signing);
-        let writer = writer::Writer::new(store, options, parts);
-        let thread =
-            std::thread::Builder::new().name("engine".into()).spawn(move || writer.run(&receiver))?;
-        Ok(Self {
+        let writer = Writer::new((store, options), (recovered, Arc::clone(&shared)), (&signers, hands))?;
+        let engine = Self {
             shared,
             readers,
             signers,
             permit_signer: None,
             queue: Arc::new(Mutex::new(Some(sender))),
             places: Arc::new(Semaphore::new(QUEUE)),
-            thread: Arc::new(Mutex::new(Some(thread))),
-        })
+            thread: Arc::new(Mutex::new(None)),
+        };
+        Ok((engine, writer, receiver))
     }
 
     /// The same engine with a key at hand for permit documents.
@@ -351,7 +361,7 @@ impl Engine {
     /// # Errors
     /// The command did not happen, and why.
     pub async fn submit(&self, submission: Submission) -> Result<Committed, EngineError> {
-        let arrived = Instant::now();
+        let arrived = self.shared.clock.moment();
         let _place = self.places.acquire().await.map_err(|_| EngineError::Stopped)?;
         let (reply, answer) = oneshot::channel();
         self.order(Order::Decide(Box::new(Request { submission, arrived, reply })))?;
@@ -425,7 +435,7 @@ impl Engine {
                 "the clock is {behind} ms behind the last entry; set the clock right"
             )));
         }
-        if self.shared.freshness.holds() {
+        if self.shared.freshness.holds(self.shared.clock.moment()) {
             return Ok(());
         }
         let (age, bound) = (self.state_age().as_millis(), REVOCATION_BOUND.as_millis());
@@ -436,7 +446,7 @@ impl Engine {
 
     /// Counts one use of a token, now and from this address.
     pub fn count_use(&self, token: TokenId, when_and_whence: (Time, Option<IpAddr>)) {
-        self.shared.uses.count(token, when_and_whence);
+        self.shared.uses.count(token, when_and_whence, self.shared.clock.moment());
     }
 
     /// How often a token was used and when last, as far as it is not written down yet.
@@ -448,7 +458,7 @@ impl Engine {
     /// How old the proof is that the state shown is the log's.
     #[must_use]
     pub fn state_age(&self) -> Duration {
-        self.shared.freshness.age()
+        self.shared.freshness.age(self.shared.clock.moment())
     }
 
     /// Reads committed data on a blocking thread.

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_core::action::Action;
 use countersign_core::id::PersonId;
 use countersign_core::person::NoteRefusals;
 use countersign_core::time::Time;
+
+use crate::clock::Moment;
 
 /// How long refusals are counted before they are written down.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -37,25 +39,25 @@ struct Count {
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     counts: BTreeMap<Kind, Count>,
-    since: Option<Instant>,
+    since: Option<Moment>,
 }
 
 impl Refusals {
     /// Counts one more.
-    pub(super) fn note(&mut self, kind: Kind, at: Time) {
+    pub(super) fn note(&mut self, kind: Kind, (at, now): (Time, Moment)) {
         let told_apart = self.counts.contains_key(&kind) || self.counts.len() < KINDS;
         let kind = if told_apart { kind } else { Kind { action: None, ..kind } };
-        self.add(kind, Count { count: NonZeroU32::MIN, from: at, until: at });
+        self.add(kind, Count { count: NonZeroU32::MIN, from: at, until: at }, now);
     }
 
     /// Counts again what could not be written down.
-    pub(super) fn put_back(&mut self, note: NoteRefusals) {
+    pub(super) fn put_back(&mut self, note: NoteRefusals, now: Moment) {
         let NoteRefusals { person, action, code, count, from, until } = note;
-        self.add(Kind { person, action, code }, Count { count, from, until });
+        self.add(Kind { person, action, code }, Count { count, from, until }, now);
     }
 
-    fn add(&mut self, kind: Kind, more: Count) {
-        self.since.get_or_insert_with(Instant::now);
+    fn add(&mut self, kind: Kind, more: Count, now: Moment) {
+        self.since.get_or_insert(now);
         match self.counts.entry(kind) {
             Entry::Vacant(place) => {
                 place.insert(more);
@@ -70,8 +72,8 @@ impl Refusals {
     }
 
     /// Whether the window has closed.
-    pub(super) fn is_due(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= WINDOW)
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        self.since.is_some_and(|since| now.since(since) >= WINDOW)
     }
 
     /// Everything counted so far; a new window begins with the next refusal.
@@ -95,6 +97,8 @@ impl Refusals {
 mod tests {
     use super::*;
 
+    const NOW: Moment = Moment::at(WINDOW);
+
     fn kind(person: u128, action: Option<Action>) -> Kind {
         Kind { person: PersonId(person), action, code: "self_approval" }
     }
@@ -108,7 +112,7 @@ mod tests {
     fn the_same_kind_is_counted_and_what_was_taken_is_gone_unless_it_is_put_back() {
         let mut refusals = Refusals::default();
         for at in [5, 3, 9] {
-            refusals.note(kind(1, None), Time::from_millis(at));
+            refusals.note(kind(1, None), (Time::from_millis(at), NOW));
         }
         let taken = refusals.take();
         let seen: Vec<_> = taken
@@ -117,8 +121,9 @@ mod tests {
             .collect();
         assert_eq!(seen, [(3, 3, 9)]);
         assert!(refusals.take().is_empty());
-        taken.into_iter().for_each(|note| refusals.put_back(note));
-        refusals.note(kind(1, None), Time::from_millis(10));
+        taken.into_iter().for_each(|note| refusals.put_back(note, NOW));
+        refusals.note(kind(1, None), (Time::from_millis(10), NOW));
+        assert!(!refusals.is_due(NOW) && refusals.is_due(NOW + WINDOW));
         assert_eq!(refusals.take().first().map(|note| note.count.get()), Some(4));
     }
 
@@ -126,7 +131,7 @@ mod tests {
     fn inventing_resources_does_not_make_the_counts_grow_without_bound() {
         let mut refusals = Refusals::default();
         for number in 0..3 * KINDS {
-            refusals.note(kind(1, Some(action(number))), Time::from_millis(1));
+            refusals.note(kind(1, Some(action(number))), (Time::from_millis(1), NOW));
         }
         let taken = refusals.take();
         assert_eq!(taken.len(), KINDS + 1);

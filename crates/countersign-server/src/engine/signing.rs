@@ -13,6 +13,7 @@ use countersign_ledger::checkpoint::{Checkpoint, CheckpointError};
 use countersign_ledger::note::{NoteError, SignError, VerifierKey};
 
 use super::keys::Signers;
+use crate::clock::Moment;
 use crate::durable;
 use crate::store::StoredCheckpoint;
 
@@ -87,12 +88,12 @@ pub(super) struct Signing {
     work: Sender<Unsigned>,
     done: Receiver<Outcome>,
     under_way: bool,
-    next: Instant,
+    next: Moment,
     trouble: Option<SigningTrouble>,
 }
 
 impl Signing {
-    pub(super) fn start(signers: Signers, file: Option<PathBuf>) -> std::io::Result<Self> {
+    pub(super) fn start((signers, file): (Signers, Option<PathBuf>), now: Moment) -> std::io::Result<Self> {
         let (work, heads) = channel::<Unsigned>();
         let (outcomes, done) = channel();
         let body = move || {
@@ -107,7 +108,7 @@ impl Signing {
         };
         // Not joined: a signer that hangs must not keep the engine from stopping. The thread ends when `work` is dropped.
         thread::Builder::new().name("signing".into()).spawn(body)?;
-        Ok(Self { work, done, under_way: false, next: Instant::now() + EVERY, trouble: None })
+        Ok(Self { work, done, under_way: false, next: now + EVERY, trouble: None })
     }
 
     /// How long the writer may wait for a command before it looks here again.
@@ -116,16 +117,16 @@ impl Signing {
     }
 
     /// Whether it is time to hand over another head.
-    pub(super) fn is_due(&self) -> bool {
-        !self.under_way && Instant::now() >= self.next
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        !self.under_way && now >= self.next
     }
 
     /// Hands a head over.
-    pub(super) fn begin(&mut self, head: Unsigned) {
+    pub(super) fn begin(&mut self, head: Unsigned, now: Moment) {
         // If the thread is gone, so is its sender of outcomes, and `ended` says so.
         drop(self.work.send(head));
         self.under_way = true;
-        self.next = Instant::now() + EVERY;
+        self.next = now + EVERY;
     }
 
     /// What became of the head under way, if that is known.
@@ -153,13 +154,13 @@ impl Signing {
     }
 
     /// It is not: the next attempt comes later than the one before.
-    pub(super) fn failed(&mut self, error: &SigningError) -> SigningTrouble {
+    pub(super) fn failed(&mut self, error: &SigningError, now: Moment) -> SigningTrouble {
         let (word, before) = (error.word(), self.trouble.take());
         let failures = before.as_ref().map_or(0, |before| before.failures).saturating_add(1);
         let pause = LONGEST_PAUSE.min(EVERY * 2_u32.saturating_pow(failures.min(16)));
         tracing::error!(%error, failures, pause_ms = pause.as_millis(), "the checkpoint could not be signed and kept");
         metrics::counter!("countersign_checkpoint_failures_total", "why" => word).increment(1);
-        self.next = Instant::now() + pause;
+        self.next = now + pause;
         let since = before.map_or_else(Instant::now, |before| before.since);
         let trouble = SigningTrouble { word, failures, since };
         self.trouble = Some(trouble.clone());
@@ -167,8 +168,8 @@ impl Signing {
     }
 
     /// Waits for what is under way; `None` if that takes too long.
-    pub(super) fn wait(&mut self, until: Instant) -> Option<Outcome> {
-        match self.done.recv_timeout(until.saturating_duration_since(Instant::now())) {
+    pub(super) fn wait(&mut self, patience: Duration) -> Option<Outcome> {
+        match self.done.recv_timeout(patience) {
             Ok(outcome) => self.end(Ok(outcome)),
             Err(RecvTimeoutError::Disconnected) => self.end(Err(())),
             Err(RecvTimeoutError::Timeout) => None,
@@ -176,8 +177,8 @@ impl Signing {
     }
 
     /// Waits until the signer may be asked again, when nothing else is left to do.
-    pub(super) fn pause(&self, until: Instant) {
-        let pause = self.next.min(until).saturating_duration_since(Instant::now());
+    pub(super) fn pause(&self, (now, until): (Moment, Moment)) {
+        let pause = self.next.min(until).since(now);
         if !self.under_way {
             // Nothing is under way, so nothing comes: the wait is the point.
             drop(self.done.recv_timeout(pause));
@@ -188,9 +189,9 @@ impl Signing {
         self.under_way
     }
 
-    /// Until when the engine waits when it stops, and how often it asks a signer that fails again.
-    pub(super) fn last_patience() -> (Instant, u32) {
-        (Instant::now() + LAST_PATIENCE, LAST_TRIES)
+    /// How long the engine waits when it stops, and how often it asks a signer that fails again.
+    pub(super) fn last_patience() -> (Duration, u32) {
+        (LAST_PATIENCE, LAST_TRIES)
     }
 }
 

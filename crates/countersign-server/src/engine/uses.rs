@@ -4,17 +4,19 @@
 //! It is a sample: of more tokens than there is room for some go uncounted until others are written down, and a crash loses the counts of one
 //! window. Nothing is decided by it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_core::id::TokenId;
 use countersign_core::time::Time;
 use countersign_core::token::NoteUse;
 use countersign_ledger::json;
+
+use crate::clock::Moment;
 
 /// How long the uses of a token are counted before they are written down.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -34,7 +36,7 @@ const ADDRESSES: usize = 4;
 /// The uses of one token since they were last written down.
 #[derive(Clone, Debug)]
 struct Use {
-    since: Instant,
+    since: Moment,
     count: NonZeroU32,
     from: Time,
     until: Time,
@@ -75,7 +77,7 @@ pub(super) struct Noted {
     pub details: Option<Vec<u8>>,
 }
 
-type Shard = HashMap<TokenId, Use>;
+type Shard = BTreeMap<TokenId, Use>;
 
 /// The uses that are not written down yet.
 #[derive(Debug, Default)]
@@ -90,8 +92,8 @@ impl Uses {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more.
-    pub(super) fn count(&self, token: TokenId, (at, address): (Time, Option<IpAddr>)) {
+    /// Counts one more, `now` by the clock that tells when a window closes.
+    pub(super) fn count(&self, token: TokenId, (at, address): (Time, Option<IpAddr>), now: Moment) {
         let mut shard = self.shard(token);
         let is_full = shard.len() >= TOKENS;
         let known = match shard.entry(token) {
@@ -103,7 +105,7 @@ impl Uses {
             }
             Entry::Vacant(_) if is_full => return,
             Entry::Vacant(place) => place.insert(Use {
-                since: Instant::now(),
+                since: now,
                 count: NonZeroU32::MIN,
                 from: at,
                 until: at,
@@ -122,11 +124,11 @@ impl Uses {
     }
 
     /// Forgets what was written down; uses that came meanwhile stay.
-    pub(super) fn settle(&self, note: &NoteUse) {
+    pub(super) fn settle(&self, note: &NoteUse, now: Moment) {
         let mut shard = self.shard(note.token);
         let Some(known) = shard.get_mut(&note.token) else { return };
         match NonZeroU32::new(known.count.get().saturating_sub(note.count.get())) {
-            Some(rest) => (known.count, known.from, known.since) = (rest, note.until, Instant::now()),
+            Some(rest) => (known.count, known.from, known.since) = (rest, note.until, now),
             None => drop(shard.remove(&note.token)),
         }
     }
@@ -137,11 +139,11 @@ impl Uses {
     }
 
     /// What has been counted for at least `age`, of at most `limit` tokens.
-    pub(super) fn older_than(&self, age: Duration, limit: usize) -> Vec<Noted> {
+    pub(super) fn older_than(&self, age: Duration, limit: usize, now: Moment) -> Vec<Noted> {
         let mut due = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let old = shard.iter().filter(|(_, it)| it.since.elapsed() >= age);
+            let old = shard.iter().filter(|(_, it)| now.since(it.since) >= age);
             due.extend(old.take(limit.saturating_sub(due.len())).map(|(token, it)| it.noted(*token)));
         }
         due
@@ -151,21 +153,21 @@ impl Uses {
 /// When it is time to write uses down.
 #[derive(Debug)]
 pub(super) struct Pace {
-    looked: Instant,
+    looked: Moment,
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
-        Self { looked: Instant::now() }
+    pub(super) fn new(now: Moment) -> Self {
+        Self { looked: now }
     }
 
     /// What is due now; looked for now and then only.
-    pub(super) fn due(&mut self, uses: &Uses, limit: usize) -> Vec<Noted> {
-        if self.looked.elapsed() < LOOK {
+    pub(super) fn due(&mut self, uses: &Uses, limit: usize, now: Moment) -> Vec<Noted> {
+        if now.since(self.looked) < LOOK {
             return Vec::new();
         }
-        self.looked = Instant::now();
-        uses.older_than(WINDOW, limit)
+        self.looked = now;
+        uses.older_than(WINDOW, limit, now)
     }
 }
 
@@ -174,9 +176,10 @@ mod tests {
     use super::*;
 
     const TOKEN: TokenId = TokenId(7);
+    const NOW: Moment = Moment::at(WINDOW);
 
     fn count(uses: &Uses, at: i64, address: &str) {
-        uses.count(TOKEN, (Time::from_millis(at), Some(address.parse().unwrap())));
+        uses.count(TOKEN, (Time::from_millis(at), Some(address.parse().unwrap())), NOW);
     }
 
     #[test]
@@ -185,16 +188,17 @@ mod tests {
         for (at, address) in [(5, "10.0.0.1"), (3, "10.0.0.1"), (9, "10.0.0.2")] {
             count(&uses, at, address);
         }
-        assert!(uses.older_than(WINDOW, 9).is_empty(), "nobody is in a hurry");
-        let noted = uses.older_than(Duration::ZERO, 9).pop().unwrap();
+        assert!(uses.older_than(WINDOW, 9, NOW).is_empty(), "nobody is in a hurry");
+        assert_eq!(uses.older_than(WINDOW, 9, NOW + WINDOW).len(), 1);
+        let noted = uses.older_than(Duration::ZERO, 9, NOW).pop().unwrap();
         let NoteUse { count: counted, from, until, .. } = noted.note;
         assert_eq!((counted.get(), from.as_millis(), until.as_millis()), (3, 5, 9));
         assert_eq!(noted.details.unwrap(), br#"{"addresses":["10.0.0.1","10.0.0.2"]}"#);
         count(&uses, 11, "10.0.0.3");
-        uses.settle(&noted.note);
+        uses.settle(&noted.note, NOW);
         let rest = uses.of(TOKEN).unwrap().note;
         assert_eq!((rest.count.get(), rest.from.as_millis(), rest.until.as_millis()), (1, 9, 11));
-        uses.settle(&rest);
+        uses.settle(&rest, NOW);
         assert!(uses.of(TOKEN).is_none());
     }
 
@@ -208,9 +212,9 @@ mod tests {
         assert!(details.contains("10.0.0.3") && !details.contains("10.0.0.4"), "{details}");
         assert!(details.contains("\"more\":true"), "{details}");
         for token in 0..(2 * SHARDS * TOKENS) {
-            uses.count(TokenId(token as u128), (Time::from_millis(1), None));
+            uses.count(TokenId(token as u128), (Time::from_millis(1), None), NOW);
         }
-        assert_eq!(uses.older_than(Duration::ZERO, usize::MAX).len(), SHARDS * TOKENS);
-        assert_eq!(uses.older_than(Duration::ZERO, 5).len(), 5);
+        assert_eq!(uses.older_than(Duration::ZERO, usize::MAX, NOW).len(), SHARDS * TOKENS);
+        assert_eq!(uses.older_than(Duration::ZERO, 5, NOW).len(), 5);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::entropy::Entropy;
 use super::freshness::{self, LOOK};
+use super::keys::Signers;
 use super::recover::{Followed, Recovered, replay};
 use super::refusals::Refusals;
 use super::signing::{Signing, SigningError, Unsigned};
@@ -21,7 +22,7 @@ use super::snapshots::Snapshots;
 use super::stage::{Stage, Staged, World};
 use super::uses::{Noted, Pace};
 use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
-use crate::clock::TOLERANCE_MS;
+use crate::clock::{Moment, TOLERANCE_MS};
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
@@ -53,17 +54,29 @@ pub(super) struct Writer {
 }
 
 /// The store contradicts itself: nothing more may be written.
-struct Fatal;
+#[derive(Debug)]
+pub(super) struct Fatal;
+
+/// Who does what the writer does not do itself.
+pub(super) enum Hands {
+    /// Signing and encoding have threads of their own, and randomness comes from the operating system.
+    Threads,
+}
 
 impl Writer {
     pub(super) fn new(
-        store: Box<dyn Store>,
-        options: Options,
-        (recovered, shared, signing): (Recovered, Arc<Shared>, Signing),
-    ) -> Self {
+        (store, options): (Box<dyn Store>, Options),
+        (recovered, shared): (Recovered, Arc<Shared>),
+        (signers, hands): (&Signers, Hands),
+    ) -> std::io::Result<Self> {
+        let now = options.clock.moment();
+        let desk = (signers.clone(), options.anchor.clone());
+        let (signing, entropy) = match hands {
+            Hands::Threads => (Signing::start(desk, now)?, Entropy::of_the_system()),
+        };
         let Recovered { state, head, keys, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
-        Self {
+        Ok(Self {
             store,
             options,
             shared,
@@ -73,12 +86,12 @@ impl Writer {
             signed_size,
             signing,
             snapshots: Snapshots::new(snapshot_size),
-            entropy: Entropy::new(),
+            entropy,
             refusals: Refusals::default(),
-            uses: Pace::new(),
+            uses: Pace::new(now),
             writes: true,
             committed: false,
-        }
+        })
     }
 
     /// Works until every handle is gone.
@@ -89,27 +102,41 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let as_of = served_until(&orders);
-            if self.obey(orders).is_err() || self.prove(as_of).is_err() {
+            if self.round(orders).is_err() {
                 tracing::error!("the engine stops: a damaged ledger must not go on");
                 return;
             }
-            if self.refusals.is_due() && self.note_refusals().is_err() {
-                return;
-            }
-            let due = self.uses.due(&self.shared.uses, BATCH);
-            if self.note_uses(due).is_err() {
-                return;
-            }
-            self.sign();
-            self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
         }
-        let left = self.shared.uses.older_than(Duration::ZERO, usize::MAX);
+        self.finish();
+    }
+
+    /// Obeys, proves that the state shown is the log's, and does what else is due. Never waits.
+    pub(super) fn round(&mut self, orders: Vec<Order>) -> Result<(), Fatal> {
+        let as_of = served_until(&orders, self.moment());
+        self.obey(orders)?;
+        self.prove(as_of)?;
+        if self.refusals.is_due(self.moment()) {
+            self.note_refusals()?;
+        }
+        let due = self.uses.due(&self.shared.uses, BATCH, self.moment());
+        self.note_uses(due)?;
+        self.sign();
+        self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
+        Ok(())
+    }
+
+    /// Writes down what is only in memory.
+    pub(super) fn finish(mut self) {
+        let left = self.shared.uses.older_than(Duration::ZERO, usize::MAX, self.moment());
         if self.note_refusals().is_err() || self.note_uses(left).is_err() {
             return;
         }
         self.sign_last();
         self.snapshots.finish(self.store.as_mut(), (&self.state, &self.head));
+    }
+
+    fn moment(&self) -> Moment {
+        self.options.clock.moment()
     }
 
     /// Commands first: what a witness said can wait for a commit, never a commit for it.
@@ -168,7 +195,7 @@ impl Writer {
             }
             match staged.and_then(|staged| self.append(staged, now)) {
                 Ok(answers) => {
-                    tell_of_revocations((&requests, &answers), attempt);
+                    tell_of_revocations((&requests, &answers), (attempt, self.moment()));
                     return Ok(answer(requests, answers));
                 }
                 Err(StoreError::Corrupt(why)) => {
@@ -199,10 +226,11 @@ impl Writer {
             self.head = batch.head;
             self.publish();
             (self.writes, self.committed) = (true, true);
-            noted.iter().for_each(|note| self.shared.uses.settle(note));
+            let moment = self.moment();
+            noted.iter().for_each(|note| self.shared.uses.settle(note, moment));
         }
         for kind in refused {
-            self.refusals.note(kind, now);
+            self.refusals.note(kind, (now, self.options.clock.moment()));
         }
         Ok(answers)
     }
@@ -213,7 +241,7 @@ impl Writer {
         let commands = notes.iter().map(|note| (Command::NoteRefusals(note.clone()), None)).collect();
         for (note, answer) in notes.into_iter().zip(self.write_down(commands)?) {
             if !matches!(answer, Some(Ok(_))) {
-                self.refusals.put_back(note);
+                self.refusals.put_back(note, self.options.clock.moment());
             }
         }
         Ok(())
@@ -225,7 +253,7 @@ impl Writer {
             due.into_iter().map(|Noted { note, details }| (note, (Command::NoteUse(note), details))).unzip();
         for (note, answer) in notes.iter().zip(self.write_down(commands)?) {
             match answer {
-                Some(Ok(_)) => self.shared.uses.settle(note),
+                Some(Ok(_)) => self.shared.uses.settle(note, self.moment()),
                 Some(Err(EngineError::Refused(_))) => self.shared.uses.forget(note.token),
                 _ => {}
             }
@@ -238,12 +266,13 @@ impl Writer {
         &mut self,
         commands: Vec<(Command, Option<Vec<u8>>)>,
     ) -> Result<Vec<Option<super::stage::Answer>>, Fatal> {
+        let arrived = self.moment();
         let (requests, answers): (Vec<_>, Vec<_>) = commands
             .into_iter()
             .map(|(command, details)| {
                 let (reply, answer) = oneshot::channel();
                 let submission = Submission::new(Actor::Node, command).with_optional_details(details);
-                (Request { submission, arrived: Instant::now(), reply }, answer)
+                (Request { submission, arrived, reply }, answer)
             })
             .unzip();
         self.commit(requests)?;
@@ -263,9 +292,9 @@ impl Writer {
 
     /// Renews the proof that the state shown is the log's, with everything in it that was handed in before `as_of`: a commit shows it,
     /// and so does a look, if there was none. A store that does not take or tell anything shows nothing.
-    fn prove(&mut self, as_of: Instant) -> Result<(), Fatal> {
+    fn prove(&mut self, as_of: Moment) -> Result<(), Fatal> {
         let committed = std::mem::take(&mut self.committed);
-        let due = !committed && self.shared.freshness.age() >= LOOK;
+        let due = !committed && self.shared.freshness.age(self.moment()) >= LOOK;
         if self.writes && committed || due && self.looks_right()? {
             self.shared.freshness.prove(as_of);
         }
@@ -331,7 +360,7 @@ impl Writer {
         if let Some(outcome) = self.signing.ended() {
             self.take(outcome);
         }
-        if self.signing.is_due() {
+        if self.signing.is_due(self.moment()) {
             self.begin();
         }
     }
@@ -340,7 +369,7 @@ impl Writer {
         let Some(unsigned) = self.unsigned().filter(|head| head.checkpoint.size != self.signed_size) else {
             return;
         };
-        self.signing.begin(unsigned);
+        self.signing.begin(unsigned, self.moment());
         let before = self.head.time_ms - IDEMPOTENCY_MS;
         if let Err(error) = self.store.forget_idempotency(before) {
             tracing::warn!(%error, "old idempotency keys could not be forgotten");
@@ -374,7 +403,7 @@ impl Writer {
                 self.shared.signed.send_replace(self.signed_size);
             }
             Err(error) => {
-                let trouble = self.signing.failed(&error);
+                let trouble = self.signing.failed(&error, self.options.clock.moment());
                 self.shared.trouble.store(Some(Arc::new(trouble)));
             }
         }
@@ -382,18 +411,19 @@ impl Writer {
 
     /// Has the last head signed before the engine ends, as far as the signer lets it; the next start goes on where this ends.
     fn sign_last(&mut self) {
-        let (until, tries) = Signing::last_patience();
+        let (patience, tries) = Signing::last_patience();
+        let until = self.moment() + patience;
         for _ in 0..=tries {
             if self.signing.is_under_way() {
-                match self.signing.wait(until) {
+                match self.signing.wait(until.since(self.moment())) {
                     Some(outcome) => self.take(outcome),
                     None => break,
                 }
             }
-            if self.head.size() == self.signed_size || Instant::now() >= until {
+            if self.head.size() == self.signed_size || self.moment() >= until {
                 break;
             }
-            self.signing.pause(until);
+            self.signing.pause((self.moment(), until));
             self.begin();
         }
         if self.head.size() != self.signed_size && self.state.log().is_some() {
@@ -404,22 +434,25 @@ impl Writer {
 }
 
 /// Up to when everything that was handed in is among these orders: now, unless more may be waiting than were taken.
-fn served_until(orders: &[Order]) -> Instant {
+fn served_until(orders: &[Order], now: Moment) -> Moment {
     let arrived = |order: &Order| match order {
         Order::Decide(request) => Some(request.arrived),
         Order::Keep(..) => None,
     };
     let last = (orders.len() >= BATCH).then(|| orders.iter().rev().find_map(arrived));
-    last.flatten().unwrap_or_else(Instant::now)
+    last.flatten().unwrap_or(now)
 }
 
 /// What was decided in an earlier round had effect then; a repeated request is told of once, unless the round before did not know that it had succeeded.
-fn tell_of_revocations((requests, answers): (&[Request], &[Option<super::stage::Answer>]), attempt: u32) {
+fn tell_of_revocations(
+    (requests, answers): (&[Request], &[Option<super::stage::Answer>]),
+    (attempt, now): (u32, Moment),
+) {
     for (request, answer) in requests.iter().zip(answers) {
         if let Some(Ok(committed)) = answer
             && (!committed.replayed || attempt > 0)
         {
-            freshness::tell(&committed.events, request.arrived);
+            freshness::tell(&committed.events, now.since(request.arrived));
         }
     }
 }
