@@ -7,7 +7,8 @@
 //! - `outgoing`: HTTP clients for calling out
 //! - `engine`: the only write path: load → decide → append → apply → publish
 //! - `genesis`: the first entries of a log
-//! - `store`: where the ledger lives: memory, SQLite
+//! - `store`: where the ledger lives: memory, SQLite, PostgreSQL
+//! - `cluster`: a PostgreSQL of one's own, for the demo and for tests
 //! - `secrets`: values of governed secrets, sealed
 //! - `search`: finding entries: an index derived from the log
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
@@ -22,6 +23,7 @@
 //! - `node`: puts the parts together into one running server
 
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod durable;
 pub mod engine;

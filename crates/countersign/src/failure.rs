@@ -248,7 +248,7 @@ fn of_client(error: &ClientError) -> Kind {
 
 fn of_store(error: &StoreError) -> Kind {
     match error {
-        StoreError::Unavailable(_) => Kind::Unavailable,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) => Kind::Unavailable,
         StoreError::Corrupt(_) => Kind::Unverified,
         StoreError::Conflict { .. } => Kind::Unexpected,
     }

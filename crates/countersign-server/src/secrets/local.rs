@@ -284,7 +284,8 @@ impl From<StoreError> for SecretError {
         match error {
             StoreError::Unavailable(what) => Self::Unavailable(what),
             StoreError::Corrupt(what) => Self::Corrupt(what),
-            conflict @ StoreError::Conflict { .. } => Self::Corrupt(conflict.to_string()),
+            error @ StoreError::Unknown(_) => Self::Unavailable(error.to_string()),
+            error @ StoreError::Conflict { .. } => Self::Corrupt(error.to_string()),
         }
     }
 }

@@ -61,6 +61,12 @@ pub(super) fn out_of_sequence(subject: &str, seq: u32) -> StoreError {
     StoreError::Corrupt(format!("entry {seq} of `{subject}` does not follow the subject's last entry"))
 }
 
+/// Databases number with signs.
+pub(super) fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number)
+        .map_err(|_| StoreError::Corrupt(format!("{number} is beyond what the database can number")))
+}
+
 /// Where the hashes that make up a node are stored: one hash for a stored level, up to 128 below it otherwise.
 pub(super) struct NodeSpan {
     /// The nearest stored level at or below the node's own; 0 means leaf hashes.

@@ -7,6 +7,7 @@
 //! - `memory`: everything in one process, for tests and property checks
 //! - `tree`: the stored tree, for proofs
 //! - `sqlite`: one file, WAL, `synchronous=FULL`: the embedded default
+//! - `postgres`: one database that several nodes share
 
 use std::fmt;
 use std::ops::Range;
@@ -17,12 +18,13 @@ use countersign_ledger::tree::CompactRange;
 
 mod fence;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 mod tree;
 
 pub use tree::Tree;
 
-/// Why a store could not do what it was asked. Three kinds, because callers do three things.
+/// Why a store could not do what it was asked. Four kinds, because callers do four things.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The log is not at the expected size: catch up, decide again.
@@ -36,6 +38,9 @@ pub enum StoreError {
     /// The store cannot answer now (disk full, locked, gone): retry, then refuse.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Whether the append was kept cannot be told: find out, before anybody is told anything. No other operation fails like this.
+    #[error("it is not known whether the store kept it: {0}")]
+    Unknown(String),
     /// What is stored contradicts itself: stop.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
@@ -268,8 +273,19 @@ pub trait Reader: Send {
 /// Writing: one writer, which also reads.
 pub trait Store: Reader {
     /// Appends the batch if the log is at its expected size. `Ok` means durable, and that the details it deletes cannot be found in
-    /// the store's files any more; only where somebody still reads an older state, they go with a later write.
+    /// the store's files any more; only where somebody still reads an older state, they go with a later write. What a database server
+    /// keeps of overwritten rows is its own affair: its documentation, and ours, say for how long.
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    /// Keeps other writers waiting until the next append or [`Store::release`], so that whoever lost a race does not lose the next.
+    /// Nothing to do where there is one writer.
+    ///
+    /// # Errors
+    /// `Unavailable`; an append may be tried all the same.
+    fn claim(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Lets other writers go on, if they were kept waiting.
+    fn release(&mut self) {}
     /// Replaces the snapshot. Derived data: losing it costs time, nothing else.
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;
     /// Keeps a signed checkpoint.

@@ -7,7 +7,7 @@ use countersign_ledger::hash::Hash;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::scrub;
-use crate::store::fence;
+use crate::store::fence::{self, integer};
 use crate::store::{Batch, Snapshot, StoreError, StoredCheckpoint};
 
 const ADVANCE_HEAD: &str =
@@ -135,10 +135,4 @@ pub(super) fn save_checkpoint(
 pub(super) fn forget_idempotency(connection: &Connection, before_ms: i64) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM idempotency WHERE time_ms < ?1")?.execute(params![before_ms])?;
     Ok(())
-}
-
-/// SQLite's integers are signed.
-pub(super) fn integer(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number)
-        .map_err(|_| StoreError::Corrupt(format!("{number} is beyond what the database can number")))
 }

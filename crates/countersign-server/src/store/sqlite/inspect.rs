@@ -8,8 +8,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, ToSql, params};
 
 use super::Sqlite;
-use super::append::{integer, save_snapshot};
+use super::append::save_snapshot;
 use super::errors::unreadable;
+use crate::store::fence::integer;
 use crate::store::{Record, Snapshot, StoreError, StoredNode};
 
 /// An entry, its details apart.

@@ -11,8 +11,8 @@ use countersign_ledger::tree::CompactRange;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::Sqlite;
-use super::append::integer;
 use super::errors::unreadable;
+use crate::store::fence::integer;
 use crate::store::{
     Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, StoreError,
     StoredCheckpoint, StoredEntry,

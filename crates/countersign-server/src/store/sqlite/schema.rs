@@ -143,6 +143,6 @@ fn name(path: &Path, error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(what) => StoreError::Unavailable(format!("`{}`: {what}", path.display())),
         StoreError::Corrupt(what) => StoreError::Corrupt(format!("`{}`: {what}", path.display())),
-        conflict @ StoreError::Conflict { .. } => conflict,
+        error @ (StoreError::Conflict { .. } | StoreError::Unknown(_)) => error,
     }
 }

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::append::integer;
 use super::files;
-use crate::store::fence;
+use crate::store::fence::{self, integer};
 use crate::store::{Redaction, StoreError};
 
 /// How long a redaction waits for those who read an older state. A look takes milliseconds; a copy under way takes longer than anybody

@@ -17,6 +17,12 @@ impl Author {
         Self { head: Head::empty(), last: BTreeMap::new() }
     }
 
+    /// One entry of a subject of which there are `before`, on a log that stands at `head`.
+    pub(crate) fn at(head: Head, subject: &str, before: u32) -> Batch {
+        let last = BTreeMap::from([(subject.to_owned(), before)]);
+        Self { head, last }.batch(&[subject])
+    }
+
     /// One entry per named subject. The author believes it is appended.
     pub(crate) fn batch(&mut self, subjects: &[&str]) -> Batch {
         let expected_size = self.head.size();

@@ -4,5 +4,6 @@ mod contract;
 pub(crate) mod faulty;
 pub(crate) mod fixture;
 mod memory;
+pub(crate) mod postgres;
 mod scrub;
 mod sqlite;
