@@ -14,6 +14,7 @@
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
 //! - `fsck`: a whole store checked, everything that is wrong named
 //! - `evidence`: collects bundles for auditors
+//! - `reached`: under which addresses the node is reached
 //! - `issuers`: issuers of tokens that are not ours, their keys, and whether a token is genuine
 //! - `review`: who may do what, who did, and what is stale
 //! - `http`: the API, one file per capability
@@ -34,6 +35,7 @@ pub mod http;
 pub mod issuers;
 pub mod node;
 mod outgoing;
+pub mod reached;
 pub mod review;
 pub mod runner;
 pub mod search;

@@ -16,7 +16,7 @@ mod witness;
 mod witnesses;
 
 pub use issuers::IssuerConfig;
-pub use node::{Endpoint, NodeConfig, is_loopback, is_loopback_host};
+pub use node::{Endpoint, NodeConfig, ProofNonce, is_loopback, is_loopback_host};
 pub use policy::{Draft, canonical_policy, draft_policy, load_policy, parse_policy};
 pub use public::PublicUrl;
 pub use tls::TlsConfig;

@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub listen: SocketAddr,
     /// Where people reach it with a browser. Unless given, that is `localhost` if it listens on this machine alone, and else it has no pages.
     pub public_url: Option<PublicUrl>,
+    /// Whether proofs of possession name a nonce of this node's. Unless given, they do.
+    pub dpop_nonce: ProofNonce,
     /// The certificate it shows; without it the node speaks HTTP in clear.
     pub tls: Option<TlsConfig>,
     /// The folder with the database.
@@ -47,6 +49,16 @@ pub struct NodeConfig {
     pub witnesses: Witnesses,
 }
 
+/// Whether proofs of possession name a nonce of the node's (RFC 9449, section 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProofNonce {
+    /// A proof without one is answered with one.
+    #[default]
+    Demanded,
+    /// Proofs need none; several nodes each accept a proof once, and so does one after a restart.
+    Waived,
+}
+
 /// An endpoint that rotations call.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -63,6 +75,7 @@ pub struct Endpoint {
 struct NodeFile {
     listen: SocketAddr,
     public_url: Option<String>,
+    dpop_nonce: Option<bool>,
     data: PathBuf,
     origin: String,
     log_key: String,
@@ -125,6 +138,10 @@ impl NodeConfig {
         Ok(Self {
             listen: raw.listen,
             public_url: public::read(file, raw.public_url.as_deref())?,
+            dpop_nonce: match raw.dpop_nonce {
+                Some(false) => ProofNonce::Waived,
+                Some(true) | None => ProofNonce::Demanded,
+            },
             tls: tls::read(file, raw.server)?,
             data: folder.join(raw.data),
             origin: raw.origin,

@@ -104,8 +104,8 @@ pub(super) async fn several(
 
 /// Where the questions are asked. (`AuthZEN`)
 #[utoipa::path(get, path = "/.well-known/authzen-configuration", tag = "access", responses((status = 200, body = Metadata)))]
-pub(super) async fn metadata(headers: HeaderMap) -> Result<Json<Metadata>, Rejected> {
-    let node = address::of_node(&headers)?;
+pub(super) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Result<Json<Metadata>, Rejected> {
+    let node = address::of_node(&headers, &app.reached)?;
     Ok(Json(Metadata {
         access_evaluation_endpoint: format!("{node}/access/v1/evaluation"),
         access_evaluations_endpoint: format!("{node}/access/v1/evaluations"),

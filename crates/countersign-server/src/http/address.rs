@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::App;
 use super::body::plainly;
 use super::problem::Rejected;
-use crate::config::is_loopback_host;
+use crate::reached::Reached;
 
 /// The variable part of a path.
 pub(super) struct Named<T>(pub T);
@@ -47,10 +47,8 @@ fn innermost(part: &str, error: &dyn Error) -> String {
 }
 
 /// The node, as whoever asks reached it.
-pub(super) fn of_node(headers: &HeaderMap) -> Result<String, Rejected> {
+pub(super) fn of_node(headers: &HeaderMap, reached: &Reached) -> Result<String, Rejected> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let host = host.ok_or_else(|| Rejected::malformed("the request has no `Host`"))?;
-    // Credentials travel in clear on this machine only; wherever else the node is reached, it or something in front of it speaks TLS.
-    let scheme = if is_loopback_host(host.host()) { "http" } else { "https" };
-    Ok(format!("{scheme}://{}", host.as_str()))
+    Ok(format!("{}://{}", reached.scheme_at(host.host()).as_str(), host.as_str()))
 }

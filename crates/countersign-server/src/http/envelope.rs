@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about the request. Routes are counted by their template, never by what was typed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -12,8 +13,10 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
 use super::hygiene::Hygiene;
+use super::nonces::Nonces;
 use super::problem::Rejected;
-use super::{dashboard, meter};
+use super::{dashboard, meter, possession};
+use crate::engine::Engine;
 
 /// Carries the request's id back. It is drawn here, so that nobody can choose what a log line says.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,12 +48,17 @@ pub(super) enum Telling {
     Pages,
 }
 
+/// What answers are wrapped with.
+pub(super) struct Envelope {
+    pub(super) hygiene: Hygiene,
+    pub(super) telling: Telling,
+    /// Tells the time.
+    pub(super) engine: Engine,
+    pub(super) nonces: Arc<Nonces>,
+}
+
 /// Wraps the answer to one request.
-pub(super) async fn wrap(
-    State((hygiene, telling)): State<(Hygiene, Telling)>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn wrap(State(envelope): State<Arc<Envelope>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>();
@@ -60,16 +68,20 @@ pub(super) async fn wrap(
     let id = draw_id();
     // There the caller's own id is given back, as `AuthZEN` demands. The node's log and a problem's body still speak of ours.
     let given = request.headers().get(&REQUEST_ID).filter(|_| asks).cloned();
+    let proves = request.headers().contains_key(&possession::PROOF);
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
-    let mut response = span.in_scope(|| tell(response, (&method, &id), telling));
+    let mut response = span.in_scope(|| tell(response, (&method, &id), envelope.telling));
     label(response.headers_mut(), &id);
     if let Some(given) = given {
         response.headers_mut().insert(REQUEST_ID, given);
     }
+    if proves && let Some(nonce) = envelope.nonces.current(envelope.engine.now()) {
+        response.headers_mut().insert(possession::NONCE, nonce);
+    }
     let status = response.status();
-    hygiene.add(response.headers_mut(), (&path, status));
+    envelope.hygiene.add(response.headers_mut(), (&path, status));
     meter::answered(route, (&method, status), begun.elapsed());
     response
 }
@@ -93,6 +105,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling)
     if status.is_server_error() {
         tracing::warn!(code = problem.code, detail = problem.detail, "a request failed");
     }
+    let challenge = HeaderValue::from_static(challenge(&problem.code));
     let mut told = match telling {
         Telling::Json => (status, [(header::CONTENT_TYPE, PROBLEM)], Json(problem)).into_response(),
         Telling::Pages => dashboard::told(problem),
@@ -107,7 +120,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling)
     }
     match status {
         StatusCode::UNAUTHORIZED if telling == Telling::Json => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
@@ -115,6 +128,17 @@ fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling)
         _ => {}
     }
     told
+}
+
+/// How one can show who one is, after one tried like this (RFC 9449, sections 7.1 and 9).
+fn challenge(code: &str) -> &'static str {
+    match code {
+        possession::USE_NONCE => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA RS256""#,
+        "dpop_proof_invalid" | "dpop_proof_used" => {
+            r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#
+        }
+        _ => CHALLENGE,
+    }
 }
 
 fn label(headers: &mut HeaderMap, id: &str) {

@@ -242,19 +242,18 @@ pub(super) enum Shown<'a> {
 impl Shown<'_> {
     /// Lets a token be used that is not bound to a key, or whose key is shown.
     fn lets_use(self, token: &Token, credential: &str, app: &App) -> Result<(), Rejected> {
-        let now = app.engine.now();
         let proof = match (self, token.cnf_jkt) {
             (Self::Bare | Self::InBody(_), None) => return Ok(()),
             // Whoever asks for a token to be checked like this is let down if it is not.
             (Self::WithProof(_), None) => return Err(unauthenticated()),
             (Self::Bare, Some(_)) => return Err(possession::needed()),
-            (Self::WithProof(line), Some(_)) => line.proven(Some(credential), now)?,
-            (Self::InBody(line), Some(_)) => line.proven(None, now)?,
+            (Self::WithProof(line), Some(_)) => line.proven(Some(credential), app)?,
+            (Self::InBody(line), Some(_)) => line.proven(None, app)?,
         };
         if Some(proof.jkt) != token.cnf_jkt {
             return Err(possession::other_key());
         }
-        app.proofs.spend(&proof, (token.id, now))
+        app.proofs.spend(&proof, (token.id, app.engine.now()))
     }
 }
 

@@ -14,7 +14,7 @@
 //! - `documents`: permits as documents that are checked without asking anybody
 //! - `explain`: which rules refuse a permit, and who could have it instead
 //! - `uses`: that sessions are used, noted now and then
-//! - `possession`: tokens that are bound to a key
+//! - `possession` `nonces`: tokens that are bound to a key
 //! - `oauth`: tokens exchanged in the words of OAuth
 //! - `names` `lists` `parameters` `shelf`: people's names, pages, salted parameters, full tiles
 //! - `random`: random bytes
@@ -31,11 +31,13 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
+use crate::config::ProofNonce;
 use crate::engine::{Committed, Engine, EngineError, Submission};
 use crate::issuers::Issuers;
+use crate::reached::{Listening, Reached};
 use crate::search::Search;
 use crate::witnessing::Board;
-use envelope::Telling;
+use envelope::{Envelope, Telling};
 use explain::Topic;
 use hygiene::Hygiene;
 use names::Known;
@@ -66,6 +68,7 @@ mod lists;
 mod membership;
 mod meter;
 mod names;
+mod nonces;
 mod oauth;
 mod parameters;
 mod passkeys;
@@ -117,6 +120,10 @@ struct App {
     witnesses: Arc<Board>,
     /// Proofs of possession that were used.
     proofs: Arc<possession::Proofs>,
+    /// What such proofs name.
+    nonces: Arc<nonces::Nonces>,
+    /// Where the node is reached.
+    reached: Arc<Reached>,
     /// Whose tokens are believed, though they are not ours.
     issuers: Arc<Issuers>,
     shelf: Arc<shelf::Shelf>,
@@ -248,6 +255,10 @@ pub struct Outside {
     pub stopping: Option<tokio::sync::watch::Receiver<()>>,
     /// Where the pages are; without it there are none.
     pub site: Option<Arc<Site>>,
+    /// Where it listens, if it does.
+    pub listening: Option<Listening>,
+    /// Whether proofs of possession name a nonce of this node's.
+    pub proof_nonce: ProofNonce,
 }
 
 /// The whole API over an engine without witnesses.
@@ -259,10 +270,12 @@ pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    Outside { witnesses, issuers, stopping, site }: Outside,
+    Outside { witnesses, issuers, stopping, site, listening, proof_nonce }: Outside,
 ) -> Router {
+    let nonces = Arc::new(nonces::Nonces::draw(proof_nonce));
+    let reached = Arc::new(Reached::new(site.as_deref().map(Site::url), listening));
     let app = App {
-        engine,
+        engine: engine.clone(),
         search,
         names: Arc::default(),
         uses: uses::Uses::default(),
@@ -274,6 +287,8 @@ pub fn router_with(
         witnesses,
         issuers,
         proofs: Arc::default(),
+        nonces: Arc::clone(&nonces),
+        reached,
         shelf: Arc::default(),
         exports: evidence::places(),
         watchers: watch::places(),
@@ -282,7 +297,9 @@ pub fn router_with(
     let strict = site.as_ref().is_some_and(|site| site.is_strict());
     let hygiene = if strict { Hygiene::Strict } else { Hygiene::Lenient };
     let wrapped = |router: Router<App>, telling| {
-        router.layer(middleware::from_fn_with_state((hygiene, telling), envelope::wrap))
+        let (engine, nonces) = (engine.clone(), Arc::clone(&nonces));
+        let envelope = Arc::new(Envelope { hygiene, telling, engine, nonces });
+        router.layer(middleware::from_fn_with_state(envelope, envelope::wrap))
     };
     let (api, _) = routes().split_for_parts();
     let api = wrapped(api, Telling::Json);

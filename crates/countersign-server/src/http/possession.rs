@@ -1,7 +1,8 @@
 //! Tokens that are bound to a key (DPoP, RFC 9449): each request shows anew that its sender has the key, and each proof is good once.
 //!
 //! Proofs are remembered in memory, by this node alone: for as long as they could be used, as many as have a place, and no more of one token than its share.
-//! Only who has a live token and its key gets as far as being remembered.
+//! Only who has a live token and its key gets as far as being remembered. At another node, and after a restart, a proof is not known; there its nonce
+//! does not hold (`nonces`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,11 +12,19 @@ use countersign_core::digest::Digest;
 use countersign_core::id::TokenId;
 use countersign_core::time::Time;
 
-use super::address;
+use super::App;
 use super::problem::{Rejected, Words};
 use crate::issuers::{About, Possession, Unbelieved, verify_possession};
+use crate::reached::Reached;
 
-const PROOF: HeaderName = HeaderName::from_static("dpop");
+/// Carries a proof.
+pub(super) const PROOF: HeaderName = HeaderName::from_static("dpop");
+
+/// Carries the nonce that proofs name from now on.
+pub(super) const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The code of a proof that would hold if it named a nonce of the node's (RFC 9449, section 8).
+pub(super) const USE_NONCE: &str = "use_dpop_nonce";
 
 /// Proofs remembered at once, of all tokens and of one: five hundred requests a second with each.
 const MOST: usize = 1 << 20;
@@ -36,14 +45,16 @@ impl Line<'_> {
     }
 
     /// The possession that the request proves; with a token, that of who sends it with exactly this one.
-    pub(super) fn proven(&self, token: Option<&str>, now: Time) -> Result<Possession, Rejected> {
+    pub(super) fn proven(&self, token: Option<&str>, app: &App) -> Result<Possession, Rejected> {
         let mut proofs = self.headers.get_all(&PROOF).iter();
         let proof = proofs.next().filter(|_| proofs.next().is_none()).and_then(|proof| proof.to_str().ok());
         let proof = proof
             .ok_or_else(|| refused("dpop_proof_required", "the request does not have one `DPoP` proof"))?;
-        let url = format!("{}{}", address::of_node(self.headers)?, self.uri.path());
-        let about = About { method: self.method.as_str(), url: &url, token };
-        verify_possession(proof, (&about, now)).map_err(|why| unproven(&why))
+        let (reached, now) = (&*app.reached, app.engine.now());
+        let about = About { method: self.method.as_str(), reached, path: self.uri.path(), token };
+        let proven = verify_possession(proof, (&about, now)).map_err(|why| unproven(&why, reached))?;
+        named(app, proven.nonce.as_deref(), now)?;
+        Ok(proven)
     }
 }
 
@@ -102,8 +113,25 @@ pub(super) fn other_key() -> Rejected {
     refused("dpop_proof_invalid", "the proof is by another key than the one that the token is bound to")
 }
 
-fn unproven(why: &Unbelieved) -> Rejected {
-    refused("dpop_proof_invalid", &format!("the `DPoP` proof does not hold: {why}"))
+fn unproven(why: &Unbelieved, reached: &Reached) -> Rejected {
+    let where_to = match why {
+        Unbelieved::Claim("htu") => format!("; the node is reached at {reached} (`public_url`)"),
+        _ => String::new(),
+    };
+    refused("dpop_proof_invalid", &format!("the `DPoP` proof does not hold: {why}{where_to}"))
+}
+
+/// Whether the proof names a nonce of this node's, where it must.
+fn named(app: &App, nonce: Option<&str>, now: Time) -> Result<(), Rejected> {
+    if app.nonces.admit(nonce, now)? {
+        return Ok(());
+    }
+    let words = Words {
+        code: USE_NONCE,
+        detail: "the `DPoP` proof names no nonce that this node gave out lately".into(),
+        hint: "send the request again, with a fresh proof that has `nonce` from the header `DPoP-Nonce` of this answer",
+    };
+    Err(Rejected::new(StatusCode::UNAUTHORIZED, words))
 }
 
 fn refused(code: &str, detail: &str) -> Rejected {
@@ -117,7 +145,7 @@ mod tests {
 
     fn proof(number: u8, until: i64) -> Possession {
         let digest = Digest([number; 32]);
-        Possession { jkt: Digest([0; 32]), id: digest, until: Time::from_millis(until) }
+        Possession { jkt: Digest([0; 32]), id: digest, until: Time::from_millis(until), nonce: None }
     }
 
     #[test]

@@ -28,6 +28,10 @@ impl Site {
         Self { url, key: Zeroizing::new(key) }
     }
 
+    pub(super) fn url(&self) -> &PublicUrl {
+        &self.url
+    }
+
     /// As browsers write it.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::jws::{self, Algorithm};
 use super::{Unbelieved, keys};
+use crate::reached::Reached;
 
 /// How old a proof may be, and how far ahead its clock, seconds.
 pub const FRESH_SECONDS: u32 = SKEW_SECONDS;
@@ -31,14 +32,16 @@ const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 pub struct About<'a> {
     /// The method of the request.
     pub method: &'a str,
-    /// Its address, without query.
-    pub url: &'a str,
+    /// Where the node is reached.
+    pub reached: &'a Reached,
+    /// The path of the request, without query.
+    pub path: &'a str,
     /// The token that comes with it, if it comes with one.
     pub token: Option<&'a str>,
 }
 
 /// A proof that holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Possession {
     /// The thumbprint of the key (RFC 7638).
     pub jkt: Digest,
@@ -46,6 +49,8 @@ pub struct Possession {
     pub id: Digest,
     /// Until when it could be used again.
     pub until: Time,
+    /// The nonce that it names; whether that holds is for whoever gives them out to say.
+    pub nonce: Option<String>,
 }
 
 /// Whether the proof is about this request, now, by whichever key it shows.
@@ -74,7 +79,11 @@ pub fn verify(proof: &str, (about, now): (&About<'_>, Time)) -> Result<Possessio
     }
     let until = is_about(&parts.claims, (about, now))?;
     let jkt = thumbprint(jwk).ok_or(Unbelieved::Header("jwk"))?;
-    Ok(Possession { jkt, id: Digest::of(parts.signed), until })
+    let nonce = match parts.claims.get("nonce") {
+        None => None,
+        Some(nonce) => Some(nonce.as_str().ok_or(Unbelieved::Claim("nonce"))?.to_owned()),
+    };
+    Ok(Possession { jkt, id: Digest::of(parts.signed), until, nonce })
 }
 
 /// Until when a proof of this request could be used.
@@ -83,8 +92,7 @@ fn is_about(claims: &Map<String, Value>, (about, now): (&About<'_>, Time)) -> Re
     if text("htm")? != about.method {
         return Err(Unbelieved::Claim("htm"));
     }
-    // Query and fragment are none of it.
-    if text("htu")?.split(['?', '#']).next() != Some(about.url) {
+    if !about.reached.is(text("htu")?, about.path) {
         return Err(Unbelieved::Claim("htu"));
     }
     if let Some(token) = about.token {

@@ -29,11 +29,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
-use crate::config::{NodeConfig, PublicUrl, TlsConfig};
+use crate::config::{NodeConfig, ProofNonce, PublicUrl, TlsConfig};
 use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::http::{self, Site};
 use crate::issuers::Issuers;
+use crate::reached::{Listening, Scheme};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
@@ -82,6 +83,7 @@ pub struct Node {
     tls: Option<Tls>,
     issuers: Arc<Issuers>,
     site: Option<Arc<Site>>,
+    proof_nonce: ProofNonce,
     address: SocketAddr,
 }
 
@@ -136,7 +138,19 @@ impl Node {
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
-                Ok(Self { engine, search, runner, witnessing, listener, tls, issuers, site, address })
+                let proof_nonce = config.dpop_nonce;
+                Ok(Self {
+                    engine,
+                    search,
+                    runner,
+                    witnessing,
+                    listener,
+                    tls,
+                    issuers,
+                    site,
+                    proof_nonce,
+                    address,
+                })
             }
             Err(error) => {
                 engine.stop().await;
@@ -156,7 +170,10 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, witnessing, listener, tls, issuers, site, address } = self;
+        let Self { engine, search, runner, witnessing, listener, tls, issuers, site, proof_nonce, address } =
+            self;
+        let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let listening = Some(Listening { scheme, address });
         let (running, watched) = watch::channel(());
         let board = witnessing.board();
         let runner = tokio::spawn(runner.run(ended(watched.clone())));
@@ -167,7 +184,8 @@ impl Node {
             .map(|Tls { certificates, spoken, told }| (spoken, tokio::spawn(certificates.follow(told))))
             .unzip();
         let parts = (engine.clone(), search.clone());
-        let outside = http::Outside { witnesses: board, issuers, site, ..http::Outside::default() };
+        let stopping = None;
+        let outside = http::Outside { witnesses: board, issuers, stopping, site, listening, proof_nonce };
         let served = serving::serve((listener, spoken), (parts, outside), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");

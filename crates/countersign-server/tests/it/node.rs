@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::id::PersonId;
 use countersign_ledger::hash::sha256;
-use countersign_server::config::{Endpoint, NodeConfig, Witnesses};
+use countersign_server::config::{Endpoint, NodeConfig, ProofNonce, Witnesses};
 use countersign_server::genesis::NewPerson;
 use countersign_server::node::{Beginning, Node, NodeError, initialise};
 use countersign_server::secrets::SecretRef;
@@ -24,6 +24,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
     let config = NodeConfig {
         listen: "127.0.0.1:0".parse().expect("an address"),
         public_url: None,
+        dpop_nonce: ProofNonce::Demanded,
         tls: None,
         data: folder.path().join("data"),
         origin: "ledger.test/node".into(),

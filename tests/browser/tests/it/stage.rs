@@ -11,7 +11,7 @@ use countersign_api::approval::RequestApproval;
 use countersign_browser::Tab;
 use countersign_client::{Client, Credential};
 use countersign_core::id::PersonId;
-use countersign_server::config::{NodeConfig, Witnesses};
+use countersign_server::config::{NodeConfig, ProofNonce, Witnesses};
 use countersign_server::genesis::NewPerson;
 use countersign_server::node::{Beginning, Node, NodeError, initialise};
 use countersign_server::secrets::SecretRef;
@@ -75,6 +75,7 @@ impl Stage {
         let config = NodeConfig {
             listen: "127.0.0.1:0".parse().expect("an address"),
             public_url: None,
+            dpop_nonce: ProofNonce::Demanded,
             tls: None,
             issuers: BTreeMap::new(),
             data: folder.path().join("data"),

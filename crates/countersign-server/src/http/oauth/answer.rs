@@ -9,6 +9,7 @@ use countersign_api::oauth::{TokenError, TokenResponse};
 use countersign_core::{Refusal, permit, token};
 
 use super::super::envelope::{CHALLENGE, OwnWords};
+use super::super::possession::USE_NONCE;
 use super::super::problem::Rejected;
 use crate::issuers::Unbelieved;
 
@@ -22,6 +23,8 @@ pub(super) enum Error {
     InvalidTarget,
     /// RFC 9449, section 5.
     InvalidDpopProof,
+    /// RFC 9449, section 8.
+    UseDpopNonce,
     UnsupportedGrantType,
     /// The node cannot tell now, or too much that is wrong came from there.
     TemporarilyUnavailable,
@@ -35,6 +38,7 @@ impl Error {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -132,6 +136,7 @@ impl From<Rejected> for Denied {
         let ours = status.is_server_error();
         let error = match problem.code.as_str() {
             _ if ours => Error::TemporarilyUnavailable,
+            USE_NONCE => Error::UseDpopNonce,
             code if code.starts_with("dpop_") => Error::InvalidDpopProof,
             _ => Error::InvalidRequest,
         };

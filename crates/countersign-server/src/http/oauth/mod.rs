@@ -21,7 +21,6 @@ use countersign_api::oauth::{
 };
 use countersign_core::digest::Digest;
 use countersign_core::text::Name;
-use countersign_core::time::Time;
 use countersign_core::token::{Exchange, ExchangeWorkload, Presented, Scope};
 use countersign_core::{Actor, Command, Item};
 use countersign_ledger::hash::sha256;
@@ -30,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::attempts::Network;
 use super::gate::Shown;
-use super::possession::Line;
+use super::possession::{Line, USE_NONCE};
 use super::problem::Rejected;
 use super::{App, address, gate, meter, random};
 use crate::engine::{Committed, EngineError, Submission};
@@ -57,11 +56,11 @@ struct Wish<'a> {
 }
 
 impl Wish<'_> {
-    fn key(&self, now: Time) -> Result<Option<Digest>, Denied> {
+    fn key(&self, app: &App) -> Result<Option<Digest>, Denied> {
         if !self.line.has_proof() {
             return Ok(None);
         }
-        Ok(Some(self.line.proven(None, now)?.jkt))
+        Ok(Some(self.line.proven(None, app)?.jkt))
     }
 }
 
@@ -88,8 +87,11 @@ pub(super) async fn token(State(app): State<App>, network: Network, request: Req
 
 /// What the server says of itself (RFC 8414).
 #[utoipa::path(get, path = "/.well-known/oauth-authorization-server", tag = "service-tokens", responses((status = 200, body = ServerMetadata)))]
-pub(super) async fn metadata(headers: HeaderMap) -> Result<Json<ServerMetadata>, Rejected> {
-    let node = address::of_node(&headers)?;
+pub(super) async fn metadata(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Json<ServerMetadata>, Rejected> {
+    let node = address::of_node(&headers, &app.reached)?;
     Ok(Json(ServerMetadata {
         token_endpoint: format!("{node}/oauth/token"),
         response_types_supported: Vec::new(),
@@ -137,7 +139,8 @@ async fn granted(app: &App, network: Network, request: Request) -> Result<Grante
 
 /// What is not accepted is counted, after it was found out: whoever sends what is accepted never waits for others.
 fn counted(app: &App, network: Network, denied: Denied) -> Denied {
-    if denied.is_ours() {
+    // Whoever asks for a nonce has a token that is accepted.
+    if denied.is_ours() || denied.code() == USE_NONCE {
         return denied;
     }
     match app.attempts.admit(network, app.engine.now()) {
@@ -169,7 +172,7 @@ async fn of_workload(app: &App, subject: &str, wish: &Wish<'_>) -> Result<Grante
     let recognised = presented.recognised(&state, (now, workload.as_ref())).map(|_| ());
     recognised.map_err(|refusal| Denied::refused(&refusal.into(), named))?;
     let details = json::to_canonical(&serde_json::json!({ "claims": verified.claims }));
-    let cnf_jkt = wish.key(now)?;
+    let cnf_jkt = wish.key(app)?;
     let secret = drawn()?;
     let command = Command::ExchangeWorkload(ExchangeWorkload {
         presented,
@@ -212,7 +215,7 @@ async fn narrower(
         networks: BTreeSet::new(),
         lifetime_seconds,
         token_sha256: Digest::of(secret.as_bytes()),
-        cnf_jkt: wish.key(now)?,
+        cnf_jkt: wish.key(app)?,
     });
     told(&secret, submitted(app, Submission::new(Actor::Token(id), command), false).await?)
 }

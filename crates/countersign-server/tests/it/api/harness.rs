@@ -258,9 +258,21 @@ impl Api {
     pub(super) async fn with_issuers(policy: Policy, issuers: Issuers) -> Self {
         let api = Self::over(Box::new(MemoryStore::new()), policy).await;
         let outside = http::Outside { issuers: Arc::new(issuers), ..http::Outside::default() };
-        let parts = (api.engine.clone(), Search::start(&api.engine, Place::memory()));
+        api.again(outside)
+    }
+
+    /// Another node over the same engine, or this one after a restart.
+    pub(super) fn again(&self, outside: http::Outside) -> Self {
+        let engine = self.engine.clone();
+        let parts = (engine.clone(), Search::start(&engine, Place::memory()));
         let router = http::router_with(parts, http::recorder(), outside);
-        Self { router, ..api }
+        Self {
+            engine,
+            clock: Arc::clone(&self.clock),
+            claims: Vec::new(),
+            router,
+            keys: AtomicU64::new(1_000),
+        }
     }
 
     /// Nobody has replaced their claim yet.
