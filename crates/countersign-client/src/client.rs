@@ -30,7 +30,9 @@ use serde::de::DeserializeOwned;
 
 use crate::pages::{self, ListRoute};
 use crate::transport::{Call, Transport};
-use crate::{ApprovalListing, ClientError, Credential, EvidenceScope, Listing, Pages, Patience, Watch};
+use crate::{
+    ApprovalListing, ClientError, Credential, EvidenceScope, Listing, Pages, Patience, ProofKey, Watch,
+};
 
 const APPROVALS: &[&str] = &["admin", "approvals"];
 const BREAK_GLASS: &[&str] = &["admin", "break-glass"];
@@ -60,6 +62,14 @@ impl Client {
     /// `Unusable`: the link is not one that a credential may travel to.
     pub fn new(server: &str, credential: Option<&Credential>) -> Answer<Self> {
         Ok(Self { transport: Transport::new(server, credential)? })
+    }
+
+    /// The same, proving with each request that it has the key to which the token it acts with is bound, or is to be bound.
+    ///
+    /// # Errors
+    /// `Unusable`: the link is not one that a credential may travel to.
+    pub fn bound(server: &str, credential: Option<&Credential>, key: ProofKey) -> Answer<Self> {
+        Ok(Self { transport: Transport::bound(server, credential, key)? })
     }
 
     /// The same client with another patience.

@@ -14,6 +14,7 @@
 //! - `layer`: a tower layer that guards the routes of an axum application (feature `tower`)
 //! - `keys`: a checkpoint, believed because of a pinned key, across rotations
 //! - `credential`: the secret its holder draws
+//! - `possession`: the key that a token is bound to, and proofs of having it
 //! - `durable`: what survives a power cut
 //! - `error`: what can go wrong, by what the caller would do about it
 #![deny(missing_docs)]
@@ -30,6 +31,7 @@ mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;
 mod pages;
+mod possession;
 mod transport;
 mod watch;
 
@@ -40,5 +42,6 @@ pub use credential::{Claim, Credential};
 pub use error::{ClientError, ErrorKind};
 pub use keys::{Believed, TrustError};
 pub use pages::{ApprovalListing, EvidenceScope, Listing, Pages};
+pub use possession::ProofKey;
 pub use transport::{MAX_ANSWER, Patience};
 pub use watch::Watch;

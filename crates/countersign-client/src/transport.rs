@@ -1,17 +1,20 @@
 //! One call: the request is sent, repeated where that is safe, and its answer read up to a limit.
 //!
-//! A call keeps one `Idempotency-Key` over all its attempts, so that a lost answer does not turn into a second effect.
+//! A call keeps one `Idempotency-Key` over all its attempts, so that a lost answer does not turn into a second effect. Where a key is to be proved,
+//! each attempt has a proof of its own.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_api::oauth::TokenError;
 use countersign_api::problem::Problem;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, StatusCode, Url, redirect};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 
-use crate::{ClientError, Credential};
+use crate::possession::Prover;
+use crate::{ClientError, Credential, ProofKey};
 
 /// The largest answer that is read, bytes: a full page of the largest entries fits.
 pub const MAX_ANSWER: usize = 64 << 20;
@@ -99,6 +102,7 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     server: Url,
     patience: Patience,
+    prover: Option<Arc<Prover>>,
 }
 
 impl fmt::Debug for Transport {
@@ -110,6 +114,20 @@ impl fmt::Debug for Transport {
 
 impl Transport {
     pub(crate) fn new(server: &str, credential: Option<&Credential>) -> Result<Self, ClientError> {
+        Self::with(server, headers("Bearer", credential)?)
+    }
+
+    /// One whose token is bound to a key, or is to be.
+    pub(crate) fn bound(
+        server: &str,
+        credential: Option<&Credential>,
+        key: ProofKey,
+    ) -> Result<Self, ClientError> {
+        let prover = Some(Arc::new(Prover::new(key, credential)));
+        Ok(Self { prover, ..Self::with(server, headers("DPoP", credential)?)? })
+    }
+
+    fn with(server: &str, headers: HeaderMap) -> Result<Self, ClientError> {
         let server = parse_server(server)?;
         // The process may have chosen a provider already; then that one is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -117,12 +135,12 @@ impl Transport {
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .timeout(ATTEMPT)
-            .default_headers(headers(credential)?);
+            .default_headers(headers);
         if is_loopback(&server) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| ClientError::Unusable(told(&error)))?;
-        Ok(Self { http, server, patience: Patience::default() })
+        Ok(Self { http, server, patience: Patience::default(), prover: None })
     }
 
     pub(crate) fn set_patience(&mut self, patience: Patience) {
@@ -161,24 +179,62 @@ impl Transport {
 
     /// Begins an answer that does not end by itself: events after the last one that was seen.
     pub(crate) async fn open(&self, url: Url, last: Option<u64>) -> Result<Response, ClientError> {
-        let mut request = self.http.get(url).timeout(WATCH);
-        if let Some(last) = last {
-            request = request.header("last-event-id", last.to_string());
+        let begin = async || {
+            let mut request = self.request(&Method::GET, &url)?.timeout(WATCH);
+            if let Some(last) = last {
+                request = request.header("last-event-id", last.to_string());
+            }
+            let answer = request.send().await.map_err(|error| self.unreachable(error).error)?;
+            self.note(&answer);
+            let status = answer.status();
+            if status.is_success() {
+                return Ok(answer);
+            }
+            let body = self.read(answer).await.map_err(|failed| failed.error)?;
+            Err(match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) => ClientError::Problem(Box::new(problem)),
+                Err(_) => self.unexpected(Some(status), format!("{status} without a problem document")),
+            })
+        };
+        match begin().await {
+            Err(error) if self.lacked_nonce(&error) => begin().await,
+            begun => begun,
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(error).error)?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
+    }
+
+    /// A request, with a fresh proof where one is needed.
+    fn request(&self, method: &Method, url: &Url) -> Result<RequestBuilder, ClientError> {
+        let request = self.http.request(method.clone(), url.clone());
+        match &self.prover {
+            Some(prover) => Ok(request.header("dpop", prover.proof(method.as_str(), url)?)),
+            None => Ok(request),
         }
-        let body = self.read(answer).await.map_err(|failed| failed.error)?;
-        Err(match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => ClientError::Problem(Box::new(problem)),
-            Err(_) => self.unexpected(Some(status), format!("{status} without a problem document")),
-        })
+    }
+
+    /// What the next proof names (RFC 9449, section 8.2).
+    fn note(&self, answer: &Response) {
+        let nonce = answer.headers().get("dpop-nonce").and_then(|nonce| nonce.to_str().ok());
+        if let (Some(prover), Some(nonce)) = (&self.prover, nonce) {
+            prover.told(nonce);
+        }
+    }
+
+    /// Whether all that was wrong is that the proof did not name what the server has told by now. Nothing was done, so the same may be sent again,
+    /// once.
+    fn lacked_nonce(&self, error: &ClientError) -> bool {
+        self.prover.is_some() && error.code() == Some("use_dpop_nonce")
     }
 
     async fn attempt(&self, call: &Call) -> Result<Vec<u8>, Failed> {
-        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        match self.send(call).await {
+            Err(failed) if self.lacked_nonce(&failed.error) => self.send(call).await,
+            sent => sent,
+        }
+    }
+
+    async fn send(&self, call: &Call) -> Result<Vec<u8>, Failed> {
+        let request = self.request(&call.method, &call.url);
+        let mut request = request.map_err(|error| Failed { error, again: false })?;
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);
         }
@@ -190,6 +246,7 @@ impl Transport {
             let again = call.kind == Kind::Repeatable || error.is_connect();
             Failed { again, ..self.unreachable(error) }
         })?;
+        self.note(&answer);
         let status = answer.status();
         let read = self.read(answer).await;
         let body =
@@ -262,11 +319,11 @@ struct Failed {
     again: bool,
 }
 
-fn headers(credential: Option<&Credential>) -> Result<HeaderMap, ClientError> {
+fn headers(scheme: &str, credential: Option<&Credential>) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
     if let Some(credential) = credential {
-        let bearer = format!("Bearer {}", credential.expose());
-        let mut value = HeaderValue::from_str(&bearer)
+        let shown = format!("{scheme} {}", credential.expose());
+        let mut value = HeaderValue::from_str(&shown)
             .map_err(|_| ClientError::Unusable("the credential does not fit into a header".into()))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);

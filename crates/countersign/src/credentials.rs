@@ -1,4 +1,5 @@
-//! The file in which a person keeps their credential and the server it is for: JSON, readable by its owner only.
+//! The file in which a person keeps their credential and the server it is for, JSON, and the one with the key that it is bound to, PEM: readable by
+//! their owner only.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -6,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use countersign_client::{ClientError, Credential, ErrorKind};
+use countersign_client::{Client, ClientError, Credential, ErrorKind, ProofKey};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind};
@@ -16,6 +17,18 @@ use crate::failure::{Failure, Kind};
 pub(crate) struct Saved {
     pub(crate) server: String,
     pub(crate) credential: Credential,
+    /// Where the key is that a token is bound to, if it is bound to one.
+    pub(crate) dpop_key: Option<PathBuf>,
+}
+
+impl Saved {
+    /// A client of this server that acts as the holder, and proves the key where there is one.
+    pub(crate) fn client(&self, server: &str) -> anyhow::Result<Client> {
+        Ok(match &self.dpop_key {
+            Some(path) => Client::bound(server, Some(&self.credential), load_key(path)?)?,
+            None => Client::new(server, Some(&self.credential))?,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -23,6 +36,8 @@ pub(crate) struct Saved {
 struct File {
     server: String,
     credential: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dpop_key: Option<PathBuf>,
 }
 
 /// Where the credential is unless told otherwise.
@@ -36,27 +51,40 @@ pub(crate) fn default_path() -> anyhow::Result<PathBuf> {
 /// Reads a credential file.
 pub(crate) fn load(path: &Path) -> anyhow::Result<Saved> {
     let shown = path.display();
-    let mut file = std::fs::File::open(path).map_err(|error| {
-        Failure::new(Kind::NotSignedIn, format!("the credential file `{shown}` cannot be read: {error}"))
-            .hint(
-                "replace your one-time claim with `countersign claim`, or name the file with `--credential`",
-            )
-    })?;
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        let what = format!("the credential file `{shown}` is open to others (mode {mode:04o})");
-        return Err(Failure::new(Kind::Malformed, what).hint(format!("chmod 600 {shown}")).into());
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text).with_context(|| format!("reading `{shown}`"))?;
+    let hint = "replace your one-time claim with `countersign claim`, or name the file with `--credential`";
+    let text = read_private("credential", path, hint)?;
     // Only the place is told: the parser's message may quote the credential.
-    let File { server, credential } = serde_json::from_str(&text).map_err(|error| {
+    let File { server, credential, dpop_key } = serde_json::from_str(&text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Failure::new(Kind::Malformed, format!("`{shown}` is not a credential file ({place})"))
             .hint("it holds {\"server\": …, \"credential\": …}, as `countersign claim` writes it")
     })?;
     let credential = Credential::parse(&credential).with_context(|| format!("reading `{shown}`"))?;
-    Ok(Saved { server, credential })
+    Ok(Saved { server, credential, dpop_key })
+}
+
+/// Reads the key that a token is bound to.
+pub(crate) fn load_key(path: &Path) -> anyhow::Result<ProofKey> {
+    let hint = "without its key the token is worth nothing: restore the file, or issue another token";
+    let text = read_private("key", path, hint)?;
+    ProofKey::from_pem(&text).with_context(|| format!("reading `{}`", path.display()))
+}
+
+/// The text of a file that is nobody else's.
+fn read_private(what: &str, path: &Path, hint: &'static str) -> anyhow::Result<String> {
+    let shown = path.display();
+    let mut file = std::fs::File::open(path).map_err(|error| {
+        let what = format!("the {what} file `{shown}` cannot be read: {error}");
+        Failure::new(Kind::NotSignedIn, what).hint(hint)
+    })?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let what = format!("the {what} file `{shown}` is open to others (mode {mode:04o})");
+        return Err(Failure::new(Kind::Malformed, what).hint(format!("chmod 600 {shown}")).into());
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(|| format!("reading `{shown}`"))?;
+    Ok(text)
 }
 
 /// Writes a new credential file; an existing one is never overwritten.
@@ -64,7 +92,9 @@ pub(crate) fn save(path: &Path, saved: &Saved) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
     }
-    let file = File { server: saved.server.clone(), credential: saved.credential.expose().to_owned() };
+    let Saved { server, credential, dpop_key } = saved;
+    let (credential, dpop_key) = (credential.expose().to_owned(), dpop_key.clone());
+    let file = File { server: server.clone(), credential, dpop_key };
     write_private(path, &serde_json::to_string(&file)?)
 }
 
@@ -93,12 +123,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_is_kept_from_others_and_never_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        write_private(&path, &ProofKey::draw_pem().unwrap()).unwrap();
+        load_key(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(load_key(&path).unwrap_err().to_string().contains("key file"), "open to others");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "hunter2").unwrap();
+        assert!(!format!("{:#}", load_key(&path).unwrap_err()).contains("hunter2"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(load_key(&path).unwrap_err().to_string().contains("cannot be read"));
+    }
+
+    #[test]
     fn a_credential_is_kept_from_others_and_never_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/ana.json");
-        let saved = Saved { server: "http://127.0.0.1:1".into(), credential: Credential::draw().unwrap() };
+        let (server, credential) = ("http://127.0.0.1:1".into(), Credential::draw().unwrap());
+        let saved = Saved { server, credential, dpop_key: Some(folder.path().join("ana.pem")) };
         save(&path, &saved).unwrap();
         assert_eq!(load(&path).unwrap().credential.expose(), saved.credential.expose());
+        assert_eq!(load(&path).unwrap().dpop_key, saved.dpop_key);
         assert!(save(&path, &saved).is_err(), "an existing file is not overwritten");
 
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -3,6 +3,8 @@
 //! `cfg(test)` always holds here; it tells the lints that a failed expectation is how a test speaks.
 
 #[cfg(test)]
+mod bound;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod follow;

@@ -30,6 +30,7 @@ impl Asked {
 struct Script {
     answers: Arc<Mutex<VecDeque<(u16, Body)>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    told: Arc<Mutex<Option<(&'static str, &'static str)>>>,
 }
 
 /// The server; it ends with the test's runtime.
@@ -51,6 +52,12 @@ impl Scripted {
         let credential = Credential::draw().unwrap();
         let client = Client::new(&server, Some(&credential)).unwrap().with_patience(hasty());
         Self { script, credential, client }
+    }
+
+    /// With this header in every answer.
+    pub(crate) fn telling(self, name: &'static str, value: &'static str) -> Self {
+        *self.script.told.lock().unwrap() = Some((name, value));
+        self
     }
 
     /// What was asked so far, in order.
@@ -84,5 +91,9 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
     let asked = Asked { method, target, headers: parts.headers, body };
     script.asked.lock().unwrap().push(asked);
     let (status, body) = script.answers.lock().unwrap().pop_front().unwrap_or(problem(500, "script_ended"));
-    Response::builder().status(status).header("location", "/elsewhere").body(body).unwrap()
+    let mut answer = Response::builder().status(status).header("location", "/elsewhere");
+    if let Some((name, value)) = *script.told.lock().unwrap() {
+        answer = answer.header(name, value);
+    }
+    answer.body(body).unwrap()
 }

@@ -7,7 +7,7 @@ use countersign_api::problem::Missing;
 use countersign_client::Client;
 
 use crate::cli::{Cli, Noun, Options};
-use crate::credentials;
+use crate::credentials::{self, Saved};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
@@ -48,9 +48,13 @@ pub(crate) struct Session {
 impl Session {
     /// A client that acts as the holder of the credential.
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
-        let saved = credentials::load(&self.credential_path()?)?;
-        let server = self.options.server.as_deref().unwrap_or(&saved.server);
-        Ok(Client::new(server, Some(&saved.credential))?)
+        let saved = self.saved()?;
+        saved.client(self.options.server.as_deref().unwrap_or(&saved.server))
+    }
+
+    /// The credential in its file.
+    pub(crate) fn saved(&self) -> anyhow::Result<Saved> {
+        credentials::load(&self.credential_path()?)
     }
 
     /// The file with the credential.

@@ -60,7 +60,10 @@ pub(crate) async fn claim(session: &Session, arguments: &Claim) -> anyhow::Resul
     };
     let client = Client::new(server, Some(&credential))?;
     if is_new {
-        credentials::save(&path, &Saved { server: server.to_owned(), credential: credential.clone() })?;
+        credentials::save(
+            &path,
+            &Saved { server: server.to_owned(), credential: credential.clone(), dpop_key: None },
+        )?;
     }
     match client.claim(claim.trim(), &credential).await {
         Ok(person) => {

@@ -70,7 +70,7 @@ pub(crate) async fn login(session: &Session, arguments: &Login) -> anyhow::Resul
     if let Some(before) = before {
         replace(&before, &path).await?;
     }
-    credentials::save(&path, &Saved { server, credential: secret })?;
+    credentials::save(&path, &Saved { server, credential: secret, dpop_key: None })?;
     let person = client.me().await?;
     session.output.say(&format!("Your session is in `{}`: keep it to yourself.", path.display()))?;
     session.output.show(&person, super::person::show)

@@ -10,10 +10,13 @@ use serde_json::json;
 
 use super::{Session, more};
 use crate::cli::{Listed, Why};
-use crate::credentials::{self, Saved};
+use crate::credentials;
 use crate::output::{Table, fields};
 
+mod bound;
 mod oidc;
+
+use bound::Kept;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -73,6 +76,8 @@ pub(crate) struct Exchange {
     /// How long it lives, seconds; 900 unless given, or for a job as long as the policy lets it.
     #[arg(long, value_name = "SECONDS")]
     lifetime: Option<u32>,
+    #[command(flatten)]
+    key: bound::Key,
     /// Write it to this new file, for its owner only, to be named with `--credential`; shown once unless given.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -93,6 +98,8 @@ struct Terms {
     /// How long it lives, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = LIFETIME)]
     lifetime: u32,
+    #[command(flatten)]
+    key: bound::Key,
     /// Write it to this new file, for its owner only, to be named with `--credential`; shown once unless given.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -100,10 +107,10 @@ struct Terms {
 
 pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     // A job has no credential but its own token.
-    if let Verb::Exchange(Exchange { source, scopes, lifetime, save, .. }) = &verb
+    if let Verb::Exchange(Exchange { source, scopes, lifetime, key, save, .. }) = &verb
         && source.is_given()
     {
-        let wish = oidc::Wish { scopes: scopes.clone(), lifetime: *lifetime, save: save.clone() };
+        let wish = oidc::Wish { scopes: scopes.clone(), lifetime: *lifetime, key, save: save.clone() };
         return oidc::exchange(session, source, wish).await;
     }
     let client = session.client()?;
@@ -111,7 +118,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
         Verb::List(listed) => session.output.show(&client.service_tokens(&listed.listing()).await?, table),
         Verb::Show { id } => session.output.show(&client.service_token(&id).await?, show),
         Verb::Issue(issue) => {
-            let token = Credential::draw_token()?;
+            let (token, key) = (Credential::draw_token()?, issue.terms.key.kept()?);
             let wanted = IssueToken {
                 resource: format!("service-token/{}", issue.name),
                 environment: issue.environment,
@@ -119,24 +126,27 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
                 networks: issue.terms.networks,
                 lifetime_seconds: issue.terms.lifetime,
                 token_sha256: token.sha256(),
-                dpop_jkt: None,
+                dpop_jkt: key.as_ref().map(Kept::jkt),
                 approval: issue.approval,
                 reason: issue.why.reason,
             };
             let send = async || client.issue_token(&wanted).await;
-            kept(session, (&client, &token), issue.terms.save.as_deref(), send).await
+            let place = Place { save: issue.terms.save.as_deref(), key: key.as_ref(), inherited: None };
+            kept(session, (&client, &token), &place, send).await
         }
-        Verb::Exchange(Exchange { scopes, networks, lifetime, save, .. }) => {
-            let token = Credential::draw_token()?;
+        Verb::Exchange(Exchange { scopes, networks, lifetime, key, save, .. }) => {
+            let (token, key) = (Credential::draw_token()?, key.kept()?);
             let wanted = ExchangeToken {
                 scopes,
                 networks,
                 lifetime_seconds: lifetime.unwrap_or(LIFETIME),
                 token_sha256: token.sha256(),
-                dpop_jkt: None,
+                dpop_jkt: key.as_ref().map(Kept::jkt),
             };
             let send = async || client.exchange_token(&wanted).await;
-            kept(session, (&client, &token), save.as_deref(), send).await
+            let inherited = session.saved()?.dpop_key;
+            let place = Place { save: save.as_deref(), key: key.as_ref(), inherited: inherited.as_deref() };
+            kept(session, (&client, &token), &place, send).await
         }
         Verb::Revoke { id, approval, why } => {
             let revoke = RevokeToken { approval, reason: why.reason };
@@ -145,32 +155,52 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> anyhow::Result<()> {
     }
 }
 
+/// Where a token goes, and where the key is to which it is bound.
+struct Place<'a> {
+    save: Option<&'a Path>,
+    key: Option<&'a Kept>,
+    /// The key of what it is exchanged from.
+    inherited: Option<&'a Path>,
+}
+
+impl Place<'_> {
+    fn key(&self) -> Option<&Path> {
+        self.key.map(Kept::path).or(self.inherited)
+    }
+}
+
 /// Sends, and hands the token over. A file is there before the server hears of it: a lost answer loses nothing.
 async fn kept(
     session: &Session,
     (client, token): (&Client, &Credential),
-    save: Option<&Path>,
+    place: &Place<'_>,
     send: impl AsyncFn() -> Result<ServiceToken, ClientError>,
 ) -> anyhow::Result<()> {
+    let save = place.save;
     if let Some(path) = save {
-        let saved = Saved { server: client.server().to_owned(), credential: token.clone() };
-        credentials::save(path, &saved)?;
+        let saved = credentials::save(path, &bound::saved(client.server(), token.clone(), place.key()));
+        saved.or_else(|error| place.key.map_or(Ok(()), Kept::discard).and(Err(error)))?;
     }
     let sent = send().await;
-    if let (Some(path), Err(error)) = (save, &sent) {
-        credentials::discard_if_refused(path, error)?;
+    if let Err(error) = &sent {
+        save.map_or(Ok(()), |path| credentials::discard_if_refused(path, error))?;
+        place.key.map_or(Ok(()), |key| key.discard_if_refused(error))?;
     }
     let issued = sent?;
-    let document = match save {
+    let mut document = match save {
         Some(path) => json!({ "service_token": issued, "token_file": path }),
         None => json!({ "service_token": issued, "token": token.expose() }),
     };
+    if let Some(path) = place.key() {
+        document["dpop_key_file"] = json!(path);
+    }
+    let key = place.key();
     session.output.show(&document, |_| {
         let place = match save {
             Some(path) => format!("The token is in `{}`: name it with `--credential`.\n", path.display()),
             None => format!("The token, shown this once: {}\n", token.expose()),
         };
-        show(&issued) + &place
+        show(&issued) + &place + &bound::told(key)
     })
 }
 
@@ -202,6 +232,7 @@ fn show(token: &ServiceToken) -> String {
         ("ended at", token.ended_at.clone().unwrap_or_default()),
         ("last used at", token.last_used_at.clone().unwrap_or_else(|| "never".to_owned())),
         ("uses", token.uses.to_string()),
+        ("bound to the key", token.dpop_jkt.clone().unwrap_or_default()),
         ("exchanged from", token.parent.clone().unwrap_or_default()),
         ("workload", token.workload.clone().unwrap_or_default()),
         ("approval", token.approval.clone().unwrap_or_default()),

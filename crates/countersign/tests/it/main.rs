@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod between;
 #[cfg(test)]
+mod bound;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod evidence;

@@ -84,10 +84,24 @@ fn a_job_exchanges_its_token_and_acts_with_what_it_gets() {
     let (code, answer) =
         said(&other.env("JOB_TOKEN", job(&address, "41")).stdin(Stdio::null()).output().unwrap());
     assert!(code == 3 && answer.contains("workload_unknown"), "{code} {answer}");
+    std::fs::write(&held, job(&address, "42")).unwrap();
+    with_a_key(&stage, &from_file);
     let mut unset = command(&[&exchange[..], &["--oidc-token-env", "JOB_TOKEN"]].concat());
     let (code, answer) = said(&unset.env_remove("JOB_TOKEN").stdin(Stdio::null()).output().unwrap());
     assert!(code != 0 && answer.contains("JOB_TOKEN"), "{code} {answer}");
     served.stop();
     ci.kill().unwrap();
     ci.wait().unwrap();
+}
+
+/// Bound to a key from the first: the node draws the token, and it is worth nothing to whoever reads it on the way.
+fn with_a_key(stage: &Stage, exchange: &impl Fn(&[&str]) -> std::process::Output) {
+    let (bound, key) = (stage.text("bound.json"), stage.text("key.pem"));
+    let granted = told(&exchange(&["--save", &bound, "--dpop-key", &key]));
+    assert_eq!((&granted["dpop_key_file"], &granted["token_file"]), (&json!(key), &json!(bound)));
+    let ask = ["approval", "request", "override", "payout/limit", "production"];
+    let asked = told(&run(&[&["--json", "--credential", &bound], &ask[..]].concat()));
+    assert_eq!(asked["requester"]["name"], "Ana");
+    let id = granted["id"].as_str().unwrap();
+    assert!(told(&stage.by("Ana", &["token", "show", id]))["dpop_jkt"].is_string());
 }

@@ -9,8 +9,9 @@ use countersign_api::oauth::{ExchangeRequest, GRANT, JWT, TokenResponse};
 use countersign_client::{Client, Credential};
 use serde_json::json;
 
+use super::bound::{self, Kept};
 use crate::commands::Session;
-use crate::credentials::{self, Saved};
+use crate::credentials;
 use crate::failure::{Failure, Kind};
 use crate::output::fields;
 
@@ -63,14 +64,15 @@ fn read(from: impl std::io::Read, name: &str) -> anyhow::Result<String> {
 }
 
 /// What the service token is to be.
-pub(super) struct Wish {
+pub(super) struct Wish<'a> {
     pub(super) scopes: Vec<String>,
     pub(super) lifetime: Option<u32>,
+    /// The key to which it is bound, if to one.
+    pub(super) key: &'a bound::Key,
     pub(super) save: Option<PathBuf>,
 }
 
-pub(super) async fn exchange(session: &Session, source: &Source, wish: Wish) -> anyhow::Result<()> {
-    let client = Client::new(session.server()?, None)?;
+pub(super) async fn exchange(session: &Session, source: &Source, wish: Wish<'_>) -> anyhow::Result<()> {
     if let Some(path) = wish.save.as_ref().filter(|path| path.exists()) {
         // Before the job's token is spent: it is exchanged once.
         let what = format!("`{}` exists", path.display());
@@ -78,6 +80,11 @@ pub(super) async fn exchange(session: &Session, source: &Source, wish: Wish) -> 
             .hint("nothing is ever overwritten: choose another place")
             .into());
     }
+    let key = wish.key.kept()?;
+    let client = match &key {
+        Some(key) => key.client(session.server()?)?,
+        None => Client::new(session.server()?, None)?,
+    };
     let request = ExchangeRequest {
         grant_type: GRANT.to_owned(),
         subject_token: source.token()?,
@@ -87,16 +94,26 @@ pub(super) async fn exchange(session: &Session, source: &Source, wish: Wish) -> 
         requested_token_type: None,
         lifetime_seconds: wish.lifetime,
     };
-    let granted = client.exchange(&request).await?;
+    let granted = client.exchange(&request).await;
+    if let (Some(key), Err(error)) = (&key, &granted) {
+        key.discard_if_refused(error)?;
+    }
+    let granted = granted?;
+    let key = key.as_ref().map(Kept::path);
     let id = granted.id.clone();
     let document = if let Some(path) = &wish.save {
         let credential = Credential::parse(&granted.access_token)?;
-        credentials::save(path, &Saved { server: client.server().to_owned(), credential })?;
-        json!({ "id": id, "scope": granted.scope, "expires_in": granted.expires_in, "token_file": path })
+        credentials::save(path, &bound::saved(client.server(), credential, key))?;
+        let mut document =
+            json!({ "id": id, "scope": granted.scope, "expires_in": granted.expires_in, "token_file": path });
+        if let Some(key) = key {
+            document["dpop_key_file"] = json!(key);
+        }
+        document
     } else {
         serde_json::to_value(&granted)?
     };
-    session.output.show(&document, |_| shown(&granted, wish.save.as_ref()))
+    session.output.show(&document, |_| shown(&granted, wish.save.as_ref()) + &bound::told(key))
 }
 
 fn shown(granted: &TokenResponse, save: Option<&PathBuf>) -> String {

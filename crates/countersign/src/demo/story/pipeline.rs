@@ -111,7 +111,7 @@ async fn exchanged(cast: &Cast, (name, token): (&str, &str), more: &[&str]) -> a
     }
     let told: Value = serde_json::from_str(&ended.stdout).context("what the command says")?;
     let id = told["id"].as_str().context("an id")?.to_owned();
-    let client = Client::new(&server, Some(&credentials::load(&saved)?.credential))?;
+    let client = credentials::load(&saved)?.client(&server)?;
     Ok(Exchanged { said: told["scope"].as_str().unwrap_or_default().to_owned(), granted: Some((id, client)) })
 }
 
