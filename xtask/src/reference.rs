@@ -30,6 +30,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "A witness has not cosigned for longer than the node bears; an incident is opened with it.",
     ),
     ("log.witness_regained", "A witness that was lost cosigns again."),
+    (
+        "log.sign_ins_failed",
+        "Sign-ins to one account, from one network or altogether failed so often that it is told of: how often since the entry before about the same, and whether somebody then signed in. The first of a day opens an incident, and so does the first after which somebody signed in. The network is in the details.",
+    ),
     ("log.permit_key_named", "The node signs permit documents with this key from now on."),
     (
         "log.details_redacted",

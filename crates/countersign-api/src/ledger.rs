@@ -109,7 +109,7 @@ pub struct ConsistencyProof {
 pub struct Incident {
     /// `inc_…`
     pub id: String,
-    /// `permit-unknown`, `rotation-stuck`, `rotation-turned-back` or `witness-lost`.
+    /// `permit-unknown`, `rotation-stuck`, `rotation-turned-back`, `witness-lost`, `sign-in-failures` or `sign-in-after-failures`.
     pub cause: String,
     /// The subject it is about.
     pub about: String,

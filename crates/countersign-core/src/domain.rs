@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::id::{
     ApprovalId, BreakGlassId, CorrelationId, IncidentId, PermitId, PersonId, RotationId, SessionId, TokenId,
 };
-use crate::log::{census, key, permit_key, witness};
+use crate::log::{census, key, permit_key, sign_ins, witness};
 use crate::policy::Missing;
 use crate::state::{LogSubject, PolicySubject, State, Subject};
 use crate::text::Name;
@@ -123,6 +123,8 @@ pub enum Command {
     ReportTask(rotation::Report),
     /// The node says how a witness fares.
     ReportWitness(witness::ReportWitness),
+    /// The node says that sign-ins failed too often.
+    NoteFailedSignIns(sign_ins::NoteFailures),
     /// A deadline passed or a dwell ended: write down what follows.
     Elapse(Subject),
 }
@@ -222,6 +224,7 @@ facts! {
     "log.census_taken" => LogCensusTaken(LogSubject, census::Taken),
     "log.witness_lost" => LogWitnessLost(LogSubject, witness::Lost),
     "log.witness_regained" => LogWitnessRegained(LogSubject, witness::Regained),
+    "log.sign_ins_failed" => LogSignInsFailed(LogSubject, sign_ins::Failed),
     "log.key_rotated" => LogKeyRotated(LogSubject, key::Rotated),
     "log.permit_key_named" => LogPermitKeyNamed(LogSubject, permit_key::Named),
     "log.details_redacted" => LogDetailsRedacted(LogSubject, redaction::DetailsRedacted),
@@ -327,7 +330,6 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event of now, by the actor of the context, in the correlation of what it concerns.
     pub(crate) fn new(
         cx: &Context,
         correlation: CorrelationId,
@@ -393,6 +395,8 @@ pub enum Refusal {
     Rotation(rotation::Refusal),
     /// About witnesses.
     Witness(witness::Refusal),
+    /// About counts of failed sign-ins.
+    SignIns(sign_ins::Refusal),
     /// About redactions.
     Redaction(redaction::Refusal),
 }
@@ -444,7 +448,7 @@ macro_rules! refusals {
 
 refusals! {
     Log(log), Key(key), PermitKey(permit_key), Census(census), Person(person), Passkey(passkey), Password(password), Identity(identity), Session(session), Token(token), VotingKey(voting_key), Delegation(delegation),
-    Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness),
+    Approval(approval), Permit(permit), BreakGlass(break_glass), Rotation(rotation), Witness(witness), SignIns(sign_ins),
     Redaction(redaction),
 }
 
@@ -528,6 +532,7 @@ pub fn decide(state: &State, cx: &Context, command: &Command) -> Result<Vec<Even
         Command::AttemptTask(attempt) => rotation::attempt(state, cx, attempt).map_err(Into::into),
         Command::ReportTask(report) => rotation::report(state, cx, report).map_err(Into::into),
         Command::ReportWitness(report) => witness::report(state, cx, report),
+        Command::NoteFailedSignIns(note) => sign_ins::note(state, cx, note),
         Command::Elapse(subject) => Ok(elapse(state, cx, subject)),
     }
 }
@@ -556,7 +561,8 @@ pub fn apply(state: &mut State, event: &Event) {
         | Fact::LogCensusTaken(..)
         | Fact::PolicyActivated(..)
         | Fact::LogWitnessLost(..)
-        | Fact::LogWitnessRegained(..) => log::apply(state, event),
+        | Fact::LogWitnessRegained(..)
+        | Fact::LogSignInsFailed(..) => log::apply(state, event),
         // Details are never in the state, so deleting them leaves it as it is.
         Fact::LogDetailsRedacted(..) => {}
         Fact::PersonKeyEnrolled(..) | Fact::PersonKeyRevoked(..) => voting_key::apply(state, event),
@@ -692,6 +698,7 @@ pub fn action_of(state: &State, command: &Command) -> Option<Action> {
         | Command::AttemptTask(_)
         | Command::ReportTask(_)
         | Command::ReportWitness(_)
+        | Command::NoteFailedSignIns(_)
         | Command::Elapse(_) => None,
     }
 }
@@ -764,6 +771,7 @@ pub fn missing(state: &State, command: &Command) -> Vec<Subject> {
         | Command::ExchangeWorkload(_)
         | Command::NoteRefusals(_)
         | Command::ReportWitness(_)
+        | Command::NoteFailedSignIns(_)
         | Command::BreakGlass(_)
         | Command::RequestApproval(_) => None,
     };

@@ -25,6 +25,10 @@ pub enum Cause {
     BreakGlassOverdue,
     /// A witness has not cosigned for longer than the node allows.
     WitnessLost,
+    /// Sign-ins of one account, from one network or altogether failed too often.
+    SignInFailures,
+    /// Somebody signed in after they had.
+    SignInAfterFailures,
 }
 
 impl Cause {
@@ -38,6 +42,8 @@ impl Cause {
             Self::BreakGlass => "break-glass",
             Self::BreakGlassOverdue => "break-glass-overdue",
             Self::WitnessLost => "witness-lost",
+            Self::SignInFailures => "sign-in-failures",
+            Self::SignInAfterFailures => "sign-in-after-failures",
         }
     }
 }

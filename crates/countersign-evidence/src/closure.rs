@@ -82,6 +82,7 @@ fn of_fact(fact: &Fact) -> BTreeSet<Subject> {
         | Fact::LogCensusTaken(..)
         | Fact::LogWitnessLost(..)
         | Fact::LogWitnessRegained(..)
+        | Fact::LogSignInsFailed(..)
         | Fact::LogPermitKeyNamed(..)
         | Fact::PersonClaimed(..)
         | Fact::PersonRefused(..)

@@ -19,7 +19,7 @@
 //! - `owed`: which event must follow which at once; `deed`: what is done in the decision that uses its approval
 //! - `roster` `demand` `quorum` `offer`: what the policy's text demands for an action, and what it offers for breaking the glass
 //! - `freeze`: what must not begin while it holds; `register`: what was used once
-//! - `genesis` `log` `key` `person` `passkey` `means` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
+//! - `genesis` `log` `sign_ins` `key` `person` `passkey` `means` `session` `token` `voting_key` `approval` `permit` `break_glass` `secret` `rotation` (with `stage`): one capability each
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -57,6 +57,7 @@ mod roster;
 mod rotation;
 mod secret;
 mod session;
+mod sign_ins;
 mod stage;
 mod token;
 mod violation;
@@ -87,6 +88,8 @@ pub struct Auditor {
     adopting: bool,
     /// Witnesses that were lost and are not back, and the correlation of their loss.
     lost_witnesses: BTreeMap<Name, CorrelationId>,
+    /// What was told of sign-ins that failed.
+    sign_ins: sign_ins::Told,
     policy: Option<InForce>,
     /// How many entries the last census counted.
     counted: u64,
@@ -214,6 +217,7 @@ impl Auditor {
             | Fact::LogDetailsRedacted(..)
             | Fact::LogWitnessLost(..)
             | Fact::LogWitnessRegained(..) => self.log(event, owed),
+            Fact::LogSignInsFailed(_, failed) => self.sign_ins_failed(event, failed),
             Fact::PersonEnrolled(..)
             | Fact::PersonClaimRenewed(..)
             | Fact::PersonClaimed(..)

@@ -2,7 +2,7 @@
 //!
 //! Genesis is written once, into an empty log, and says so for ever (`bootstrap`). Every later policy passes through the quorum of
 //! the policy it replaces. `census` counts entries per subject; `witness` says when a witness was lost and when it is back;
-//! `key` replaces the key that signs the log; `permit_key` names the one that signs permit documents.
+//! `sign_ins` tells of sign-ins that failed too often; `key` replaces the key that signs the log; `permit_key` names the one that signs permit documents.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -28,6 +28,7 @@ use crate::time::Time;
 pub mod census;
 pub mod key;
 pub mod permit_key;
+pub mod sign_ins;
 pub mod witness;
 
 /// Writes genesis.
@@ -100,6 +101,9 @@ pub struct Log {
     /// Witnesses that were lost and are not back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_witnesses: BTreeMap<Name, witness::Missing>,
+    /// What was told of sign-ins that failed, as far as it bounds what is told next.
+    #[serde(default, skip_serializing_if = "sign_ins::Told::is_empty")]
+    pub sign_ins: sign_ins::Told,
     /// Every key it ever had, the first one first.
     pub keys: Vec<key::Tenure>,
     /// The key that signs permit documents as a vkey, if the node has one.
@@ -316,6 +320,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
                 created_at: event.at,
                 census: None,
                 lost_witnesses,
+                sign_ins: sign_ins::Told::default(),
                 keys,
                 permit_key: None,
             });
@@ -339,6 +344,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) {
             });
         }
         Fact::LogWitnessLost(..) | Fact::LogWitnessRegained(..) => witness::apply(state, event),
+        Fact::LogSignInsFailed(..) => sign_ins::apply(state, event),
         _ => {}
     }
 }

@@ -71,6 +71,7 @@ fn variant(data: &Value) -> String {
         }
         Value::Object(_) if key == "signature" => "signed ".to_owned(),
         Value::Object(_) if key == "fresh" => "fresh ".to_owned(),
+        Value::Object(about) if key == "about" => format!("about {} ", about["kind"]),
         Value::Object(method) if key == "method" => format!("by {} ", method["kind"]),
         Value::Object(_) => variant(value),
         _ if key == "target" || !CHOICES.contains(&key.as_str()) => String::new(),

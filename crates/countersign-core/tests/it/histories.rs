@@ -28,6 +28,7 @@ mod moves;
 use moves::{Fate, Move, WEATHER, histories};
 
 use crate::book::Book;
+use crate::failures;
 use crate::membership;
 use crate::passwords;
 use crate::script::life::{delegating, in_place_of};
@@ -454,6 +455,10 @@ impl Play {
             Move::Note(person) => (Actor::Node, Some(membership::refused(*person, self.book.now))),
             Move::Witness(who, true) => {
                 (*who, Some(witness(Standing::Lost { cosigned: 3, since: stage::BEGINNING })))
+            }
+            Move::Failures(who, about, count, got_in) => {
+                let now = self.book.now;
+                (*who, Some(failures::noting(failures::any(*about, (*count, *got_in), now))))
             }
             Move::Witness(who, false) => (*who, Some(witness(Standing::Regained { cosigned: 5 }))),
             _ => (Actor::Node, None),

@@ -9,6 +9,8 @@ mod book;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod flaws;
 #[cfg(test)]
 mod freezes;

@@ -30,6 +30,7 @@ mod life;
 mod membership;
 mod password;
 mod session;
+mod sign_ins;
 mod token;
 mod voting_key;
 mod workload;
@@ -39,6 +40,7 @@ use life::{delegate, end_delegation, revoke};
 use membership::{deactivate, invite};
 use password::{identities, passwords};
 use session::{change_passkeys, claim_by, end_session, extend, open_session, step_up, vote_fresh};
+use sign_ins::note_failures;
 use token::{act, exchange_token, issue_token, note_use, revoke_token};
 use voting_key::{enroll_key, revoke_key, sign};
 use workload::exchange_workload;
@@ -724,6 +726,7 @@ walks! {
     abort = an_abort_is_refused_in_order,
     attempt_task = an_attempt_is_refused_in_order,
     report_task = a_report_is_refused_in_order,
+    note_failures = what_is_said_of_failed_sign_ins_is_refused_in_order,
     report_witness = what_is_said_of_a_witness_is_refused_in_order,
 }
 

@@ -24,6 +24,7 @@ use countersign_core::{Actor, Command, Effect, Event, Subject, approval};
 pub(crate) mod life;
 
 use crate::book::Book;
+use crate::failures;
 use crate::membership;
 use crate::passwords;
 use crate::sessions;
@@ -64,6 +65,7 @@ pub(crate) fn everything() -> Book {
     sessions::fresh_votes(&mut book);
     passwords::passwords(&mut book);
     tokens::bound(&mut book);
+    failures::failures(&mut book);
     book.commit();
     book
 }

@@ -14,6 +14,7 @@
 //! - `keys`: the keys at hand, and the keys the log had
 //! - `snapshots`: when one is due, and its encoding on a thread of its own
 //! - `entropy`: randomness for ids and salts
+//! - `failures`: sign-ins that failed, counted until there were enough to be written down
 //! - `refusals`: what people were refused, counted until it is written down
 //! - `uses`: how often tokens were used, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
@@ -29,7 +30,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use countersign_core::id::TokenId;
+use countersign_core::id::{PersonId, TokenId};
 use countersign_core::time::Time;
 use countersign_core::token::NoteUse;
 use countersign_core::{Actor, Command, Event, Fact, Item, Refusal, State, Via};
@@ -45,6 +46,7 @@ pub mod codec;
 mod cosignatures;
 mod entropy;
 mod evaluation;
+mod failures;
 mod freshness;
 mod keys;
 mod readers;
@@ -57,6 +59,7 @@ mod standing;
 mod uses;
 mod writer;
 
+use failures::Failures;
 use keys::Signers;
 use readers::Readers;
 use uses::Uses;
@@ -64,6 +67,7 @@ use writer::{Hands, Writer};
 
 pub use cosignatures::Cosignature;
 pub(crate) use cosignatures::witnessed_beside;
+pub use failures::Shown;
 use freshness::Freshness;
 pub use freshness::REVOCATION_BOUND;
 pub use keys::CrossSignError;
@@ -266,6 +270,7 @@ struct Shared {
     shown: ArcSwap<(u64, Arc<State>)>,
     freshness: Freshness,
     uses: Uses,
+    failures: Failures,
     /// Time of the last entry, milliseconds since the Unix epoch.
     head_ms: AtomicI64,
     checkpoint: ArcSwapOption<StoredCheckpoint>,
@@ -322,6 +327,7 @@ impl Engine {
             shown: ArcSwap::from_pointee((recovered.head.size(), Arc::new(recovered.state.clone()))),
             freshness: Freshness::new(as_of),
             uses: Uses::default(),
+            failures: Failures::default(),
             head_ms: AtomicI64::new(recovered.head.time_ms),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
@@ -447,6 +453,17 @@ impl Engine {
     /// Counts one use of a token, now and from this address.
     pub fn count_use(&self, token: TokenId, when_and_whence: (Time, Option<IpAddr>)) {
         self.shared.uses.count(token, when_and_whence, self.shared.clock.moment());
+    }
+
+    /// Counts a sign-in that failed: for the account of somebody there is, if it named one, and for the network it came from.
+    pub fn count_failure(&self, shown: Shown, (person, network): (Option<PersonId>, &str)) {
+        let person = person.filter(|person| self.state().person(*person).is_some());
+        self.shared.failures.count(shown, (person, network), self.now());
+    }
+
+    /// Notes that somebody signed in from a network: that matters where many had failed before.
+    pub fn count_success(&self, person: PersonId, network: &str) {
+        self.shared.failures.succeeded((person, network), self.now());
     }
 
     /// How often a token was used and when last, as far as it is not written down yet.

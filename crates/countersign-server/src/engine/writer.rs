@@ -13,6 +13,7 @@ use countersign_ledger::keys::KeyHistory;
 use tokio::sync::oneshot;
 
 use super::entropy::Entropy;
+use super::failures;
 use super::freshness::{self, LOOK};
 use super::keys::Signers;
 use super::recover::{Followed, Recovered, replay};
@@ -47,6 +48,7 @@ pub(super) struct Writer {
     entropy: Entropy,
     refusals: Refusals,
     uses: Pace,
+    failures: failures::Pace,
     /// Whether the store took the last commit, or a look has shown that it takes one again.
     writes: bool,
     /// Whether something was committed since the last look.
@@ -89,6 +91,7 @@ impl Writer {
             entropy,
             refusals: Refusals::default(),
             uses: Pace::new(now),
+            failures: failures::Pace::new(now),
             writes: true,
             committed: false,
         })
@@ -120,6 +123,9 @@ impl Writer {
         }
         let due = self.uses.due(&self.shared.uses, BATCH, self.moment());
         self.note_uses(due)?;
+        if self.failures.is_due(&self.shared.failures, self.moment()) {
+            self.note_failures()?;
+        }
         self.sign();
         self.snapshots.step(self.store.as_mut(), (&self.state, &self.head));
         Ok(())
@@ -128,7 +134,7 @@ impl Writer {
     /// Writes down what is only in memory.
     pub(super) fn finish(mut self) {
         let left = self.shared.uses.older_than(Duration::ZERO, usize::MAX, self.moment());
-        if self.note_refusals().is_err() || self.note_uses(left).is_err() {
+        if self.note_refusals().is_err() || self.note_uses(left).is_err() || self.note_failures().is_err() {
             return;
         }
         self.sign_last();
@@ -256,6 +262,22 @@ impl Writer {
                 Some(Ok(_)) => self.shared.uses.settle(note, self.moment()),
                 Some(Err(EngineError::Refused(_))) => self.shared.uses.forget(note.token),
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that sign-ins failed too often; what cannot be written stays counted.
+    fn note_failures(&mut self) -> Result<(), Fatal> {
+        let Ok(now) = self.now() else { return Ok(()) };
+        let told = self.shared.failures.take(now);
+        let commands =
+            told.iter().map(|told| (Command::NoteFailedSignIns(told.note), told.details.clone())).collect();
+        for (told, answer) in told.into_iter().zip(self.write_down(commands)?) {
+            match answer {
+                Some(Ok(_)) => told.counted(),
+                Some(Err(error)) => self.shared.failures.put_back(told, &error),
+                None => self.shared.failures.put_back(told, &EngineError::Stopped),
             }
         }
         Ok(())

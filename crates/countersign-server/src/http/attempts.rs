@@ -2,12 +2,13 @@
 //! each further one makes the next wait longer.
 //!
 //! What is spared is work, for nothing of 256 bits is guessed, and no signature. What is right never waits, so a flood of wrong ones keeps nobody
-//! out (ADR 17). An account is counted whether there is one of this id or not, so that waiting tells nobody which there are. Nothing of this is
-//! written down; the metrics count it.
+//! out (ADR 17). An account is counted whether there is one of this id or not, so that waiting tells nobody which there are. What waits and for
+//! how long is written down nowhere; that there was much is, once it was enough (`engine::failures`).
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -61,6 +62,17 @@ impl Network {
                 let [a, b, c, ..] = address.segments();
                 Self::V6([a, b, c])
             }
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4([a, b, c]) => write!(f, "{}/24", Ipv4Addr::new(*a, *b, *c, 0)),
+            Self::V6([a, b, c]) => write!(f, "{}/48", Ipv6Addr::new(*a, *b, *c, 0, 0, 0, 0, 0)),
+            Self::Unknown => f.write_str("unknown"),
+            Self::Other => f.write_str("other"),
         }
     }
 }
@@ -281,5 +293,7 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
         assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:ffff::9"));
         assert_ne!(of("2001:db8:1::"), of("2001:db8:2::"));
+        assert_eq!(of("192.0.2.1").to_string(), "192.0.2.0/24");
+        assert_eq!(of("2001:db8:1:2::3").to_string(), "2001:db8:1::/48");
     }
 }

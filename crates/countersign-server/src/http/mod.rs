@@ -7,6 +7,7 @@
 //! - `gate`: what every request passes: credential, right to read, idempotency key
 //! - `dashboard`: pages for people
 //! - `body` `address`: bodies, paths and queries, read strictly
+//! - `failures`: what did not sign in, counted in both ways
 //! - `attempts`: wrong claims, and who has to wait for having sent them
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
@@ -57,6 +58,7 @@ mod entries;
 mod envelope;
 mod evidence;
 mod explain;
+mod failures;
 mod freezes;
 mod gate;
 mod health;

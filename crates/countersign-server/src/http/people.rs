@@ -14,6 +14,7 @@ use countersign_ledger::hash::sha256;
 
 use super::address::Asked;
 use super::attempts::Network;
+use super::failures::Shown;
 use super::gate::{Caller, Open, Viewer};
 use super::names::Known;
 use super::problem::{Rejected, Words};
@@ -35,7 +36,7 @@ pub(super) async fn claim(
     let credential_sha256: Digest = body.credential_sha256.parse().map_err(Rejected::malformed)?;
     // Before anybody is asked: a right claim never waits for what others sent.
     if invited(&app, &claim_sha256).is_none() {
-        app.attempts.admit(network, app.engine.now()).map_err(too_many)?;
+        app.failed(Shown::Claim, (network, None)).map_err(too_many)?;
     }
     let command = Command::ClaimCredential(person::ClaimCredential { claim_sha256, credential_sha256 });
     let submission =

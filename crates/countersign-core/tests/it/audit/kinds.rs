@@ -456,6 +456,7 @@ fn all() -> impl Iterator<Item = &'static Forgery> {
         .chain(super::membership::FORGERIES)
         .chain(super::passwords::FORGERIES)
         .chain(super::sessions::FORGERIES)
+        .chain(super::sign_ins::FORGERIES)
         .chain(super::tokens::FORGERIES)
         .chain(super::workloads::FORGERIES)
 }

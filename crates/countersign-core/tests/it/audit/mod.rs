@@ -20,6 +20,7 @@ mod membership;
 mod mutations;
 mod passwords;
 mod sessions;
+mod sign_ins;
 mod tokens;
 mod workloads;
 

@@ -153,6 +153,14 @@ const FREE: &[Free] = &[
     ("log.witness_lost", "/data/cosigned", "what the node remembers of its witness; the cosigned checkpoint itself proves it"),
     ("log.witness_lost", "/data/since", "as above, within the times that are possible"),
     ("log.witness_regained", "/data/cosigned", "as above"),
+    ("log.sign_ins_failed", "/data/about/left_out", "only the node knows how many"),
+    ("log.sign_ins_failed", "/data/failures/claim", "the node's own word: nobody who fails to sign in is known"),
+    ("log.sign_ins_failed", "/data/failures/passkey", "as above"),
+    ("log.sign_ins_failed", "/data/failures/password", "as above"),
+    ("log.sign_ins_failed", "/data/failures/sso", "as above"),
+    ("log.sign_ins_failed", "/data/from", "as above, within the times that are possible"),
+    ("log.sign_ins_failed", "/data/succeeded_at", "as above; the session itself is on record"),
+    ("log.sign_ins_failed", "/data/until", "as above, within the times that are possible"),
 ];
 
 /// Everything a change could put there: what stands at places of this name anywhere in the history, and its neighbours.
@@ -274,6 +282,7 @@ const DROPPED: &[(&str, &str)] = &[
     ("log.census_taken", "changes nothing"),
     ("log.permit_key_named", "of a key that another replaces, or none names again"),
     ("log.witness_regained", "of a witness that is never lost again"),
+    ("log.sign_ins_failed", "of failures whose incident is open already"),
     ("person.key_revoked", "of a key that signs nothing any more"),
     ("person.claimed", "of somebody who does nothing afterwards"),
     ("permit.reserved", "of a permit that nothing is done with"),
@@ -324,6 +333,7 @@ fn every_event_that_is_left_out_is_missed_or_on_the_list() {
 const DOUBLED: &[(&str, &str)] = &[
     ("permit.reported_late", "somebody may say it again"),
     ("person.refused", "somebody may be refused the same again"),
+    ("log.sign_ins_failed", "there is more than one network, and none is named"),
     ("person.password_set", "another password takes the place of the one before"),
     ("person.recovery_codes_renewed", "so do other codes"),
 ];

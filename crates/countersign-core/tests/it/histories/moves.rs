@@ -37,6 +37,11 @@ fn fate() -> impl Strategy<Value = Fate> {
     ]
 }
 
+/// About where it is enough, for an account, a network and others.
+fn failures() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![0_u32, 1, 19, 20, 49, 50, 499, 500])
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Move {
     /// Time passes, milliseconds.
@@ -160,6 +165,8 @@ pub(super) enum Move {
     Census(Actor),
     /// The node says that the witness was lost, or that it is back.
     Witness(Actor, bool),
+    /// Sign-ins failed: of whom, or else from a network or others; how often; and whether somebody got in.
+    Failures(Actor, Option<u128>, u32, bool),
 }
 
 /// Before any freeze, within that of a Friday, that over the end of the year, both, and neither again.
@@ -293,6 +300,8 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => prop_oneof![Just(Actor::Node), who()].prop_map(Move::Census),
         1 => (prop_oneof![9 => Just(Actor::Node), 1 => who()], any::<bool>())
             .prop_map(|(who, is_lost)| Move::Witness(who, is_lost)),
+        4 => (prop_oneof![9 => Just(Actor::Node), 1 => who()], prop::option::of(0..=7_u128), failures(), any::<bool>())
+            .prop_map(|(who, whose, count, got_in)| Move::Failures(who, whose, count, got_in)),
     ]
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::attempts::Network;
+use super::super::failures::Shown;
 use super::super::people;
 use super::super::problem::Rejected;
 use super::super::{App, meter};
@@ -108,7 +109,7 @@ fn invited(app: &App, (claim, sha256): (&str, &Digest)) -> Option<PersonId> {
 
 /// Wrong claims are counted here as where programs send them.
 fn wrong(app: &App, visit: &Visit, network: Network) -> Response {
-    let (status, told, code) = match app.attempts.admit(network, app.engine.now()) {
+    let (status, told, code) = match app.failed(Shown::Claim, (network, None)) {
         Ok(()) => {
             let problem = people::unknown_claim().into_problem();
             (StatusCode::FORBIDDEN, explained(&problem), problem.code)

@@ -12,6 +12,7 @@ use countersign_core::{Actor, Command};
 use serde::Deserialize;
 
 use super::super::attempts::Network;
+use super::super::failures::Shown;
 use super::super::problem::Rejected;
 use super::super::{App, meter};
 use super::account;
@@ -102,7 +103,7 @@ pub(super) async fn sign_in(
     let person = asserted.person();
     let shown = ceremony::shown(&state, (person, site), (&asserted, &challenge.bytes));
     let (Some(person), Some(key_sha256)) = (person, shown) else {
-        let waits = app.sign_ins.wrong((network, person), now);
+        let waits = app.failed(Shown::Passkey, (network, person));
         meter::sign_in_refused(if waits.is_ok() { "wrong" } else { "too-many" });
         let (status, told) = refused(waits);
         return page(&app, &visit, (status, Some(told), &next));
@@ -118,6 +119,7 @@ pub(super) async fn sign_in(
     });
     match app.submit(Submission::new(Actor::Node, command)).await {
         Ok(_) => {
+            app.succeeded(person, network);
             if let Some(other) = before.filter(|before| before.me != person) {
                 account::end_here(&app, other).await?;
             }

@@ -1,7 +1,7 @@
 //! The one table from refusals to statuses. Exhaustive: a new refusal does not compile without a row.
 
 use axum::http::StatusCode;
-use countersign_core::log::{census, key, permit_key, witness};
+use countersign_core::log::{census, key, permit_key, sign_ins, witness};
 use countersign_core::{
     Refusal, approval, break_glass, delegation, identity, log, passkey, password, permit, person, redaction,
     rotation, session, token, voting_key,
@@ -73,7 +73,19 @@ pub(super) fn of(refusal: &Refusal) -> StatusCode {
                 StatusCode::CONFLICT
             }
         },
+        Refusal::SignIns(refusal) => of_sign_ins(*refusal),
         Refusal::Redaction(refusal) => of_redaction(refusal),
+    }
+}
+
+fn of_sign_ins(refusal: sign_ins::Refusal) -> StatusCode {
+    match refusal {
+        sign_ins::Refusal::NotTheNode => StatusCode::FORBIDDEN,
+        sign_ins::Refusal::UnknownPerson => StatusCode::NOT_FOUND,
+        sign_ins::Refusal::WrongWindow
+        | sign_ins::Refusal::TooFew
+        | sign_ins::Refusal::TooSoon
+        | sign_ins::Refusal::TooMany => StatusCode::CONFLICT,
     }
 }
 

@@ -21,7 +21,7 @@ use super::passkeys::{ORIGIN, Passkey, VERIFIED, encoded};
 use crate::engine::fixture::{self, BEN};
 
 /// Somebody's browser, which keeps cookies.
-struct Browser {
+pub(super) struct Browser {
     router: Router,
     cookies: RefCell<BTreeMap<String, String>>,
     /// Where it comes from.
@@ -29,8 +29,8 @@ struct Browser {
 }
 
 /// What it is answered.
-struct Page {
-    status: StatusCode,
+pub(super) struct Page {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
     text: String,
 }
@@ -63,7 +63,7 @@ impl Page {
 }
 
 /// Nobody has claimed yet; the API and its pages over one engine.
-async fn stage() -> (Api, Browser) {
+pub(super) async fn stage() -> (Api, Browser) {
     let api = Api::unclaimed(Box::new(MemoryStore::new()), policy()).await;
     let browser = Browser::of(&api, "192.0.2.1");
     (api, browser)
@@ -82,7 +82,7 @@ impl Browser {
     }
 
     /// The same server, by somebody else.
-    fn stranger(&self, from: &'static str) -> Self {
+    pub(super) fn stranger(&self, from: &'static str) -> Self {
         Self { router: self.router.clone(), cookies: RefCell::default(), from }
     }
 
@@ -110,7 +110,7 @@ impl Browser {
         }
     }
 
-    async fn get(&self, path: &str) -> Page {
+    pub(super) async fn get(&self, path: &str) -> Page {
         self.send(Request::get(path).header("sec-fetch-site", "same-origin"), String::new()).await
     }
 
@@ -127,7 +127,7 @@ impl Browser {
     }
 
     /// From the one-time link to the inbox.
-    async fn arrive(&self, claim: &str, passkey: &Passkey) -> Page {
+    pub(super) async fn arrive(&self, claim: &str, passkey: &Passkey) -> Page {
         let page = self.get("/claim").await;
         let fields = [("token", &*page.hidden("/claim", "token")), ("claim", claim)];
         let page = self.post("/claim", &fields).await;
@@ -150,7 +150,11 @@ impl Browser {
     }
 
     /// What the passkey signs for the sign-in page that is open.
-    async fn shown(&self, passkey: &Passkey, (origin, flags): (&str, u8)) -> Vec<(String, String)> {
+    pub(super) async fn shown(
+        &self,
+        passkey: &Passkey,
+        (origin, flags): (&str, u8),
+    ) -> Vec<(String, String)> {
         let page = self.get("/sign-in").await;
         let challenge = page.hidden("/sign-in", "challenge");
         let mut fields = vec![
@@ -162,7 +166,7 @@ impl Browser {
         fields
     }
 
-    async fn sign_in(&self, fields: &[(String, String)]) -> Page {
+    pub(super) async fn sign_in(&self, fields: &[(String, String)]) -> Page {
         let fields: Vec<(&str, &str)> =
             fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.post("/sign-in", &fields).await
@@ -178,7 +182,7 @@ fn signed(passkey: &Passkey, challenge: &str, made: (&str, u8)) -> Vec<(String, 
     answer.map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned())).collect()
 }
 
-fn claim_of<'a>(api: &'a Api, name: &str) -> &'a str {
+pub(super) fn claim_of<'a>(api: &'a Api, name: &str) -> &'a str {
     &api.claims.iter().find(|claim| claim.person.name == name).expect("a claim").claim
 }
 

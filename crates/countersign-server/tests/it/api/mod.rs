@@ -8,6 +8,7 @@ mod coverage;
 mod dashboard;
 mod documents;
 mod explain;
+mod failures;
 mod freezes;
 mod freshness;
 mod harness;
