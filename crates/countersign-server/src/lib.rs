@@ -10,6 +10,7 @@
 //! - `store`: where the ledger lives: memory, SQLite, PostgreSQL
 //! - `cluster`: a PostgreSQL of one's own, for the demo and for tests
 //! - `secrets`: values of governed secrets, sealed
+//! - `sign_in`: passwords, codes by time and recovery codes
 //! - `search`: finding entries: an index derived from the log
 //! - `verification`: a stored log, walked from its first entry to its last and held against its checkpoints
 //! - `fsck`: a whole store checked, everything that is wrong named
@@ -40,6 +41,7 @@ pub mod review;
 pub mod runner;
 pub mod search;
 pub mod secrets;
+pub mod sign_in;
 pub mod store;
 pub mod verification;
 pub mod witness;
