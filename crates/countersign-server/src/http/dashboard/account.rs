@@ -9,6 +9,7 @@ use axum::response::Response;
 use countersign_core::Command;
 use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, SessionId};
+use countersign_core::once::Spent;
 use countersign_core::passkey::{AddPasskey, RemovePasskey};
 use countersign_core::session::{End, Method, RECENT_SECONDS, StepUp};
 use countersign_ledger::display::visible;
@@ -173,7 +174,7 @@ async fn page(
     Ok(html(status, &page))
 }
 
-fn proof() -> Asked<'static> {
+pub(super) fn proof() -> Asked<'static> {
     Asked { path: PROVE, body: &Value::Null, once: "" }
 }
 
@@ -241,10 +242,19 @@ pub(super) async fn step_up(
     let challenge = challenge::open(site, Purpose::StepUp(&holder, &request.0), (challenge, now))?;
     let shown = ceremony::shown(&state, (Some(me.me), site), (asserted, &challenge.bytes));
     let key_sha256 = shown.ok_or_else(not_shown)?;
-    let request_sha256 = Digest(request.0);
     let method = Method::Passkey { key_sha256 };
-    let command = Command::StepUp(StepUp { method, request_sha256, spent: Some(challenge.spent) });
-    // The challenge is used once, so this needs no other number.
+    prove_by(app, me, (asked, method, Some(challenge.spent))).await
+}
+
+/// Hands in that the node recognised them once more, by this, for one request.
+pub(super) async fn prove_by(
+    app: &App,
+    me: SignedIn,
+    (asked, method, spent): (&Asked<'_>, Method, Option<Spent>),
+) -> Result<(), Rejected> {
+    let request_sha256 = Digest(asked.sha256().0);
+    let command = Command::StepUp(StepUp { method, request_sha256, spent });
+    // What was shown is used once, so this needs no other number.
     let once = drawn::<16>()?;
     app.submit(me.submission(command, &Asked { once: &once, ..*asked })?).await.map(drop)
 }
@@ -338,7 +348,7 @@ async fn done<T>(app: &App, me: SignedIn, outcome: Result<T, Rejected>) -> Resul
 }
 
 /// The page once more, with why nothing was changed.
-async fn again(app: &App, me: SignedIn, rejected: Rejected) -> Result<Response, Rejected> {
+pub(super) async fn again(app: &App, me: SignedIn, rejected: Rejected) -> Result<Response, Rejected> {
     if !rejected.status().is_client_error() {
         return Err(rejected);
     }

@@ -1,4 +1,4 @@
-//! Signing in with a passkey. The passkey says itself whose it is, so nobody types a name that could be asked about.
+//! Signing in: the page, and with a passkey. The passkey says itself whose it is, so nobody types a name that could be asked about.
 //!
 //! What was shown is always looked at, however much came before: whoever floods this keeps nobody out. Only wrong ones are counted.
 
@@ -7,6 +7,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::digest::Digest;
+use countersign_core::id::PersonId;
+use countersign_core::once::Spent;
 use countersign_core::session::{self, Method};
 use countersign_core::{Actor, Command};
 use serde::Deserialize;
@@ -68,7 +70,8 @@ pub(super) async fn show(
     }
 }
 
-fn page(
+/// The page as it is shown to whoever is not signed in, with why they are not.
+pub(super) fn page(
     app: &App,
     visit: &Visit,
     (status, told, next): (StatusCode, Option<String>, &str),
@@ -108,23 +111,9 @@ pub(super) async fn sign_in(
         let (status, told) = refused(waits);
         return page(&app, &visit, (status, Some(told), &next));
     };
-    let secret = draw()?;
-    let replaces = before.filter(|before| before.me == person).map(|before| before.session);
-    let command = Command::OpenSession(session::Open {
-        person,
-        method: Method::Passkey { key_sha256 },
-        session_sha256: Digest::of(secret.as_bytes()),
-        replaces,
-        spent: Some(challenge.spent),
-    });
-    match app.submit(Submission::new(Actor::Node, command)).await {
-        Ok(_) => {
-            app.succeeded(person, network);
-            if let Some(other) = before.filter(|before| before.me != person) {
-                account::end_here(&app, other).await?;
-            }
-            Ok(enter(see(ours(&next)), &secret))
-        }
+    let method = Method::Passkey { key_sha256 };
+    match open(&app, (before, network), Recognised { person, method, spent: Some(challenge.spent) }).await {
+        Ok(secret) => Ok(enter(see(ours(&next)), &secret)),
         Err(rejected) if rejected.status().is_client_error() => {
             meter::sign_in_refused("refused");
             let told = explained(&rejected.into_problem());
@@ -132,6 +121,32 @@ pub(super) async fn sign_in(
         }
         Err(rejected) => Err(rejected),
     }
+}
+
+/// Somebody whom the node recognised, by what, and what was used up for it.
+pub(super) struct Recognised {
+    pub person: PersonId,
+    pub method: Method,
+    pub spent: Option<Spent>,
+}
+
+/// Opens their session and gives back its secret; the one by which this browser came ends, whosever it was, so nobody goes on under a
+/// cookie that was there before.
+pub(super) async fn open(
+    app: &App,
+    (before, network): (Option<SignedIn>, Network),
+    Recognised { person, method, spent }: Recognised,
+) -> Result<String, Rejected> {
+    let secret = draw()?;
+    let replaces = before.filter(|before| before.me == person).map(|before| before.session);
+    let session_sha256 = Digest::of(secret.as_bytes());
+    let command = Command::OpenSession(session::Open { person, method, session_sha256, replaces, spent });
+    app.submit(Submission::new(Actor::Node, command)).await?;
+    app.succeeded(person, network);
+    if let Some(other) = before.filter(|before| before.me != person) {
+        account::end_here(app, other).await?;
+    }
+    Ok(secret)
 }
 
 /// One text for whatever was wrong: whether there is such a person or passkey is nobody's to learn here.
@@ -151,7 +166,7 @@ fn refused(waits: Result<(), u32>) -> (StatusCode, String) {
 }
 
 /// Only pages of ours are gone on to. `//` and `/\` begin other hosts.
-fn ours(next: &str) -> &str {
+pub(super) fn ours(next: &str) -> &str {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let is_ours = plain && next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/sign-");
     if is_ours { next } else { "/" }
