@@ -384,7 +384,8 @@ impl State {
     }
 
     /// What of the person's one-time codes was used.
-    pub(crate) fn codes(&self, person: PersonId) -> Option<&Codes> {
+    #[must_use]
+    pub fn codes(&self, person: PersonId) -> Option<&Codes> {
         self.codes.get(&person)
     }
 

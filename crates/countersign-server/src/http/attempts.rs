@@ -39,7 +39,7 @@ const ACCOUNT: Limit = Limit { free: 10, longest: 300 };
 const ALL: Limit = Limit { free: 200, longest: 10 };
 
 /// Where a request comes from, as coarsely as one party can usually choose among addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Network {
     /// A /24 of IPv4.
     V4([u8; 3]),

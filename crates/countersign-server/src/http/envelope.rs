@@ -123,7 +123,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling)
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            headers.entry(header::RETRY_AFTER).or_insert(RETRY_AFTER);
         }
         _ => {}
     }

@@ -23,6 +23,11 @@ impl App {
         }
     }
 
+    /// Counts a password that was tried in vain. For how long others wait then, `guesses` says.
+    pub(super) fn guessed(&self, (network, person): (Network, Option<PersonId>)) {
+        self.engine.count_failure(Shown::Password, (person, &network.to_string()));
+    }
+
     /// Notes that somebody signed in: that matters where many had failed before.
     pub(super) fn succeeded(&self, person: PersonId, network: Network) {
         self.engine.count_success(person, &network.to_string());

@@ -9,6 +9,7 @@
 //! - `body` `address`: bodies, paths and queries, read strictly
 //! - `failures`: what did not sign in, counted in both ways
 //! - `attempts`: wrong claims, and who has to wait for having sent them
+//! - `guesses`: passwords that are tried
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
@@ -37,6 +38,7 @@ use crate::engine::{Committed, Engine, EngineError, Submission};
 use crate::issuers::Issuers;
 use crate::reached::{Listening, Reached};
 use crate::search::Search;
+use crate::sign_in::verifiers::Verifiers;
 use crate::witnessing::Board;
 use envelope::{Envelope, Telling};
 use explain::Topic;
@@ -61,6 +63,7 @@ mod explain;
 mod failures;
 mod freezes;
 mod gate;
+mod guesses;
 mod health;
 mod hygiene;
 mod inbox;
@@ -116,6 +119,10 @@ struct App {
     terminals: terminals::Terminals,
     /// What was shown to sign in and was wrong.
     sign_ins: Arc<attempts::Attempts>,
+    /// Passwords that are tried.
+    guesses: Arc<guesses::Guesses>,
+    /// Checks them; without it nobody signs in by one.
+    verifiers: Option<Arc<Verifiers>>,
     /// Where the pages are.
     site: Option<Arc<Site>>,
     metrics: PrometheusHandle,
@@ -255,6 +262,8 @@ pub struct Outside {
     pub issuers: Arc<Issuers>,
     /// Closed when the node stops, so that watchers are sent away.
     pub stopping: Option<tokio::sync::watch::Receiver<()>>,
+    /// Checks passwords; without it nobody signs in by one.
+    pub verifiers: Option<Arc<Verifiers>>,
     /// Where the pages are; without it there are none.
     pub site: Option<Arc<Site>>,
     /// Where it listens, if it does.
@@ -272,7 +281,7 @@ pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    Outside { witnesses, issuers, stopping, site, listening, proof_nonce }: Outside,
+    Outside { witnesses, issuers, stopping, verifiers, site, listening, proof_nonce }: Outside,
 ) -> Router {
     let nonces = Arc::new(nonces::Nonces::draw(proof_nonce));
     let reached = Arc::new(Reached::new(site.as_deref().map(Site::url), listening));
@@ -284,6 +293,8 @@ pub fn router_with(
         attempts: Arc::default(),
         terminals: terminals::Terminals::default(),
         sign_ins: Arc::default(),
+        guesses: Arc::default(),
+        verifiers,
         site: site.clone(),
         metrics,
         witnesses,

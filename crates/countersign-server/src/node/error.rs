@@ -9,6 +9,7 @@ use crate::engine::{EngineError, StartError};
 use crate::genesis::GenesisError;
 use crate::runner::RunnerError;
 use crate::secrets::{ReferenceError, SecretError};
+use crate::sign_in::SignInError;
 use crate::store::StoreError;
 
 /// Why a node does not start, or stopped.
@@ -85,6 +86,9 @@ pub enum NodeError {
     /// The secrets cannot be opened.
     #[error(transparent)]
     Secrets(#[from] SecretError),
+    /// Passwords cannot be checked.
+    #[error("passwords: {0}")]
+    SignIn(#[from] SignInError),
     /// The engine does not start.
     #[error(transparent)]
     Engine(StartError),

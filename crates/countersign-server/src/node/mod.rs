@@ -38,6 +38,7 @@ use crate::reached::{Listening, Scheme};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
 use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
+use crate::sign_in::verifiers::Verifiers;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Reader, StoreError};
 use crate::witnessing::{Pace, Witnessing};
@@ -82,6 +83,7 @@ pub struct Node {
     listener: TcpListener,
     tls: Option<Tls>,
     issuers: Arc<Issuers>,
+    verifiers: Arc<Verifiers>,
     site: Option<Arc<Site>>,
     proof_nonce: ProofNonce,
     address: SocketAddr,
@@ -123,7 +125,8 @@ impl Node {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let site = site(config, (address, keys.pages));
-        let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
+        let secrets = Arc::new(LocalSecrets::open(config.database(), keys.sealing)?);
+        let verifiers = Arc::new(Verifiers::new(Arc::clone(&secrets) as _)?);
         let mut engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
         if let Some(signer) = keys.permit_signer {
             name_permit_key(&engine, &signer.vkey()).await?;
@@ -134,7 +137,8 @@ impl Node {
         warn_of_missing_endpoints(&engine, config);
         warn_of_unknown_issuers(&engine, &issuers);
         tell_of_rotated_key(&engine);
-        let runner = Runner::new(engine.clone(), Arc::new(secrets), Outside::of(config));
+        sweep(&engine, &verifiers);
+        let runner = Runner::new(engine.clone(), secrets, Outside::of(config));
         match runner.map_err(NodeError::from).and_then(|runner| Ok((runner, witnessing(&engine, config)?))) {
             Ok((runner, witnessing)) => {
                 let search = Search::start(&engine, Place::File(config.search_index()));
@@ -149,6 +153,7 @@ impl Node {
                     issuers,
                     site,
                     proof_nonce,
+                    verifiers,
                     address,
                 })
             }
@@ -170,8 +175,8 @@ impl Node {
     /// # Errors
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let Self { engine, search, runner, witnessing, listener, tls, issuers, site, proof_nonce, address } =
-            self;
+        let Self { engine, search, runner, witnessing, listener, tls, .. } = self;
+        let Self { issuers, verifiers, site, proof_nonce, address, .. } = self;
         let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
         let listening = Some(Listening { scheme, address });
         let (running, watched) = watch::channel(());
@@ -184,8 +189,8 @@ impl Node {
             .map(|Tls { certificates, spoken, told }| (spoken, tokio::spawn(certificates.follow(told))))
             .unzip();
         let parts = (engine.clone(), search.clone());
-        let stopping = None;
-        let outside = http::Outside { witnesses: board, issuers, stopping, site, listening, proof_nonce };
+        let (witnesses, verifiers, stopping) = (board, Some(verifiers), None);
+        let outside = http::Outside { witnesses, issuers, stopping, verifiers, site, listening, proof_nonce };
         let served = serving::serve((listener, spoken), (parts, outside), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
@@ -327,6 +332,17 @@ async fn name_permit_key(engine: &Engine, vkey: &str) -> Result<(), NodeError> {
     engine.submit(Submission::new(Actor::Node, command)).await.map_err(NodeError::PermitKey)?;
     tracing::info!(key = vkey, "permit documents are signed by this key from now on");
     Ok(())
+}
+
+/// Takes away what verified passwords that nobody has. That it fails stops nobody: it is done again at the next start.
+fn sweep(engine: &Engine, verifiers: &Verifiers) {
+    match verifiers.sweep(&engine.state(), engine.now()) {
+        Ok(0) => {}
+        Ok(gone) => tracing::info!(gone, "verifiers of passwords that nobody has were destroyed"),
+        Err(error) => {
+            tracing::warn!(%error, "verifiers of passwords that nobody has could not be looked for");
+        }
+    }
 }
 
 /// A policy may be ahead of the configuration here too: the tokens of such workloads are not believed.

@@ -7,7 +7,9 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use countersign_core::action::ResourceError;
 use countersign_core::secret::SecretKey;
+use countersign_core::text::Name;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::sealing::{self, SealedValue, SealingKey, Slot};
@@ -18,6 +20,9 @@ const INSERT: &str = "INSERT INTO secrets (name, environment, version, stage, ro
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SELECT: &str = "SELECT version, stage, rotation, nonce, sealed FROM secrets \
      WHERE name = ?1 AND environment = ?2 ORDER BY version";
+const NAMES: &str =
+    "SELECT DISTINCT name FROM secrets WHERE name >= ?1 AND name < ?2 AND environment = ?3 ORDER BY name";
+const FORGET: &str = "DELETE FROM secrets WHERE name = ?1 AND environment = ?2";
 const RESTAGE: &str = "UPDATE secrets SET stage = ?4, nonce = ?5, sealed = ?6 \
      WHERE name = ?1 AND environment = ?2 AND version = ?3";
 const DELETE: &str =
@@ -160,6 +165,27 @@ impl SecretStore for LocalSecrets {
     fn versions(&self, key: &SecretKey) -> Result<Vec<(u32, Stage)>, SecretError> {
         Ok(load(&self.connection(), key)?.iter().map(|row| (row.version, row.stage)).collect())
     }
+
+    fn of_type(&self, kind: &Name, environment: &Name) -> Result<Vec<SecretKey>, SecretError> {
+        // `0` is what follows `/`.
+        let bounds = [format!("{kind}/"), format!("{kind}0")];
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(NAMES)?;
+        let rows =
+            statement.query_map(params![bounds[0], bounds[1], environment.as_str()], |row| row.get(0))?;
+        let key = |name: Result<String, rusqlite::Error>| {
+            let resource =
+                name?.parse().map_err(|error: ResourceError| SecretError::Corrupt(error.to_string()))?;
+            Ok(SecretKey { resource, environment: environment.clone() })
+        };
+        rows.map(key).collect()
+    }
+
+    fn forget(&self, key: &SecretKey) -> Result<(), SecretError> {
+        self.change(key, forget)?;
+        self.empty_write_ahead_log();
+        Ok(())
+    }
 }
 
 /// All versions of one secret inside one transaction.
@@ -254,6 +280,22 @@ impl Rows<'_> {
         } else {
             Err(SecretError::Corrupt(format!("{rows} rows of {} changed, not 1", self.key)))
         }
+    }
+}
+
+fn forget(rows: &Rows<'_>) -> Result<(), SecretError> {
+    let Rows { key, stored, .. } = rows;
+    if let Some(row) = stored.iter().find(|row| row.rotation.is_some()) {
+        let what = format!("a rotation made version {} of {key}: only one takes it away", row.version);
+        return Err(SecretError::Refused(what));
+    }
+    let removed =
+        rows.transaction.execute(FORGET, params![key.resource.as_str(), key.environment.as_str()])?;
+    if removed == stored.len() {
+        Ok(())
+    } else {
+        let what = format!("{removed} rows of {key} were removed, not {}", stored.len());
+        Err(SecretError::Corrupt(what))
     }
 }
 

@@ -11,6 +11,7 @@
 use std::fmt;
 
 use countersign_core::secret::SecretKey;
+use countersign_core::text::Name;
 use zeroize::Zeroizing;
 
 pub mod local;
@@ -169,4 +170,16 @@ pub trait SecretStore: Send + Sync {
     /// # Errors
     /// `Unavailable` or `Corrupt`.
     fn versions(&self, key: &SecretKey) -> Result<Vec<(u32, Stage)>, SecretError>;
+
+    /// The names of all secrets of this type in this environment: `sign-in` of `sign-in/x`.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt`.
+    fn of_type(&self, kind: &Name, environment: &Name) -> Result<Vec<SecretKey>, SecretError>;
+
+    /// Destroys every version of a secret that the ledger does not govern; one that does not exist counts as destroyed.
+    ///
+    /// # Errors
+    /// `Refused` if a rotation made a version of it.
+    fn forget(&self, key: &SecretKey) -> Result<(), SecretError>;
 }

@@ -8,11 +8,13 @@
 //! - `totp`: codes by time (RFC 6238)
 //! - `recovery`: codes for whoever lost the authenticator
 //! - `verifier`: what is kept, sealed, to check a password and its codes against
+//! - `verifiers`: where they are kept, and the work of checking, of which there is never too much at once
 
 pub mod password;
 pub mod recovery;
 pub mod totp;
 pub mod verifier;
+pub mod verifiers;
 
 /// Why the machine could not do it. What was typed is never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,14 +1,15 @@
 //! Passwords: what one must be, and Argon2id (RFC 9106).
 //!
 //! A password never signs anybody in alone, so NIST SP 800-63B-4 (section 3.1.1.2) asks for 8 characters; 12 are asked for here.
-//! Nothing is asked of which characters they are. Text is compared in Unicode's form NFC by whoever types it alike; nothing is
-//! trimmed or cut off.
+//! Nothing is asked of which characters they are. Keyboards write the same letter in several ways, so what is hashed is Unicode's form NFC;
+//! nothing is trimmed or cut off.
 
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::{SignInError, drawn};
@@ -66,15 +67,15 @@ impl fmt::Debug for Password {
 impl Password {
     /// One to be checked. Whether it would be allowed does not matter: what was set once may be typed.
     #[must_use]
-    pub fn typed(text: String) -> Self {
-        Self(Zeroizing::new(text))
+    pub fn typed(text: &str) -> Self {
+        Self(Zeroizing::new(text.nfc().collect()))
     }
 
     /// One to be set, by somebody who is called so.
     ///
     /// # Errors
     /// It would be guessed.
-    pub fn chosen(text: String, name: &str) -> Result<Self, Weak> {
+    pub fn chosen(text: &str, name: &str) -> Result<Self, Weak> {
         let password = Self::typed(text);
         let text = password.0.as_str();
         if text.len() > MOST_BYTES {
@@ -188,7 +189,7 @@ mod tests {
     use super::*;
 
     fn weak(text: &str) -> Option<Weak> {
-        Password::chosen(text.to_owned(), "Ana María Li").err()
+        Password::chosen(text, "Ana María Li").err()
     }
 
     #[test]
@@ -218,23 +219,28 @@ mod tests {
 
     #[test]
     fn the_password_that_was_set_is_known_and_no_other() {
-        let hashed = Password::typed("correct horse battery".into()).hash().unwrap();
-        let is = |text: &str| Password::typed(text.to_owned()).is(&hashed).unwrap();
+        let hashed = Password::typed("correct horse battery").hash().unwrap();
+        let is = |text: &str| Password::typed(text).is(&hashed).unwrap();
         assert!(is("correct horse battery"));
         assert!(!is("correct horse battery "), "nothing is trimmed");
         assert!(!is("Correct horse battery"));
+        let accented = Password::typed("cafe\u{301} au lait chaud").hash().unwrap();
+        assert!(
+            Password::typed("caf\u{e9} au lait chaud").is(&accented).unwrap(),
+            "one letter, typed in two ways"
+        );
         assert!(!is(""));
-        let another = Password::typed("correct horse battery".into()).hash().unwrap();
+        let another = Password::typed("correct horse battery").hash().unwrap();
         assert_ne!(hashed.hash, another.hash, "each hash has a salt of its own");
-        assert!(!Password::typed("correct horse battery".into()).is(&Hashed::of_nobody().unwrap()).unwrap());
+        assert!(!Password::typed("correct horse battery").is(&Hashed::of_nobody().unwrap()).unwrap());
     }
 
     #[test]
     fn a_longer_text_does_not_pass_for_its_beginning() {
         let whole = "ab1 ".repeat(MOST_BYTES / 4);
-        let hashed = Password::typed(whole.clone()).hash().unwrap();
-        assert!(Password::typed(whole.clone()).is(&hashed).unwrap());
-        assert!(!Password::typed(format!("{whole}x")).is(&hashed).unwrap());
+        let hashed = Password::typed(&whole).hash().unwrap();
+        assert!(Password::typed(&whole).is(&hashed).unwrap());
+        assert!(!Password::typed(&format!("{whole}x")).is(&hashed).unwrap());
     }
 
     /// The hash of the reference implementation, `echo -n password | argon2 somesaltsomesalt -id -t 3 -k 65536 -p 4 -l 32`, would be
@@ -258,7 +264,7 @@ mod tests {
 
     #[test]
     fn nothing_of_it_is_printed() {
-        let password = Password::typed("correct horse battery".into());
+        let password = Password::typed("correct horse battery");
         assert_eq!(format!("{password:?} {:?}", password.hash().unwrap()), "*** ***");
     }
 }

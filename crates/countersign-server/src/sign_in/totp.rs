@@ -58,6 +58,14 @@ impl Seed {
         drawn().map(Self)
     }
 
+    /// The one that follows from so many random bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let mut seed = Zeroizing::new([0; SEED]);
+        seed.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Self(seed)
+    }
+
     /// For whoever types it into an app: base32 in groups of four.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {

@@ -25,6 +25,7 @@ use super::claim::named;
 use super::filters;
 use super::form::{self, Nothing, Posted};
 use super::page::{Shell, explained, html, see};
+use super::password;
 use super::visit::{Asked, SignedIn, drawn, leave};
 use crate::store::{Reader, StoreError};
 
@@ -49,6 +50,7 @@ struct Page<'a> {
     sessions: Vec<Session>,
     add_challenge: String,
     prove_challenge: String,
+    others: Vec<String>,
     once: String,
     tokens: Tokens,
 }
@@ -163,6 +165,7 @@ async fn page(
         sessions: sessions.collect::<Vec<_>>().into_iter().rev().collect(),
         add_challenge: challenge::issue(site, Purpose::Add(&holder), now)?,
         prove_challenge: challenge::issue(site, Purpose::StepUp(&holder, &proof().sha256().0), now)?,
+        others: [password::account::section(app, me)?].into_iter().flatten().collect(),
         once: drawn::<16>()?,
         tokens: Tokens {
             add: token("/account/passkeys"),

@@ -18,9 +18,11 @@ use countersign_ledger::display::{self, Field, visible};
 use countersign_ledger::hash::sha256;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::super::address::Named;
 use super::super::approvals::{parse, sees};
+use super::super::attempts::Network;
 use super::super::names::{self, Known};
 use super::super::parameters::{Bound, reason};
 use super::super::problem::Rejected;
@@ -33,6 +35,7 @@ use super::filters;
 use super::form::{self, Posted, filled};
 use super::inbox::spoken;
 use super::page::{Shell, explained, html, name, see};
+use super::password;
 use super::visit::{Asked, SignedIn, drawn};
 
 /// By this the core says that a fresh proof would do.
@@ -115,6 +118,7 @@ struct Confirm<'a> {
     once: &'a str,
     challenge: String,
     allow: String,
+    by_password: bool,
     token: String,
 }
 
@@ -130,6 +134,8 @@ struct Approve {
     client_data_json: String,
     signature: String,
     user_handle: String,
+    password: Zeroizing<String>,
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -276,15 +282,15 @@ fn ballot(app: &App, me: SignedIn, (seen, known, typed): (&Seen, &Known, &str)) 
 /// Agrees.
 pub(super) async fn approve(
     State(app): State<App>,
-    me: SignedIn,
+    (me, network): (SignedIn, Network),
     Named(id): Named<String>,
     posted: Posted,
 ) -> Result<Response, Rejected> {
     let form: Approve = posted.read(&app, &me.holder())?;
     let seen = Seen::by(&app, me, &id).await?;
-    match agree(&app, me, (seen.approval.id, &form)).await {
+    match agree(&app, (me, network), (seen.approval.id, &form)).await {
         Ok(()) => Ok(see(&format!("/approvals/{id}"))),
-        Err(rejected) if rejected.code() == NOT_FRESH && form.challenge.is_empty() => {
+        Err(rejected) if rejected.code() == NOT_FRESH && !form.is_proved() => {
             confirm(&app, me, (&seen, &form)).await
         }
         Err(rejected) => again(&app, me, (&seen, rejected, &form.reason)).await,
@@ -302,7 +308,18 @@ fn body(form: &Approve) -> Value {
     body
 }
 
-async fn agree(app: &App, me: SignedIn, (id, form): (ApprovalId, &Approve)) -> Result<(), Rejected> {
+impl Approve {
+    /// Whether it brings what proves who sends it.
+    fn is_proved(&self) -> bool {
+        !self.challenge.is_empty() || !self.password.is_empty()
+    }
+}
+
+async fn agree(
+    app: &App,
+    (me, network): (SignedIn, Network),
+    (id, form): (ApprovalId, &Approve),
+) -> Result<(), Rejected> {
     let (path, body) = (format!("/admin/approvals/{id}/approve"), body(form));
     let asked = Asked { path: &path, body: &body, once: &form.once };
     let given = if form.signature.is_empty() || !form.challenge.is_empty() {
@@ -327,6 +344,9 @@ async fn agree(app: &App, me: SignedIn, (id, form): (ApprovalId, &Approve)) -> R
             user_handle: form.user_handle.clone(),
         };
         step_up(app, me, (&asked, &form.challenge, &asserted)).await?;
+    }
+    if !form.password.is_empty() {
+        password::step_up(app, (me, network), (&asked, &form.password, &form.code)).await?;
     }
     let signature = statements::signed(&app.engine, id, given).await?;
     let on_behalf = filled(&form.on_behalf).map(|id| id.parse().map_err(Rejected::malformed)).transpose()?;
@@ -355,6 +375,7 @@ async fn confirm(app: &App, me: SignedIn, (seen, form): (&Seen, &Approve)) -> Re
         once: &form.once,
         challenge: challenge::issue(site, Purpose::StepUp(&holder, &request.0), app.engine.now())?,
         allow: ceremony::held(&app.engine.state(), me.me),
+        by_password: password::is_held(app, me.me),
         token: form::token(app, &holder, &format!("/approvals/{id}/approve")),
         id,
     };

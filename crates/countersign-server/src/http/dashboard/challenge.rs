@@ -1,4 +1,4 @@
-//! What passkeys sign: random bytes with an end, marked by the node for one purpose, so that it knows them again without remembering them.
+//! What passkeys sign, and forms for passwords carry: random bytes with an end, marked by the node for one purpose, so that it knows them again without remembering them.
 //!
 //! That each is used once is seen to by the core, which keeps what was spent in the ledger: so a second node knows it, too.
 
@@ -13,8 +13,11 @@ use subtle::ConstantTimeEq as _;
 use super::super::problem::{Rejected, Words};
 use super::super::{Site, random};
 
-/// How long somebody has to find their authenticator, seconds.
+/// How long somebody has to find their passkey, seconds.
 const OPEN_SECONDS: u32 = 300;
+
+/// How long somebody has to find an authenticator app and to think of a password, seconds.
+const LONG_SECONDS: u32 = 1_800;
 
 /// By how much clocks of nodes may differ, seconds: for so much longer it is remembered that one was used.
 const SKEW_SECONDS: u32 = 60;
@@ -34,6 +37,17 @@ pub(super) enum Purpose<'a> {
     Add(&'a str),
     /// To prove oneself once more, in this session, for this request.
     StepUp(&'a str, &'a [u8]),
+    /// To choose a password, by whoever was given the form: in this session, or with this claim.
+    Password(&'a str),
+}
+
+impl Purpose<'_> {
+    fn open_seconds(self) -> u32 {
+        match self {
+            Self::Password(_) => LONG_SECONDS,
+            Self::SignIn(_) | Self::Claim(_) | Self::Add(_) | Self::StepUp(..) => OPEN_SECONDS,
+        }
+    }
 }
 
 /// A challenge that the node gave out and that has not ended.
@@ -46,7 +60,7 @@ pub(super) struct Challenge {
 /// A fresh challenge.
 pub(super) fn issue(site: &Site, purpose: Purpose<'_>, now: Time) -> Result<String, Rejected> {
     let nonce = random::bytes::<NONCE>()?;
-    let until = now.plus_seconds(OPEN_SECONDS).as_millis().to_be_bytes();
+    let until = now.plus_seconds(purpose.open_seconds()).as_millis().to_be_bytes();
     let head = [nonce.as_slice(), &until].concat();
     let mark = mark(site, purpose, &head);
     Ok(URL_SAFE_NO_PAD.encode([head.as_slice(), &mark].concat()))
@@ -75,6 +89,7 @@ fn mark(site: &Site, purpose: Purpose<'_>, head: &[u8]) -> [u8; 32] {
         Purpose::Claim(claim) => (b"claim", &claim.0, b""),
         Purpose::Add(holder) => (b"add", holder.as_bytes(), b""),
         Purpose::StepUp(holder, request) => (b"step-up", holder.as_bytes(), request),
+        Purpose::Password(holder) => (b"password", holder.as_bytes(), b""),
     };
     site.mark(&[b"challenge", word, whose, what, head]).0
 }
@@ -82,9 +97,8 @@ fn mark(site: &Site, purpose: Purpose<'_>, head: &[u8]) -> [u8; 32] {
 fn stale() -> Rejected {
     let words = Words {
         code: "challenge_stale",
-        detail:
-            "what the passkey signed is not what this page asked for, or it took longer than five minutes"
-                .into(),
+        detail: "what was sent is not what this page asked for, or it took longer than the page is good for"
+            .into(),
         hint: "load the page again and try once more",
     };
     Rejected::new(StatusCode::FORBIDDEN, words)
@@ -100,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_good_for_one_purpose_and_five_minutes() {
+    fn a_challenge_is_good_for_one_purpose_and_a_few_minutes() {
         let (now, site) = (Time::from_millis(1_000), site(1));
         let claim = Digest([1; 32]);
         let purposes = [
@@ -111,6 +125,8 @@ mod tests {
             Purpose::StepUp("a", b"x"),
             Purpose::StepUp("a", b"y"),
             Purpose::StepUp("b", b"x"),
+            Purpose::Password("a"),
+            Purpose::Password("b"),
         ];
         for (at, purpose) in purposes.into_iter().enumerate() {
             let text = issue(&site, purpose, now).unwrap();
@@ -118,7 +134,7 @@ mod tests {
                 let opened = open(&site, other, (&text, now));
                 assert_eq!(opened.is_ok(), at == other_at, "{purpose:?} as {other:?}");
             }
-            let last = now.plus_seconds(OPEN_SECONDS);
+            let last = now.plus_seconds(purpose.open_seconds());
             let before = Time::from_millis(last.as_millis() - 1);
             assert!(open(&site, purpose, (&text, before)).is_ok());
             assert!(open(&site, purpose, (&text, last)).is_err());

@@ -23,6 +23,7 @@ use super::ceremony::{self, Made};
 use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
 use super::page::{Shell, explained, html, name, see};
+use super::password;
 use super::visit::{Visit, draw, enter};
 use crate::engine::{DetailsOf, Submission};
 
@@ -64,6 +65,8 @@ struct Registering<'a> {
     claim: &'a str,
     challenge: String,
     token: String,
+    others: Vec<String>,
+    others_open: bool,
 }
 
 /// Where a one-time link leads.
@@ -89,26 +92,40 @@ pub(super) async fn begin(
     let Some(person) = invited(&app, (claim, &sha256)) else {
         return Ok(wrong(&app, &visit, network));
     };
+    let by_password = password::claim::offer(&app, &visit, (person, claim)).await?;
+    registering(&app, &visit, (person, claim), (StatusCode::OK, by_password)).await
+}
+
+/// Asks how they will sign in.
+pub(super) async fn registering(
+    app: &App,
+    visit: &Visit,
+    (person, claim): (PersonId, &str),
+    (status, by_password): (StatusCode, Option<String>),
+) -> Result<Response, Rejected> {
     let (site, known) = (app.site()?, app.known().await);
+    let purpose = Purpose::Claim(&Digest::of(claim.as_bytes()));
     let page = Registering {
         shell: Shell::new("Welcome", None),
         name: name(person, &known),
         rp: site.host(),
         user: person.to_string(),
         claim,
-        challenge: challenge::issue(site, Purpose::Claim(&sha256), app.engine.now())?,
-        token: form::token(&app, &visit.holder(), "/claim/passkey"),
+        challenge: challenge::issue(site, purpose, app.engine.now())?,
+        token: form::token(app, &visit.holder(), "/claim/passkey"),
+        others: by_password.into_iter().collect(),
+        others_open: status != StatusCode::OK,
     };
-    Ok(visit.keep(html(StatusCode::OK, &page)))
+    Ok(visit.keep(html(status, &page)))
 }
 
 /// Whose open invitation this is the claim of.
-fn invited(app: &App, (claim, sha256): (&str, &Digest)) -> Option<PersonId> {
+pub(super) fn invited(app: &App, (claim, sha256): (&str, &Digest)) -> Option<PersonId> {
     people::invited(app, sha256).filter(|_| people::has_form(claim))
 }
 
 /// Wrong claims are counted here as where programs send them.
-fn wrong(app: &App, visit: &Visit, network: Network) -> Response {
+pub(super) fn wrong(app: &App, visit: &Visit, network: Network) -> Response {
     let (status, told, code) = match app.failed(Shown::Claim, (network, None)) {
         Ok(()) => {
             let problem = people::unknown_claim().into_problem();

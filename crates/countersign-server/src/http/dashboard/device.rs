@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::super::App;
 use super::super::attempts::Network;
@@ -18,6 +19,7 @@ use super::ceremony::{self, Asserted};
 use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
 use super::page::{Shell, html, sentence};
+use super::password;
 use super::visit::{Asked, SignedIn, drawn};
 
 #[derive(Deserialize)]
@@ -26,15 +28,25 @@ struct Typed {
     code: String,
 }
 
+/// By a passkey, or by a password and a code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Confirmed {
     once: String,
     code: String,
+    #[serde(default)]
+    password: Zeroizing<String>,
+    #[serde(default)]
+    one_time_code: String,
+    #[serde(default)]
     challenge: String,
+    #[serde(default)]
     credential_id: String,
+    #[serde(default)]
     authenticator_data: String,
+    #[serde(default)]
     client_data_json: String,
+    #[serde(default)]
     signature: String,
     #[serde(default)]
     user_handle: String,
@@ -64,6 +76,7 @@ struct Asking {
     address: Option<String>,
     challenge: String,
     allow: String,
+    by_password: bool,
     once: String,
     let_in: String,
     turn_away: String,
@@ -118,6 +131,7 @@ pub(super) async fn look(
     let asking = Asking {
         challenge: challenge::issue(app.site()?, Purpose::StepUp(&holder, &asked.0), app.engine.now())?,
         allow: ceremony::held(&app.engine.state(), me.me),
+        by_password: password::is_held(&app, me.me),
         terminal: waiting.terminal,
         address: waiting.address.map(|address| address.to_string()),
         once: drawn::<16>()?,
@@ -139,10 +153,15 @@ pub(super) async fn let_in(
     let (code, waiting) = terminals::found(&app, (network, me.caller()), &form.code)?;
     let body = request(&code.text());
     let asked = Asked { path: "/device/let-in", body: &body, once: &form.once };
-    let Confirmed { challenge, credential_id, authenticator_data, client_data_json, signature, .. } = form;
-    let user_handle = form.user_handle;
-    let asserted = Asserted { credential_id, authenticator_data, client_data_json, signature, user_handle };
-    step_up(&app, me, (&asked, &challenge, &asserted)).await?;
+    if form.password.is_empty() {
+        let Confirmed { challenge, credential_id, authenticator_data, client_data_json, .. } = form;
+        let (signature, user_handle) = (form.signature, form.user_handle);
+        let asserted =
+            Asserted { credential_id, authenticator_data, client_data_json, signature, user_handle };
+        step_up(&app, me, (&asked, &challenge, &asserted)).await?;
+    } else {
+        password::step_up(&app, (me, network), (&asked, &form.password, &form.one_time_code)).await?;
+    }
     let command = waiting.admission((me.me, me.session));
     app.submit(me.submission(command, &asked)?.with_details(waiting.details()?)).await?;
     app.terminals.answer(&code, Answer::Admitted);

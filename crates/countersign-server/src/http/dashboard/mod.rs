@@ -9,6 +9,7 @@
 //! - `challenge`: what passkeys sign, which the node knows again without remembering it
 //! - `ceremony`: what browsers answer when a passkey is made or asked
 //! - `page` `assets`: what all pages share; `filters`: how times are shown
+//! - `password`: passwords with one-time codes, where the policy takes them
 //! - `sign_in` `claim` `account` `inbox` `approval` `device`: one page each
 
 use axum::Router;
@@ -28,6 +29,7 @@ mod filters;
 mod form;
 mod inbox;
 mod page;
+mod password;
 mod sign_in;
 mod visit;
 
@@ -38,11 +40,17 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(inbox::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/password", post(password::sign_in::sign_in))
         .route("/sign-out", post(account::sign_out))
         .route("/claim", get(claim::show).post(claim::begin))
         .route("/claim/passkey", post(claim::finish))
+        .route("/claim/password", post(password::claim::finish))
         .route("/account", get(account::show))
         .route("/account/prove", post(account::prove))
+        .route("/account/prove/password", post(password::account::prove))
+        .route("/account/password", get(password::account::show).post(password::account::set))
+        .route("/account/password/codes", post(password::account::renew))
+        .route("/account/password/remove", post(password::account::remove))
         .route("/account/passkeys", post(account::add))
         .route("/account/passkeys/remove", post(account::remove))
         .route("/account/sessions/end", post(account::end))

@@ -46,6 +46,11 @@ pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
+/// A part of a page, which a file of its own makes.
+pub(super) fn part(part: &impl Template) -> Result<String, Rejected> {
+    part.render().map_err(|error| Rejected::unavailable(format!("the page could not be made: {error}")))
+}
+
 /// Answers a form: go and look there. Repeating that is harmless.
 pub(super) fn see(path: &str) -> Response {
     let Ok(path) = HeaderValue::from_str(path) else { return StatusCode::NOT_FOUND.into_response() };

@@ -22,6 +22,7 @@ use super::ceremony::{self, Asserted};
 use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
 use super::page::{Shell, explained, html, see};
+use super::password;
 use super::visit::{SignedIn, Visit, draw, enter};
 use crate::engine::Submission;
 
@@ -55,6 +56,7 @@ struct Page<'a> {
     challenge: String,
     token: String,
     next: &'a str,
+    others: Vec<String>,
 }
 
 /// The page.
@@ -85,6 +87,7 @@ pub(super) fn page(
         challenge: challenge::issue(site, Purpose::SignIn(&holder), app.engine.now())?,
         token: form::token(app, &holder, "/sign-in"),
         next: ours(next),
+        others: [password::sign_in::offer(app, visit, next)?].into_iter().flatten().collect(),
     };
     Ok(visit.keep(html(status, &page)))
 }

@@ -23,7 +23,7 @@ use crate::engine::fixture::{self, BEN};
 /// Somebody's browser, which keeps cookies.
 pub(super) struct Browser {
     router: Router,
-    cookies: RefCell<BTreeMap<String, String>>,
+    pub(super) cookies: RefCell<BTreeMap<String, String>>,
     /// Where it comes from.
     from: &'static str,
 }
@@ -32,17 +32,17 @@ pub(super) struct Browser {
 pub(super) struct Page {
     pub(super) status: StatusCode,
     headers: HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Page {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The form that is sent there.
     #[track_caller]
-    fn form(&self, action: &str) -> &str {
+    pub(super) fn form(&self, action: &str) -> &str {
         let begin = self
             .text
             .find(&format!("action=\"{action}\""))
@@ -53,7 +53,7 @@ impl Page {
 
     /// A field of it that is filled in already.
     #[track_caller]
-    fn hidden(&self, action: &str, name: &str) -> String {
+    pub(super) fn hidden(&self, action: &str, name: &str) -> String {
         let form = self.form(action);
         let begin =
             form.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {form}"));
@@ -70,9 +70,14 @@ pub(super) async fn stage() -> (Api, Browser) {
 }
 
 impl Browser {
-    fn of(api: &Api, from: &'static str) -> Self {
+    pub(super) fn of(api: &Api, from: &'static str) -> Self {
+        Self::with(api, from, Outside::default())
+    }
+
+    /// The same, in front of a node that has this, too.
+    pub(super) fn with(api: &Api, from: &'static str, outside: Outside) -> Self {
         let site = Site::new(PublicUrl::parse(ORIGIN).expect("an address"), [7; 32]);
-        let outside = Outside { site: Some(Arc::new(site)), ..Outside::default() };
+        let outside = Outside { site: Some(Arc::new(site)), ..outside };
         let served = (api.engine.clone(), Search::start(&api.engine, Place::memory()));
         Self {
             router: http::router_with(served, http::recorder(), outside),
@@ -114,11 +119,16 @@ impl Browser {
         self.send(Request::get(path).header("sec-fetch-site", "same-origin"), String::new()).await
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         self.post_from(path, fields, &[("sec-fetch-site", "same-origin"), ("origin", "null")]).await
     }
 
-    async fn post_from(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
+    pub(super) async fn post_from(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Page {
         let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -24,6 +24,7 @@ mod node;
 mod oauth;
 mod pages;
 mod passkeys;
+mod passwords;
 mod permits;
 mod possession;
 mod redactions;
