@@ -66,8 +66,8 @@ struct Tables {
     networks: Box<[Tried]>,
 }
 
-/// Whose password is tried, from where.
-pub(super) type Whose<'a> = (Network, &'a str);
+/// What is counted, and from where: from nowhere in particular, where what is counted is one browser.
+pub(super) type Whose<'a> = (Option<Network>, &'a str);
 
 /// Counts passwords that are tried.
 #[derive(Debug)]
@@ -117,14 +117,14 @@ impl Guesses {
     fn with<T>(&self, (network, account): Whose<'_>, act: impl FnOnce(&mut Tried, &mut Tried) -> T) -> T {
         let place = |hash: u64| usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let account = place(self.secret.hash_one(account));
-        let network = place(self.secret.hash_one(network));
+        let network = network.map(|network| place(self.secret.hash_one(network)));
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let Tables { accounts, networks } = &mut *tables;
-        match (accounts.get_mut(account), networks.get_mut(network)) {
-            (Some(account), Some(network)) => act(account, network),
-            // INVARIANT: places are counted modulo their number.
-            _ => act(&mut Tried::default(), &mut Tried::default()),
-        }
+        // INVARIANT: places are counted modulo their number, so an account has one.
+        let (mut none, mut nowhere) = (Tried::default(), Tried::default());
+        let account = accounts.get_mut(account).unwrap_or(&mut none);
+        let network = network.and_then(|network| networks.get_mut(network)).unwrap_or(&mut nowhere);
+        act(account, network)
     }
 }
 
@@ -136,8 +136,8 @@ mod tests {
         Time::from_millis(1_000_000_000_000 + seconds * 1_000)
     }
 
-    fn network(number: u16) -> Network {
-        Network::V6([0x2001, 0xdb8, number])
+    fn network(number: u16) -> Option<Network> {
+        Some(Network::V6([0x2001, 0xdb8, number]))
     }
 
     #[test]

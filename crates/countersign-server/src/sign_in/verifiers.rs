@@ -91,6 +91,12 @@ impl Account {
         })
     }
 
+    /// What verifies it, by name.
+    #[must_use]
+    pub fn verifier_sha256(&self) -> Digest {
+        self.verifier_sha256
+    }
+
     /// Whose it is.
     #[must_use]
     pub fn person(&self) -> PersonId {

@@ -191,6 +191,12 @@ pub(super) fn enter(mut response: Response, secret: &str) -> Response {
     response
 }
 
+/// The answer, with a cookie of ours that is kept for so many seconds.
+pub(super) fn keep(mut response: Response, (name, value): (&str, &str), seconds: u32) -> Response {
+    add(&mut response, &format!("{name}={value}; Max-Age={seconds}; {ATTRIBUTES}"));
+    response
+}
+
 /// The answer to whoever signed out just now.
 pub(super) fn leave(mut response: Response) -> Response {
     add(&mut response, &format!("{SESSION}=; Max-Age=0; {ATTRIBUTES}"));
@@ -204,7 +210,7 @@ fn add(response: &mut Response, cookie: &str) {
 }
 
 /// The one cookie of this name; none if there are several, which no browser sends.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split("; ")).filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);

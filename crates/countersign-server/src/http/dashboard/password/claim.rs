@@ -18,8 +18,10 @@ use super::super::form::{self, Posted};
 use super::super::page::{Shell, name};
 use super::super::visit::{Visit, draw, enter};
 use super::choose::{self, Chosen, For};
+use super::known::remember;
 use super::{are_taken, verifiers};
 use crate::engine::Submission;
+use crate::sign_in::verifiers::Account;
 
 /// Where the form is sent.
 const PATH: &str = "/claim/password";
@@ -106,7 +108,13 @@ pub(in super::super) async fn finish(
     });
     let claimed = app.submit(Submission::new(Actor::Node, command)).await;
     match sealed.settle(&app, claimed).await {
-        Ok(_) => Ok(enter(choose::codes(Shell::new("Welcome", None), &sealed.codes, false), &secret)),
+        Ok(_) => {
+            let page = enter(choose::codes(Shell::new("Welcome", None), &sealed.codes, false), &secret);
+            match Account::of(&app.engine.state(), person) {
+                Some(account) => remember(&app, &account, page),
+                None => Ok(page),
+            }
+        }
         Err(rejected) => {
             meter::claim_refused(rejected.code());
             Err(rejected)

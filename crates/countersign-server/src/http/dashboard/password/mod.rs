@@ -8,6 +8,7 @@
 //! - `choose`: the form by which one is chosen, with the secret of its codes; recovery codes, shown once
 //! - `claim`: choosing one with a one-time link
 //! - `account`: one's own: choosing another one, fresh recovery codes, taking it away, proving oneself by it
+//! - `known`: browsers in which somebody signed in before
 //! - `qr`: the picture of a secret
 
 use axum::http::StatusCode;
@@ -16,6 +17,7 @@ use countersign_core::session::Method;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::super::attempts::Network;
+use super::super::guesses;
 use super::super::names::Known;
 use super::super::problem::{Rejected, Words};
 use super::super::{App, meter};
@@ -23,10 +25,12 @@ use super::account::prove_by;
 use super::visit::{Asked, SignedIn};
 use crate::sign_in::password::Password;
 use crate::sign_in::verifiers::{Account, Typed, VerifierError, Verifiers};
+use known::KnownBrowser;
 
 pub(super) mod account;
 pub(super) mod choose;
 pub(super) mod claim;
+mod known;
 mod qr;
 pub(super) mod sign_in;
 
@@ -75,17 +79,19 @@ struct Whose {
     account: Option<Account>,
     counted: String,
     network: Network,
+    /// Whether what is counted is one browser or session, whatever comes from its network.
+    is_known: bool,
 }
 
 impl Whose {
-    /// The person's own, whoever is in their session.
+    /// The person's own, whoever is in their session. Counted by session: what others try elsewhere does not reach into it.
     fn own(app: &App, (me, network): (SignedIn, Network)) -> Self {
         let account = Account::of(&app.engine.state(), me.me);
-        Self { account, counted: me.me.to_string(), network }
+        Self { account, counted: format!("session {}", me.session), network, is_known: true }
     }
 
     /// Of whoever has this id, or is the only one called so who has a password.
-    fn named(app: &App, known: &Known, (name, network): (&str, Network)) -> Self {
+    fn named(app: &App, known: &Known, (name, network, browser): (&str, Network, &KnownBrowser)) -> Self {
         let (state, name) = (app.engine.state(), folded(name));
         let by_name = || {
             let called =
@@ -97,15 +103,19 @@ impl Whose {
             Ok(id) => Some((id, Account::of(&state, id))),
             Err(_) => by_name().map(|(id, account)| (id, Some(account))),
         };
-        match found {
-            Some((id, account)) => Self { account, counted: id.to_string(), network },
-            None => Self { account: None, counted: format!("nobody {name}"), network },
+        let (id, account) = found.unzip();
+        let account = account.flatten();
+        if let Some(number) = account.as_ref().and_then(|account| browser.number(app, account)) {
+            let counted = format!("browser {number}");
+            return Self { account, counted, network, is_known: true };
         }
+        let counted = id.map_or_else(|| format!("nobody {name}"), |id| id.to_string());
+        Self { account, counted, network, is_known: false }
     }
 
     /// Looks at it, as one more try.
     async fn look(&self, app: &App, typed: Typed) -> Result<Looked, Rejected> {
-        let (now, whose) = (app.engine.now(), (self.network, self.counted.as_str()));
+        let (now, whose) = (app.engine.now(), self.counted());
         let tried = (self.network, self.account.as_ref().map(Account::person));
         if let Err(seconds) = app.guesses.begin(whose, now) {
             meter::sign_in_refused("too-many");
@@ -128,7 +138,11 @@ impl Whose {
 
     /// It was right, and good for what it was shown for.
     fn right(&self, app: &App) {
-        app.guesses.right((self.network, &self.counted), app.engine.now());
+        app.guesses.right(self.counted(), app.engine.now());
+    }
+
+    fn counted(&self) -> guesses::Whose<'_> {
+        (Some(self.network).filter(|_| !self.is_known), &self.counted)
     }
 }
 

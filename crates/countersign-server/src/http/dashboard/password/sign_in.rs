@@ -14,6 +14,7 @@ use super::super::form::{self, Posted};
 use super::super::page::{part, see};
 use super::super::sign_in::{Recognised, open, ours, page};
 use super::super::visit::{SignedIn, Visit, enter};
+use super::known::{KnownBrowser, remember};
 use super::{Looked, Whose, are_taken, typed, verifiers};
 
 /// Where the form is sent.
@@ -45,7 +46,7 @@ pub(in super::super) fn offer(app: &App, visit: &Visit, next: &str) -> Result<Op
 /// What was typed, looked at.
 pub(in super::super) async fn sign_in(
     State(app): State<App>,
-    (visit, before): (Visit, Option<SignedIn>),
+    (visit, before, browser): (Visit, Option<SignedIn>, KnownBrowser),
     network: Network,
     posted: Posted,
 ) -> Result<Response, Rejected> {
@@ -53,7 +54,7 @@ pub(in super::super) async fn sign_in(
     verifiers(&app)?;
     let SignIn { name, password, code, next } = form;
     let known = app.known().await;
-    let whose = Whose::named(&app, &known, (&name, network));
+    let whose = Whose::named(&app, &known, (&name, network, &browser));
     let again = |(status, told): (StatusCode, String)| page(&app, &visit, (status, Some(told), &next));
     let method = match whose.look(&app, typed(&password, &code)).await? {
         Looked::Right(method) => method,
@@ -61,13 +62,12 @@ pub(in super::super) async fn sign_in(
         Looked::Waits(seconds) => return again(waits(seconds)),
     };
     // INVARIANT: only an account gives a method.
-    let Some(person) = whose.account.as_ref().map(crate::sign_in::verifiers::Account::person) else {
-        return again(wrong());
-    };
+    let Some(account) = &whose.account else { return again(wrong()) };
+    let person = account.person();
     match open(&app, (before, network), Recognised { person, method, spent: None }).await {
         Ok(secret) => {
             whose.right(&app);
-            Ok(enter(see(ours(&next)), &secret))
+            remember(&app, account, enter(see(ours(&next)), &secret))
         }
         // That it was right but used before would say that the password is right.
         Err(rejected) if rejected.status().is_client_error() => {
