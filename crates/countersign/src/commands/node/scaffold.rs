@@ -77,6 +77,12 @@ const POLICY_RULES: &str = r#"
 [access]
 read = ["operators"]
 
+# How people sign in on the pages. Passkeys always do; whoever has none may use a password with an authenticator app, where that is taken.
+# [sign_in]
+# password = true
+# idle_seconds = 1800              # a session that is not used ends after this
+# lifetime_seconds = 43200         # and one that is, after this
+
 # Replacing this policy takes other people, too.
 [[rules]]
 name = "policy"
@@ -212,6 +218,8 @@ mod tests {
         for count in 2..=people.len() {
             parse_policy(Path::new("policy.toml"), &policy(&people[..count])).unwrap();
         }
+        let commented = policy(&people).replace("# [sign_in]", "[sign_in]").replace("# password", "password");
+        assert!(parse_policy(Path::new("policy.toml"), &commented).unwrap().sign_in.password);
         let text =
             configuration(Path::new("/keys"), ("a.example/\"log\"", SocketAddr::from(([127, 0, 0, 1], 0))));
         let config = NodeConfig::parse(Path::new("/node/countersign.toml"), &text).unwrap();
