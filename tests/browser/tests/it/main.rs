@@ -7,4 +7,6 @@ mod attacks;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod stage;

@@ -53,7 +53,7 @@ fn rule(name: &str, action: (&str, &str, &str), more: &Value) -> Value {
     rule
 }
 
-fn beginning() -> Beginning {
+fn beginning(sign_in: &Value) -> Beginning {
     let rules = [
         rule("activate", ("activate", "policy/main", "control"), &json!({})),
         rule("override", ("override", "payout/*", "production"), &json!({})),
@@ -62,7 +62,7 @@ fn beginning() -> Beginning {
         rule("enroll", ("enroll", "voting-key/*", "control"), &json!({})),
     ];
     let policy = json!({
-        "name": "browser", "access": { "read": ["engineers"] }, "rules": rules,
+        "name": "browser", "sign_in": sign_in, "access": { "read": ["engineers"] }, "rules": rules,
         "groups": { "engineers": [PersonId(1)], "approvers": [PersonId(2), PersonId(3)] },
     });
     let people = PEOPLE.map(|(id, name)| NewPerson { id: PersonId(id), name: name.to_owned() }).to_vec();
@@ -71,6 +71,15 @@ fn beginning() -> Beginning {
 
 impl Stage {
     pub(crate) async fn begin() -> Self {
+        Self::with(&json!({})).await
+    }
+
+    /// People may sign in with a password.
+    pub(crate) async fn taking_passwords() -> Self {
+        Self::with(&json!({ "password": true })).await
+    }
+
+    async fn with(sign_in: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = NodeConfig {
             listen: "127.0.0.1:0".parse().expect("an address"),
@@ -88,7 +97,7 @@ impl Stage {
             endpoints: BTreeMap::new(),
             witnesses: Witnesses::default(),
         };
-        let claims = initialise(&config, beginning()).await.expect("it begins");
+        let claims = initialise(&config, beginning(sign_in)).await.expect("it begins");
         let claims: BTreeMap<_, _> = claims.into_iter().map(|it| (it.person.name, it.claim)).collect();
         let node = Node::start(&config).await.expect("it starts");
         let address = node.address();
