@@ -254,12 +254,13 @@ impl Transport {
         if status.is_success() {
             return Ok(body);
         }
-        // A server that says 503 also says that nothing was changed.
-        let again = status == StatusCode::SERVICE_UNAVAILABLE;
         let error = match problem(&body, status) {
             Some(problem) => ClientError::Problem(Box::new(problem)),
             None => self.unexpected(Some(status), format!("{status} without a problem document")),
         };
+        // A server that says 503 also says that nothing was changed, unless it says that it does not know.
+        let knows = error.code() != Some("outcome_unknown");
+        let again = status == StatusCode::SERVICE_UNAVAILABLE && (knows || call.kind == Kind::Repeatable);
         Err(Failed { error, again })
     }
 

@@ -71,6 +71,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn moment(&self) -> Moment {
         Moment::present()
     }
+
+    /// Keeps the thread waiting for about this long; where time is made up, nobody has to wait.
+    fn pause(&self, pause: Duration) {
+        std::thread::park_timeout(pause);
+    }
 }
 
 /// The wall clock and the monotonic clock disagree.

@@ -46,6 +46,10 @@ async fn a_claim_sends_only_the_digest_of_the_credential() {
     assert_eq!(person.name.as_deref(), Some("Ana"));
     let asked = server.asked();
     assert_eq!(asked.len(), 2, "a 503 changed nothing, so the claim is sent again");
+    let server = Scripted::start([problem(503, "outcome_unknown"), json(200, PERSON)]).await;
+    server.client.claim("csc_1", &drawn).await.unwrap();
+    let repeated = server.asked();
+    assert_eq!(repeated.len(), 2, "a claim says the same twice, so it is harmless to send it again");
     let expected = format!(r#"{{"claim":"csc_1","credential_sha256":"{}"}}"#, drawn.sha256());
     assert!(asked.iter().all(|asked| asked.body == expected));
 }

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `codec`: events to leaves and back, items to records and back
+//! - `doubt`: appends of which nobody said whether they were kept
 //! - `freshness`: how old the proof is that the state shown is the log's
 //! - `standing`: what stands where details are to be deleted
 //! - `stage`: decides a batch and builds what one commit writes
@@ -44,6 +45,7 @@ use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 pub mod census;
 pub mod codec;
 mod cosignatures;
+mod doubt;
 mod entropy;
 mod evaluation;
 mod failures;
@@ -205,6 +207,9 @@ pub enum EngineError {
     /// The rules allow it, but a signature in it does not hold.
     #[error("{0}")]
     Unverified(String),
+    /// Whether it happened could not be found out in time: the connection was lost in the middle. It is never said to have failed.
+    #[error("{0}")]
+    Unknown(String),
     /// The node cannot show that it knows who was revoked, so it lets nobody do anything.
     #[error("{0}")]
     Stale(String),
@@ -261,7 +266,12 @@ enum Order {
     Decide(Box<Request>),
     /// Keep what a witness said.
     Keep(Box<Cosignature>, oneshot::Sender<Result<Arc<StoredCheckpoint>, EngineError>>),
+    /// Follow the log: somebody appended, and it has this size.
+    Look(u64),
 }
+
+/// The way to the writer, until the engine stops.
+type Queue = Mutex<Option<mpsc::Sender<Order>>>;
 
 /// What the writer shows to everybody else.
 struct Shared {
@@ -288,7 +298,7 @@ pub struct Engine {
     readers: Arc<Readers>,
     signers: Signers,
     permit_signer: Option<Arc<dyn LogSigner>>,
-    queue: Arc<Mutex<Option<mpsc::Sender<Order>>>>,
+    queue: Arc<Queue>,
     places: Arc<Semaphore>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -337,13 +347,15 @@ impl Engine {
             clock: Arc::clone(&options.clock),
         });
         let (sender, receiver) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(Some(sender)));
+        listen(store.as_ref(), &queue)?;
         let writer = Writer::new((store, options), (recovered, Arc::clone(&shared)), (&signers, hands))?;
         let engine = Self {
             shared,
             readers,
             signers,
             permit_signer: None,
-            queue: Arc::new(Mutex::new(Some(sender))),
+            queue,
             places: Arc::new(Semaphore::new(QUEUE)),
             thread: Arc::new(Mutex::new(None)),
         };
@@ -543,4 +555,17 @@ impl Engine {
             }
         }
     }
+}
+
+/// Has the writer look whenever the store says that somebody appended. It holds no handle: an engine that nobody uses any more ends.
+fn listen(store: &dyn Store, queue: &Arc<Queue>) -> Result<(), StoreError> {
+    let queue = Arc::downgrade(queue);
+    store.watch(Box::new(move |size| {
+        let Some(queue) = queue.upgrade() else { return };
+        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queue.as_ref() {
+            // A writer that is gone has nothing to follow.
+            drop(queue.send(Order::Look(size)));
+        }
+    }))
 }

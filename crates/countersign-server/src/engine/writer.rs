@@ -12,6 +12,7 @@ use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::keys::KeyHistory;
 use tokio::sync::oneshot;
 
+use super::doubt::{Doubts, unless_known};
 use super::entropy::Entropy;
 use super::failures;
 use super::freshness::{self, LOOK};
@@ -53,6 +54,8 @@ pub(super) struct Writer {
     writes: bool,
     /// Whether something was committed since the last look.
     committed: bool,
+    /// Whether the store said that others appended.
+    told: bool,
 }
 
 /// The store contradicts itself: nothing more may be written.
@@ -94,6 +97,7 @@ impl Writer {
             failures: failures::Pace::new(now),
             writes: true,
             committed: false,
+            told: false,
         })
     }
 
@@ -147,14 +151,17 @@ impl Writer {
 
     /// Commands first: what a witness said can wait for a commit, never a commit for it.
     fn obey(&mut self, orders: Vec<Order>) -> Result<(), Fatal> {
-        let (mut requests, mut kept) = (Vec::new(), Vec::new());
+        let (mut requests, mut kept, mut heard) = (Vec::new(), Vec::new(), 0);
         for order in orders {
             match order {
                 Order::Decide(request) => requests.push(*request),
                 Order::Keep(cosignature, reply) => kept.push((*cosignature, reply)),
+                Order::Look(size) => heard = heard.max(size),
             }
         }
         self.commit(requests)?;
+        // Of what this node did itself it hears too.
+        self.told |= heard > self.head.size();
         for (cosignature, reply) in kept {
             // Whoever asked may have gone; what is kept is kept.
             drop(reply.send(self.keep(&cosignature)));
@@ -181,12 +188,24 @@ impl Writer {
     }
 
     /// Returns the requests that have to wait for another batch.
-    fn commit_once(&mut self, mut requests: Vec<Request>) -> Result<Vec<Request>, Fatal> {
+    fn commit_once(&mut self, requests: Vec<Request>) -> Result<Vec<Request>, Fatal> {
+        let left = self.decide_until_known(requests);
+        // Whoever lost a race may still hold the head, although there was nothing to append in the end.
+        self.store.release();
+        left
+    }
+
+    /// Decides and appends until it is known what became of it: a few times, and longer only while an append is in doubt.
+    fn decide_until_known(&mut self, mut requests: Vec<Request>) -> Result<Vec<Request>, Fatal> {
+        let mut doubts = Doubts::begun(self.moment());
         let mut last = String::new();
-        for attempt in 0..TRIES {
+        for attempt in 0_u32.. {
+            if attempt >= TRIES && !doubts.are_worth_a_pause(self.options.clock.as_ref()) {
+                break;
+            }
             let now = match self.now() {
                 Ok(now) => now,
-                Err(why) => return Ok(answer_all(requests, &EngineError::Unavailable(why))),
+                Err(why) => return Ok(refuse(requests, (&doubts, &why))),
             };
             let world = World {
                 store: self.store.as_mut(),
@@ -199,7 +218,7 @@ impl Writer {
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
             }
-            match staged.and_then(|staged| self.append(staged, now)) {
+            match staged.and_then(|staged| self.append(staged, (now, &mut doubts))) {
                 Ok(answers) => {
                     tell_of_revocations((&requests, &answers), (attempt, self.moment()));
                     return Ok(answer(requests, answers));
@@ -211,20 +230,61 @@ impl Writer {
                 }
                 Err(error) => {
                     last = error.to_string();
-                    // A failed append may have been persisted all the same: look before deciding again.
-                    self.catch_up()?;
+                    if let Some(answers) = self.learn(&error, (now, &mut doubts))? {
+                        tell_of_revocations((&requests, &answers), (attempt, self.moment()));
+                        return Ok(answer(requests, answers));
+                    }
                 }
             }
         }
         tracing::warn!(why = last, "commands are refused: the store does not take them");
         self.writes = false;
-        Ok(answer_all(requests, &EngineError::Unavailable(last)))
+        Ok(refuse(requests, (&doubts, &last)))
     }
 
-    fn append(&mut self, staged: Staged, now: Time) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
-        let Staged { state, keys, batch, answers, refused, noted } = staged;
-        if !batch.entries.is_empty() {
-            self.store.append(&batch)?;
+    /// Looks, before anything is decided again, what became of what was decided before: the answers, if it was kept.
+    fn learn(
+        &mut self,
+        error: &StoreError,
+        (now, doubts): (Time, &mut Doubts),
+    ) -> Result<Option<Vec<Option<super::stage::Answer>>>, Fatal> {
+        if matches!(error, StoreError::Conflict { .. })
+            && let Err(error) = self.store.claim()
+        {
+            tracing::debug!(%error, "the head could not be held; the race goes on");
+        }
+        self.catch_up()?;
+        match doubts.find_out(self.store.as_mut()) {
+            Ok(None)
+            | Err(StoreError::Unavailable(_) | StoreError::Conflict { .. } | StoreError::Unknown(_)) => {
+                Ok(None)
+            }
+            Ok(Some(kept)) => {
+                tracing::info!("an append of which nobody said whether it was kept is in the log");
+                metrics::counter!("countersign_doubtful_appends_total", "outcome" => "kept").increment(1);
+                // It may have come between following the log and finding it there.
+                self.catch_up()?;
+                let moment = self.moment();
+                kept.noted.iter().for_each(|note| self.shared.uses.settle(note, moment));
+                kept.refused.into_iter().for_each(|kind| self.refusals.note(kind, (now, moment)));
+                Ok(Some(kept.answers))
+            }
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(%why, "the store is corrupt");
+                Err(Fatal)
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        staged: Staged,
+        (now, doubts): (Time, &mut Doubts),
+    ) -> Result<Vec<Option<super::stage::Answer>>, StoreError> {
+        let appended = !staged.batch.entries.is_empty();
+        let outcome = if appended { self.store.append(&staged.batch) } else { Ok(()) };
+        let Staged { state, keys, batch, answers, refused, noted } = unless_known(outcome, staged, doubts)?;
+        if appended {
             let decided = u32::try_from(answers.len()).unwrap_or(u32::MAX);
             metrics::histogram!("countersign_engine_batch_commands").record(f64::from(decided));
             self.state = state;
@@ -317,7 +377,7 @@ impl Writer {
     fn prove(&mut self, as_of: Moment) -> Result<(), Fatal> {
         let committed = std::mem::take(&mut self.committed);
         let due = !committed && self.shared.freshness.age(self.moment()) >= LOOK;
-        if self.writes && committed || due && self.looks_right()? {
+        if due && self.looks_right()? || self.writes && committed {
             self.shared.freshness.prove(as_of);
         }
         Ok(())
@@ -327,9 +387,11 @@ impl Writer {
     fn looks_right(&mut self) -> Result<bool, Fatal> {
         match self.store.head() {
             Ok(head) if head == self.head => {}
+            // Others append too: what they did is followed, and then the log is shown as it was when this began.
             Ok(_) | Err(StoreError::Corrupt(_)) => {
-                self.catch_up()?;
-                return Ok(false);
+                if !self.catch_up()? {
+                    return Ok(false);
+                }
             }
             Err(_) => return Ok(false),
         }
@@ -341,8 +403,8 @@ impl Writer {
         Ok(self.writes)
     }
 
-    /// Follows the log to where the store says it is.
-    fn catch_up(&mut self) -> Result<(), Fatal> {
+    /// Follows the log to where the store says it is, and says whether it got there.
+    fn catch_up(&mut self) -> Result<bool, Fatal> {
         let caught = self.store.head().and_then(|head| {
             let mut tree = self.head.tree.clone();
             let followed = Followed { state: &mut self.state, tree: &mut tree, keys: &mut self.keys };
@@ -355,15 +417,17 @@ impl Writer {
         });
         match caught {
             Ok(head) => {
-                self.head = head;
-                self.publish();
-                Ok(())
+                if head != self.head {
+                    self.head = head;
+                    self.publish();
+                }
+                Ok(true)
             }
             Err(StoreError::Corrupt(why)) => {
                 tracing::error!(%why, "the store is corrupt");
                 Err(Fatal)
             }
-            Err(_) => Ok(()),
+            Err(_) => Ok(false),
         }
     }
 
@@ -459,7 +523,7 @@ impl Writer {
 fn served_until(orders: &[Order], now: Moment) -> Moment {
     let arrived = |order: &Order| match order {
         Order::Decide(request) => Some(request.arrived),
-        Order::Keep(..) => None,
+        Order::Keep(..) | Order::Look(_) => None,
     };
     let last = (orders.len() >= BATCH).then(|| orders.iter().rev().find_map(arrived));
     last.flatten().unwrap_or(now)
@@ -490,6 +554,20 @@ fn answer(requests: Vec<Request>, answers: Vec<Option<super::stage::Answer>>) ->
         }
     }
     waiting
+}
+
+/// Tells everybody that the store does not take it, and those whose entries may be in the log all the same that nobody knows.
+fn refuse(requests: Vec<Request>, (doubts, why): (&Doubts, &str)) -> Vec<Request> {
+    for (number, request) in requests.into_iter().enumerate() {
+        let error = if doubts.concern(number) {
+            metrics::counter!("countersign_doubtful_appends_total", "outcome" => "not-known").increment(1);
+            EngineError::Unknown(why.to_owned())
+        } else {
+            EngineError::Unavailable(why.to_owned())
+        };
+        drop(request.reply.send(Err(error)));
+    }
+    Vec::new()
 }
 
 fn answer_all(requests: Vec<Request>, error: &EngineError) -> Vec<Request> {

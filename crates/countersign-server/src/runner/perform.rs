@@ -128,7 +128,9 @@ async fn tell(work: &Work, report: &Report) -> bool {
     loop {
         match work.submit(Command::ReportTask(report.clone())).await {
             Ok(_) => return true,
-            Err(error @ EngineError::Unavailable(_)) if begun.elapsed() < REPORTING => {
+            Err(error @ (EngineError::Unavailable(_) | EngineError::Unknown(_)))
+                if begun.elapsed() < REPORTING =>
+            {
                 tracing::warn!(rotation = %report.rotation, task = %report.task, %error, "the outcome is not on record yet");
             }
             Err(error) => {

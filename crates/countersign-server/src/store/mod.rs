@@ -270,6 +270,9 @@ pub trait Reader: Send {
     }
 }
 
+/// What is called when the log grew, with its size.
+pub type Heard = Box<dyn Fn(u64) + Send + Sync>;
+
 /// Writing: one writer, which also reads.
 pub trait Store: Reader {
     /// Appends the batch if the log is at its expected size. `Ok` means durable, and that the details it deletes cannot be found in
@@ -292,6 +295,15 @@ pub trait Store: Reader {
     fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError>;
     /// Forgets idempotency keys older than `before_ms`.
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError>;
+    /// Has `heard` called with the log's size, on some thread, when another writer made it grow; until the store and its readers are
+    /// gone. A hint: calls may be missing or late, so whoever relies on the log looks from time to time. Nothing to do where nobody else writes.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    fn watch(&self, heard: Heard) -> Result<(), StoreError> {
+        drop(heard);
+        Ok(())
+    }
     /// Another reader of the same store, for another thread.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
 }

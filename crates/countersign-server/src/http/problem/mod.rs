@@ -140,6 +140,14 @@ impl Rejected {
                     hint: "nothing was changed; try again, and if it stays look at `/readyz` and the node's log",
                 },
             ),
+            EngineError::Unknown(why) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Words {
+                    code: "outcome_unknown",
+                    detail: why,
+                    hint: "it may have happened: send the same request again with the same `Idempotency-Key`, or look before you send another",
+                },
+            ),
             EngineError::Unavailable(_) | EngineError::Stopped => Self::unavailable(error.to_string()),
         }
     }

@@ -101,6 +101,10 @@ impl Connection {
         Self::new(Arc::clone(&self.driver), Arc::clone(&self.address))
     }
 
+    pub(super) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
     pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
     }

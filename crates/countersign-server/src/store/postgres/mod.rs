@@ -10,18 +10,20 @@
 //! - `migrate`: the schema and how it changes
 //! - `append`: the one statement that writes a batch
 //! - `read`: every question
+//! - `listen`: hears of what other nodes append
 
 use std::sync::Arc;
 
 use self::connection::Connection;
 use self::driver::Driver;
-use super::{Batch, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
+use super::{Batch, Heard, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 
 mod address;
 mod append;
 mod connection;
 mod driver;
 mod errors;
+mod listen;
 mod migrate;
 mod read;
 
@@ -94,6 +96,11 @@ impl Store for PostgresStore {
 
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {
         append::forget_idempotency(&mut self.connection, before_ms)
+    }
+
+    fn watch(&self, heard: Heard) -> Result<(), StoreError> {
+        listen::listen(self.connection.driver(), Arc::clone(self.connection.address()), heard);
+        Ok(())
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {

@@ -85,7 +85,7 @@ async fn a_revocation_whose_outcome_nobody_was_told_has_effect_without_another_c
         || Call::post(format!("/admin/service-tokens/{id}/revoke"), &json!({})).by("Ana").key("once");
     // The first append is kept; whoever asks is told that the store is gone, which from then on it is.
     faults.fail(0, Fault::AfterPersistingAndCutOff);
-    assert_eq!(api.refusal(revoke()).await, (503, "unavailable".into()));
+    assert_eq!(api.refusal(revoke()).await, (503, "outcome_unknown".into()));
     faults.cut_off(false);
     let by_token = || Call::get("/admin/people/me").by(token).from("10.1.2.3");
     until(&api, (by_token, (401, "unauthenticated"))).await;

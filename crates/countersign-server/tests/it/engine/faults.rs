@@ -57,7 +57,7 @@ async fn a_failed_append_neither_loses_nor_doubles_anything() {
         kinds
     };
     for nth in 0..STEPS {
-        for fault in [Fault::BeforePersisting, Fault::AfterPersisting] {
+        for fault in [Fault::BeforePersisting, Fault::AfterPersisting, Fault::Lost] {
             let (memory, faults) = (MemoryStore::new(), Faults::default());
             let engine = fixture::started(Box::new(FaultyStore::new(memory.clone(), &faults))).await;
             faults.fail(nth, fault);
@@ -69,6 +69,53 @@ async fn a_failed_append_neither_loses_nor_doubles_anything() {
             again.stop().await;
         }
     }
+}
+
+/// Without an idempotency key nothing but the log tells that a command was carried out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_of_which_the_store_says_nothing_is_carried_out_once_and_said_to_be() {
+    for fault in [Fault::AfterPersisting, Fault::Lost] {
+        for more in [&[][..], &[Fault::BeforePersisting], &[Fault::Lost, Fault::Lost]] {
+            let (memory, faults) = (MemoryStore::new(), Faults::default());
+            let engine = fixture::started(Box::new(FaultyStore::new(memory.clone(), &faults))).await;
+            let before = engine.size();
+            for (nth, fault) in (0..).zip([fault].iter().chain(more)) {
+                faults.fail(nth, *fault);
+            }
+            let id = fixture::requested(&engine).await;
+            assert_eq!(engine.size(), before + 1, "{fault:?} and then {more:?}");
+            assert!(engine.state().approval(id).is_some(), "{fault:?} and then {more:?}");
+            engine.stop().await;
+            fixture::verify(&mut memory.clone());
+        }
+    }
+}
+
+/// What nobody can find out is not called a failure: the first append is kept, and then the store is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_found_out_in_time_is_said_to_be_unknown() {
+    let (memory, faults) = (MemoryStore::new(), Faults::default());
+    let engine = fixture::started(Box::new(FaultyStore::new(memory, &faults))).await;
+    let before = engine.size();
+    faults.fail(0, Fault::AfterPersistingAndCutOff);
+    let parameters_sha256 = countersign_core::digest::Digest::of(b"parameters");
+    let request =
+        Command::RequestApproval(approval::Request { action: fixture::payout(), parameters_sha256 });
+    // Whoever only looks along is not concerned: what was refused in the same breath did not happen.
+    let refused = fixture::by(&engine, BEN, Command::Approve(ApprovalId(1).into()));
+    let asked = keyed(&engine, ANA, ("request", request.clone()));
+    let (asked, refused) = tokio::join!(asked, refused);
+    assert_eq!(fixture::code(&asked), "outcome_unknown");
+    assert_ne!(fixture::code(&refused), "outcome_unknown");
+    assert_ne!(fixture::code(&refused), "ok");
+    faults.cut_off(false);
+    let again = keyed(&engine, ANA, ("request", request)).await.expect("it is answered");
+    assert!(again.replayed && again.first == before);
+    while engine.size() == before {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(engine.size(), before + 1);
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

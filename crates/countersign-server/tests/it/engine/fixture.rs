@@ -166,6 +166,7 @@ pub(crate) fn code(result: &Result<Committed, EngineError>) -> &'static str {
         Err(EngineError::Refused(refusal)) => refusal.code(),
         Err(EngineError::IdempotencyMismatch) => "idempotency_mismatch",
         Err(EngineError::Unavailable(_)) => "unavailable",
+        Err(EngineError::Unknown(_)) => "outcome_unknown",
         Err(EngineError::Unverified(_)) => "unverified",
         Err(EngineError::Stale(_)) => "stale",
         Err(EngineError::Stopped) => "stopped",

@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 mod journeys;
 pub(crate) mod keys;
 pub(crate) mod overlay;
+mod postgres;
 mod races;
 mod readers;
 pub(crate) mod redaction;

@@ -17,8 +17,10 @@ use countersign_server::store::{
 pub(crate) enum Fault {
     /// Reported `Unavailable`, nothing written.
     BeforePersisting,
-    /// Reported `Unavailable`, everything written.
+    /// Reported `Unknown`, everything written.
     AfterPersisting,
+    /// Reported `Unknown`, nothing written.
+    Lost,
     /// The same, and the store does not answer any more.
     AfterPersistingAndCutOff,
 }
@@ -101,7 +103,7 @@ impl<S: Store> Store for FaultyStore<S> {
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let fault = self.faults.next();
         self.faults.take()?;
-        if fault != Some(Fault::BeforePersisting) {
+        if !matches!(fault, Some(Fault::BeforePersisting | Fault::Lost)) {
             self.inner.append(batch)?;
         }
         if fault == Some(Fault::AfterPersistingAndCutOff) {
@@ -109,7 +111,8 @@ impl<S: Store> Store for FaultyStore<S> {
         }
         match fault {
             None => Ok(()),
-            Some(fault) => Err(StoreError::Unavailable(format!("planned fault: {fault:?}"))),
+            Some(Fault::BeforePersisting) => Err(StoreError::Unavailable("a planned fault".to_owned())),
+            Some(fault) => Err(StoreError::Unknown(format!("a planned fault: {fault:?}"))),
         }
     }
 

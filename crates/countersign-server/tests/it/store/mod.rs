@@ -5,5 +5,6 @@ pub(crate) mod faulty;
 pub(crate) mod fixture;
 mod memory;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 mod scrub;
 mod sqlite;

@@ -170,7 +170,7 @@ fn each_fault_is_reported_and_only_one_of_them_wrote() {
         let mut author = Author::new();
         store.append(&author.batch(&["apr_a"])).unwrap();
         let second = author.batch(&["apr_a"]);
-        assert!(matches!(store.append(&second), Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.append(&second), Err(StoreError::Unavailable(_) | StoreError::Unknown(_))));
         assert_eq!(check_log(&mut store).unwrap(), written);
         // Whoever appends it again learns from the conflict that it was written after all.
         let again = store.append(&second);
