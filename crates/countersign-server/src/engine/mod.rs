@@ -20,6 +20,7 @@
 //! - `uses`: how often tokens were used, counted until it is written down
 //! - `recover`: start-up: snapshot, tail, and the checkpoint kept outside the database
 //! - `census`: entries counted per subject, from time to time
+//! - `steps`: an engine whose writer works when it is told to, for simulations
 //! - `readers`: a small pool of readers for people, and one for the public
 
 use std::fmt;
@@ -58,6 +59,8 @@ mod signing;
 mod snapshots;
 mod stage;
 mod standing;
+#[cfg(feature = "simulation")]
+pub mod steps;
 mod uses;
 mod writer;
 

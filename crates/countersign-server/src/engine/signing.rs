@@ -83,17 +83,29 @@ pub struct SigningTrouble {
 
 type Outcome = Result<StoredCheckpoint, SigningError>;
 
-/// The writer's side of the signing thread.
+/// Who signs.
+enum Hand {
+    /// A thread, which is told here and answers there.
+    Thread(Sender<Unsigned>, Receiver<Outcome>),
+    /// The writer itself, at once; the outcome waits here until it is asked for.
+    #[cfg(feature = "simulation")]
+    Own(Desk, Option<Outcome>),
+}
+
+/// Who may sign, and the file that keeps the last signed checkpoint.
+pub(super) type Desk = (Signers, Option<PathBuf>);
+
+/// The writer's side of signing.
 pub(super) struct Signing {
-    work: Sender<Unsigned>,
-    done: Receiver<Outcome>,
+    hand: Hand,
     under_way: bool,
     next: Moment,
     trouble: Option<SigningTrouble>,
 }
 
 impl Signing {
-    pub(super) fn start((signers, file): (Signers, Option<PathBuf>), now: Moment) -> std::io::Result<Self> {
+    /// Signs on a thread of its own.
+    pub(super) fn start((signers, file): Desk, now: Moment) -> std::io::Result<Self> {
         let (work, heads) = channel::<Unsigned>();
         let (outcomes, done) = channel();
         let body = move || {
@@ -108,7 +120,17 @@ impl Signing {
         };
         // Not joined: a signer that hangs must not keep the engine from stopping. The thread ends when `work` is dropped.
         thread::Builder::new().name("signing".into()).spawn(body)?;
-        Ok(Self { work, done, under_way: false, next: now + EVERY, trouble: None })
+        Ok(Self::by(Hand::Thread(work, done), now))
+    }
+
+    /// Signs at once, on the writer's own thread.
+    #[cfg(feature = "simulation")]
+    pub(super) fn own(desk: Desk, now: Moment) -> Self {
+        Self::by(Hand::Own(desk, None), now)
+    }
+
+    fn by(hand: Hand, now: Moment) -> Self {
+        Self { hand, under_way: false, next: now + EVERY, trouble: None }
     }
 
     /// How long the writer may wait for a command before it looks here again.
@@ -123,8 +145,12 @@ impl Signing {
 
     /// Hands a head over.
     pub(super) fn begin(&mut self, head: Unsigned, now: Moment) {
-        // If the thread is gone, so is its sender of outcomes, and `ended` says so.
-        drop(self.work.send(head));
+        match &mut self.hand {
+            // If the thread is gone, so is its sender of outcomes, and `ended` says so.
+            Hand::Thread(work, _) => drop(work.send(head)),
+            #[cfg(feature = "simulation")]
+            Hand::Own((signers, file), outcome) => *outcome = Some(sign(signers, file.as_ref(), &head)),
+        }
         self.under_way = true;
         self.next = now + EVERY;
     }
@@ -134,7 +160,12 @@ impl Signing {
         if !self.under_way {
             return None;
         }
-        match self.done.try_recv() {
+        let ended = match &mut self.hand {
+            Hand::Thread(_, done) => done.try_recv(),
+            #[cfg(feature = "simulation")]
+            Hand::Own(_, outcome) => outcome.take().ok_or(TryRecvError::Disconnected),
+        };
+        match ended {
             Ok(outcome) => self.end(Ok(outcome)),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => self.end(Err(())),
@@ -169,7 +200,12 @@ impl Signing {
 
     /// Waits for what is under way; `None` if that takes too long.
     pub(super) fn wait(&mut self, patience: Duration) -> Option<Outcome> {
-        match self.done.recv_timeout(patience) {
+        let ended = match &mut self.hand {
+            Hand::Thread(_, done) => done.recv_timeout(patience),
+            #[cfg(feature = "simulation")]
+            Hand::Own(_, outcome) => outcome.take().ok_or(RecvTimeoutError::Disconnected),
+        };
+        match ended {
             Ok(outcome) => self.end(Ok(outcome)),
             Err(RecvTimeoutError::Disconnected) => self.end(Err(())),
             Err(RecvTimeoutError::Timeout) => None,
@@ -179,9 +215,10 @@ impl Signing {
     /// Waits until the signer may be asked again, when nothing else is left to do.
     pub(super) fn pause(&self, (now, until): (Moment, Moment)) {
         let pause = self.next.min(until).since(now);
-        if !self.under_way {
+        match &self.hand {
             // Nothing is under way, so nothing comes: the wait is the point.
-            drop(self.done.recv_timeout(pause));
+            Hand::Thread(_, done) if !self.under_way => drop(done.recv_timeout(pause)),
+            _ => {}
         }
     }
 

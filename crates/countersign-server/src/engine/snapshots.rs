@@ -10,17 +10,56 @@ use crate::store::{Head, Snapshot, Store};
 /// one item at most, however large the state.
 const EVERY: u64 = 100_000;
 
+/// Who encodes.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// A thread for each snapshot.
+    Thread,
+    /// The writer itself, at once.
+    #[cfg(feature = "simulation")]
+    Writer,
+}
+
+/// A snapshot, or why there is none.
+type Encoded = Result<Snapshot, String>;
+
+/// A snapshot being encoded.
+enum Encoding {
+    UnderWay(JoinHandle<Encoded>),
+    #[cfg(feature = "simulation")]
+    Done(Encoded),
+}
+
+impl Encoding {
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::UnderWay(thread) => thread.is_finished(),
+            #[cfg(feature = "simulation")]
+            Self::Done(_) => true,
+        }
+    }
+
+    fn wait(self) -> Encoded {
+        match self {
+            Self::UnderWay(thread) => thread.join().unwrap_or_else(|_| Err("encoding it panicked".into())),
+            #[cfg(feature = "simulation")]
+            Self::Done(encoded) => encoded,
+        }
+    }
+}
+
 /// The snapshots of one log.
 pub(super) struct Snapshots {
     /// Size of the log at the last snapshot that was saved or is being encoded.
     size: u64,
-    encoding: Option<JoinHandle<Result<Snapshot, String>>>,
+    by: By,
+    encoding: Option<Encoding>,
 }
 
 impl Snapshots {
     /// `size` is that of the snapshot in the store, 0 if none.
-    pub(super) fn new(size: u64) -> Self {
-        Self { size, encoding: None }
+    pub(super) fn new(size: u64, by: By) -> Self {
+        Self { size, by, encoding: None }
     }
 
     /// Saves a snapshot that is ready and begins the next if it is due; never waits for an encoding.
@@ -52,17 +91,24 @@ impl Snapshots {
             let state = serde_json::to_vec(&state).map_err(|error| error.to_string())?;
             Ok(Snapshot { size, root, state })
         };
-        match thread::Builder::new().name("snapshot".into()).spawn(encode) {
+        let encoding = match self.by {
+            By::Thread => {
+                thread::Builder::new().name("snapshot".into()).spawn(encode).map(Encoding::UnderWay)
+            }
+            #[cfg(feature = "simulation")]
+            By::Writer => Ok(Encoding::Done(encode())),
+        };
+        match encoding {
             Ok(encoding) => (self.size, self.encoding) = (size, Some(encoding)),
             Err(error) => tracing::warn!(%error, "no snapshot; the next start takes longer"),
         }
     }
 }
 
-fn save(store: &mut dyn Store, encoded: JoinHandle<Result<Snapshot, String>>) {
-    let encoded = encoded.join().unwrap_or_else(|_| Err("encoding it panicked".into()));
-    let saved =
-        encoded.and_then(|snapshot| store.save_snapshot(&snapshot).map_err(|error| error.to_string()));
+fn save(store: &mut dyn Store, encoding: Encoding) {
+    let saved = encoding
+        .wait()
+        .and_then(|snapshot| store.save_snapshot(&snapshot).map_err(|error| error.to_string()));
     if let Err(why) = saved {
         tracing::warn!(%why, "the snapshot could not be saved; the next start takes longer");
     }

@@ -20,7 +20,7 @@ use super::keys::Signers;
 use super::recover::{Followed, Recovered, replay};
 use super::refusals::Refusals;
 use super::signing::{Signing, SigningError, Unsigned};
-use super::snapshots::Snapshots;
+use super::snapshots::{By, Snapshots};
 use super::stage::{Stage, Staged, World};
 use super::uses::{Noted, Pace};
 use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
@@ -28,7 +28,7 @@ use crate::clock::{Moment, TOLERANCE_MS};
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 
 /// How often a batch is decided again after a conflict or a failed append.
 const TRIES: u32 = 4;
@@ -66,6 +66,9 @@ pub(super) struct Fatal;
 pub(super) enum Hands {
     /// Signing and encoding have threads of their own, and randomness comes from the operating system.
     Threads,
+    /// The writer does it all, at once, and randomness comes from here.
+    #[cfg(feature = "simulation")]
+    Own(Entropy),
 }
 
 impl Writer {
@@ -76,8 +79,10 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let now = options.clock.moment();
         let desk = (signers.clone(), options.anchor.clone());
-        let (signing, entropy) = match hands {
-            Hands::Threads => (Signing::start(desk, now)?, Entropy::of_the_system()),
+        let (signing, by, entropy) = match hands {
+            Hands::Threads => (Signing::start(desk, now)?, By::Thread, Entropy::of_the_system()),
+            #[cfg(feature = "simulation")]
+            Hands::Own(entropy) => (Signing::own(desk, now), By::Writer, entropy),
         };
         let Recovered { state, head, keys, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
@@ -90,7 +95,7 @@ impl Writer {
             keys,
             signed_size,
             signing,
-            snapshots: Snapshots::new(snapshot_size),
+            snapshots: Snapshots::new(snapshot_size, by),
             entropy,
             refusals: Refusals::default(),
             uses: Pace::new(now),
