@@ -42,10 +42,36 @@ pub enum Sabotage {
     StaleNode,
     /// The token of a workload that was exchanged is good again.
     WorkloadTwice,
+    /// Votes of people who were deactivated count.
+    DeactivatedVotes,
+    /// An approval gives a permit after its deadline.
+    ExpiredApproval,
+    /// An approval gives a permit under rules it was not asked for under.
+    ForgottenPolicy,
+    /// An approval gives a permit before its quorum is met.
+    ShortQuorum,
+    /// A token that expired or was revoked acts.
+    EndedToken,
+    /// A token acts beyond its scopes.
+    OutOfScope,
+    /// Work that nobody reports in time counts as done.
+    UnknownSucceeds,
+    /// Nobody writes down that permits end.
+    DroppedEffect,
+    /// Orders of later stages cannot be told from those of earlier ones.
+    FrozenFence,
+    /// A request that is repeated with its idempotency key is obeyed again.
+    ForgottenKey,
+    /// A node goes on from where the log is without having read what others wrote.
+    UnfollowedLog,
+    /// The store in memory appends whatever size is expected.
+    UnfencedAppend,
+    /// Entries get whatever time the clock shows.
+    UnwatchedClock,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 16] = [
+pub const ALL: [(&str, Sabotage); 29] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -62,6 +88,19 @@ pub const ALL: [(&str, Sabotage); 16] = [
     ("step-up-for-another-request", Sabotage::StepUpForAnotherRequest),
     ("stale-node", Sabotage::StaleNode),
     ("workload-twice", Sabotage::WorkloadTwice),
+    ("deactivated-votes", Sabotage::DeactivatedVotes),
+    ("expired-approval", Sabotage::ExpiredApproval),
+    ("forgotten-policy", Sabotage::ForgottenPolicy),
+    ("short-quorum", Sabotage::ShortQuorum),
+    ("ended-token", Sabotage::EndedToken),
+    ("out-of-scope", Sabotage::OutOfScope),
+    ("unknown-succeeds", Sabotage::UnknownSucceeds),
+    ("dropped-effect", Sabotage::DroppedEffect),
+    ("frozen-fence", Sabotage::FrozenFence),
+    ("forgotten-key", Sabotage::ForgottenKey),
+    ("unfollowed-log", Sabotage::UnfollowedLog),
+    ("unfenced-append", Sabotage::UnfencedAppend),
+    ("unwatched-clock", Sabotage::UnwatchedClock),
 ];
 
 #[cfg(feature = "sabotage")]

@@ -44,7 +44,8 @@ impl<'a> Electorate<'a> {
     pub(super) fn counts(&self, person: PersonId) -> bool {
         let other =
             self.policy.human(person) != self.requester || sabotage::is_active(Sabotage::SelfApproval);
-        other && !self.is_author(person) && self.state.person(person).is_some_and(Person::is_active)
+        let active = self.state.person(person).is_some_and(Person::is_active);
+        other && !self.is_author(person) && (active || sabotage::is_active(Sabotage::DeactivatedVotes))
     }
 
     /// Whether the person's agreement would count if they gave it: they also have a key to sign with, where that is demanded.

@@ -327,18 +327,24 @@ fn check_approval(state: &State, cx: &Context, used: &Use<'_>) -> Result<(), Ref
         ApprovalStatus::Consumed => return Err(Refusal::ApprovalConsumed),
         ApprovalStatus::Denied => return Err(Refusal::ApprovalDenied),
         ApprovalStatus::Withdrawn => return Err(Refusal::ApprovalWithdrawn),
+        ApprovalStatus::Expired if sabotage::is_active(Sabotage::ExpiredApproval) => {}
         ApprovalStatus::Expired => return Err(Refusal::ApprovalExpired),
         ApprovalStatus::Pending | ApprovalStatus::Approved => {}
     }
     if !approval.has_requester(state) {
         return Err(Refusal::RequesterGone);
     }
-    if requirement.digest() != approval.requirement_sha256 {
+    let asked_under_these = requirement.digest() == approval.requirement_sha256;
+    if !asked_under_these && !sabotage::is_active(Sabotage::ForgottenPolicy) {
         return Err(Refusal::PolicyChanged);
     }
     let policy = state.policy().ok_or(Refusal::NoRule)?;
     let missing = approval.missing(state, policy, requirement);
-    if missing.is_empty() { Ok(()) } else { Err(Refusal::ApprovalPending(missing)) }
+    if missing.is_empty() || sabotage::is_active(Sabotage::ShortQuorum) {
+        Ok(())
+    } else {
+        Err(Refusal::ApprovalPending(missing))
+    }
 }
 
 pub(crate) fn reserve(state: &State, cx: &Context, command: &Reserve) -> Result<Vec<Event>, domain::Refusal> {
@@ -455,6 +461,9 @@ fn overdue(permit: &Permit, cx: &Context) -> Vec<Event> {
     match (permit.status, permit.status_at(cx.now)) {
         (Status::Reserved, Status::Lapsed) => {
             Vec::from([permit.event(cx, Fact::PermitLapsed(permit.id, Ended {}))])
+        }
+        (Status::Started, Status::Unknown) if sabotage::is_active(Sabotage::UnknownSucceeds) => {
+            Vec::from([permit.event(cx, Fact::PermitSucceeded(permit.id, Ended {}))])
         }
         (Status::Started, Status::Unknown) => {
             let setting =

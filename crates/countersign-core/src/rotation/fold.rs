@@ -120,6 +120,14 @@ impl Rotation {
     }
 }
 
+/// Grows with every stage of every rotation of a secret.
+fn fence(rotation: &Rotation) -> u64 {
+    if sabotage::is_active(Sabotage::FrozenFence) {
+        return 1;
+    }
+    u64::from(rotation.to_version) * 100 + rotation.stage.ordinal()
+}
+
 pub(crate) fn due(state: &State, now: Time, id: RotationId) -> Vec<Effect> {
     let Some(rotation) = state.rotation(id) else { return Vec::new() };
     if rotation.open_tasks().next().is_none() || rotation.lost(now).is_some() {
@@ -136,7 +144,7 @@ pub(crate) fn due(state: &State, now: Time, id: RotationId) -> Vec<Effect> {
                 from_version: rotation.from_version,
                 to_version: rotation.to_version,
                 scheme: rotation.scheme,
-                fence: u64::from(rotation.to_version) * 100 + rotation.stage.ordinal(),
+                fence: fence(rotation),
             })
         })
         .collect()

@@ -6,6 +6,7 @@ use super::Refusal;
 use crate::context::{Actor, Context};
 use crate::domain::{Command, action_of};
 use crate::id::PersonId;
+use crate::sabotage::{self, Sabotage};
 use crate::state::State;
 
 pub(crate) fn admit(state: &State, cx: &Context, command: &Command) -> Result<(), Refusal> {
@@ -27,7 +28,9 @@ pub(crate) fn admit(state: &State, cx: &Context, command: &Command) -> Result<()
     }
     // What does not exist is said by whoever would have done it.
     match action_of(state, command) {
-        Some(action) if !token.may(&action) => Err(Refusal::OutOfScope),
+        Some(action) if !token.may(&action) && !sabotage::is_active(Sabotage::OutOfScope) => {
+            Err(Refusal::OutOfScope)
+        }
         _ => Ok(()),
     }
 }

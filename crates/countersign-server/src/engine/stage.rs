@@ -128,7 +128,8 @@ impl<'a> Stage<'a> {
             if self.answered.contains(&key) {
                 return Ok(None);
             }
-            if let Some(known) = self.store.idempotency(&key.0, &key.1)? {
+            let known = self.store.idempotency(&key.0, &key.1)?;
+            if let Some(known) = known.filter(|_| !sabotage::is_active(Sabotage::ForgottenKey)) {
                 let range = known.first..known.first.saturating_add(u64::from(known.count));
                 let details = self.store.details_in(range)?;
                 let salts = details.iter().map(|(_, details)| &details.salt);
