@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::issuers::{self, IssuerConfig, IssuerFile};
+use super::providers::{self, ProviderConfig, SignInFile};
 use super::public::{self, PublicUrl};
 use super::tls::{self, ServerFile, TlsConfig};
 use super::witnesses::{self, WitnessFile, Witnesses};
@@ -45,6 +46,8 @@ pub struct NodeConfig {
     pub endpoints: BTreeMap<Name, Endpoint>,
     /// Whose tokens are believed, though they are not ours.
     pub issuers: BTreeMap<Name, IssuerConfig>,
+    /// At which providers people sign in, as far as the policy lets them.
+    pub providers: BTreeMap<Name, ProviderConfig>,
     /// Who is asked to cosign checkpoints.
     pub witnesses: Witnesses,
 }
@@ -93,6 +96,8 @@ struct NodeFile {
     witness_lost_after_seconds: Option<u32>,
     #[serde(default)]
     server: ServerFile,
+    #[serde(default)]
+    sign_in: SignInFile,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +157,7 @@ impl NodeConfig {
             checkpoint: folder.join(raw.checkpoint),
             endpoints: raw.endpoints.into_iter().map(endpoint).collect::<Result<_, _>>()?,
             issuers: issuers::read(file, raw.issuers)?,
+            providers: providers::read(file, raw.sign_in)?,
             witnesses,
         })
     }

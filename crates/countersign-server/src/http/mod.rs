@@ -35,7 +35,7 @@ use utoipa_axum::routes;
 
 use crate::config::ProofNonce;
 use crate::engine::{Committed, Engine, EngineError, Submission};
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Providers};
 use crate::reached::{Listening, Reached};
 use crate::search::Search;
 use crate::sign_in::verifiers::Verifiers;
@@ -135,6 +135,8 @@ struct App {
     reached: Arc<Reached>,
     /// Whose tokens are believed, though they are not ours.
     issuers: Arc<Issuers>,
+    /// At which providers people sign in.
+    providers: Arc<Providers>,
     shelf: Arc<shelf::Shelf>,
     /// Bounds how many evidence bundles are made at once.
     exports: Arc<Semaphore>,
@@ -260,6 +262,8 @@ pub struct Outside {
     pub witnesses: Arc<Board>,
     /// Whose tokens are believed, though they are not ours.
     pub issuers: Arc<Issuers>,
+    /// At which providers people sign in.
+    pub providers: Arc<Providers>,
     /// Closed when the node stops, so that watchers are sent away.
     pub stopping: Option<tokio::sync::watch::Receiver<()>>,
     /// Checks passwords; without it nobody signs in by one.
@@ -281,7 +285,7 @@ pub fn router(over: (Engine, Search), metrics: PrometheusHandle) -> Router {
 pub fn router_with(
     (engine, search): (Engine, Search),
     metrics: PrometheusHandle,
-    Outside { witnesses, issuers, stopping, verifiers, site, listening, proof_nonce }: Outside,
+    Outside { witnesses, issuers, providers, stopping, verifiers, site, listening, proof_nonce }: Outside,
 ) -> Router {
     let nonces = Arc::new(nonces::Nonces::draw(proof_nonce));
     let reached = Arc::new(Reached::new(site.as_deref().map(Site::url), listening));
@@ -299,6 +303,7 @@ pub fn router_with(
         metrics,
         witnesses,
         issuers,
+        providers,
         proofs: Arc::default(),
         nonces: Arc::clone(&nonces),
         reached,

@@ -1,4 +1,4 @@
-//! An issuer's keys in memory, and for how long they are believed.
+//! What an issuer says of itself, its keys above all, in memory, and for how long it is believed.
 //!
 //! INVARIANT: the issuer is asked by one at a time, and not more often than every half minute, whatever tokens arrive. Whoever has a token
 //! of a key that is in memory waits for nobody.
@@ -10,8 +10,7 @@ use countersign_core::time::Time;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::Unbelieved;
-use super::keys::KeySet;
-use super::source::Source;
+use super::source::{Published, Source};
 
 /// After so many seconds the issuer is asked again, though nothing is missing: it may have withdrawn a key.
 pub(super) const FRESH_SECONDS: u32 = 15 * 60;
@@ -22,11 +21,18 @@ pub(super) const BELIEVED_SECONDS: u32 = 60 * 60;
 /// For so many seconds after it was asked it is not asked again.
 pub(super) const PAUSE_SECONDS: u32 = 30;
 
-/// Keys, and when they were fetched.
+/// What it says of itself, and when that was fetched.
 #[derive(Debug)]
 struct Held {
     at: Time,
-    keys: Arc<KeySet>,
+    published: Arc<Published>,
+}
+
+impl Held {
+    /// Whether the key is among its keys, if one is wanted.
+    fn has(&self, key_id: Option<&str>) -> bool {
+        key_id.is_none_or(|key_id| self.published.keys.get(key_id).is_some())
+    }
 }
 
 /// What came of asking last.
@@ -53,26 +59,30 @@ impl Cache {
         Self { source, held: ArcSwapOption::empty(), asked: Mutex::default() }
     }
 
-    /// Keys among which this one should be.
-    pub(super) async fn keys(&self, key_id: &str, now: Time) -> Result<Arc<KeySet>, Unbelieved> {
-        if let Some(held) = self.believed(now).filter(|held| held.keys.get(key_id).is_some()) {
+    /// What the issuer says of itself; this key, if one is wanted, should be among its keys.
+    pub(super) async fn published(
+        &self,
+        key_id: Option<&str>,
+        now: Time,
+    ) -> Result<Arc<Published>, Unbelieved> {
+        if let Some(held) = self.believed(now).filter(|held| held.has(key_id)) {
             if !within(held.at, now, FRESH_SECONDS)
                 && let Ok(asked) = self.asked.try_lock()
             {
                 self.renew(asked, now).await;
                 // What was believed until now may just have been withdrawn.
-                return self.believed(now).map(|held| Arc::clone(&held.keys)).ok_or_else(unavailable);
+                return self.believed(now).map(|held| Arc::clone(&held.published)).ok_or_else(unavailable);
             }
-            return Ok(Arc::clone(&held.keys));
+            return Ok(Arc::clone(&held.published));
         }
         let asked = self.asked.lock().await;
         // Somebody may have asked meanwhile.
-        if let Some(held) = self.believed(now).filter(|held| held.keys.get(key_id).is_some()) {
-            return Ok(Arc::clone(&held.keys));
+        if let Some(held) = self.believed(now).filter(|held| held.has(key_id)) {
+            return Ok(Arc::clone(&held.published));
         }
         let failed = self.renew(asked, now).await;
         match self.believed(now) {
-            Some(held) => Ok(Arc::clone(&held.keys)),
+            Some(held) => Ok(Arc::clone(&held.published)),
             None => Err(failed.map_or_else(unavailable, Unbelieved::Unavailable)),
         }
     }
@@ -90,8 +100,8 @@ impl Cache {
         // Whoever asks may go away before there is an answer.
         asked.failed = Some("it did not answer".to_owned());
         asked.failed = match self.source.fetch().await {
-            Ok(keys) => {
-                self.held.store(Some(Arc::new(Held { at: now, keys: Arc::new(keys) })));
+            Ok(published) => {
+                self.held.store(Some(Arc::new(Held { at: now, published: Arc::new(published) })));
                 None
             }
             Err(why) => {

@@ -1,4 +1,4 @@
-//! Whether what a token says of itself is what is expected: by whom, for whom, and when (RFC 7519, section 4.1).
+//! Whether what the token of a job says of itself is what is expected: by whom, for whom, and when (RFC 7519, section 4.1).
 
 use countersign_core::digest::Digest;
 use countersign_core::policy::{Claim, Claims};
@@ -11,7 +11,7 @@ use super::Unbelieved;
 /// Longest `jti`, bytes.
 const MAX_ID: usize = 512;
 
-/// By whom a token must be, and for whom.
+/// By whom the token of a job must be, and for whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// `iss`, exactly.
@@ -77,6 +77,13 @@ pub(super) fn check(
     if claims.contains_key("cnf") {
         return Err(Unbelieved::Bound);
     }
+    let expires_at = is_current(claims, now)?;
+    let jti = claims.get("jti").and_then(Value::as_str).filter(|id| (1..=MAX_ID).contains(&id.len()));
+    Ok((jti.ok_or(Unbelieved::Claim("jti"))?.to_owned(), expires_at))
+}
+
+/// Until when it is good, if it is good now.
+pub(super) fn is_current(claims: &Map<String, Value>, now: Time) -> Result<Time, Unbelieved> {
     let expires_at = time(claims, "exp")?.ok_or(Unbelieved::Claim("exp"))?;
     if now >= expires_at.plus_seconds(SKEW_SECONDS) {
         return Err(Unbelieved::Expired);
@@ -86,12 +93,11 @@ pub(super) fn check(
             return Err(Unbelieved::NotYet);
         }
     }
-    let jti = claims.get("jti").and_then(Value::as_str).filter(|id| (1..=MAX_ID).contains(&id.len()));
-    Ok((jti.ok_or(Unbelieved::Claim("jti"))?.to_owned(), expires_at))
+    Ok(expires_at)
 }
 
 /// Seconds since the epoch, whole and not before it.
-fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Time>, Unbelieved> {
+pub(super) fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Time>, Unbelieved> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let seconds = value.as_i64().filter(|seconds| *seconds >= 0).ok_or(Unbelieved::Claim(name))?;
     Ok(Some(Time::from_millis(seconds.saturating_mul(1_000))))

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Unbelieved;
 use super::claims::{self, Expected, Verified};
+use super::id_token::{self, ExpectedIdToken, SignedInAs};
 use super::keys::KeySet;
 
 /// Largest token, bytes. Those of CI systems have about two thousand.
@@ -92,13 +93,32 @@ impl<'a> Jws<'a> {
         keys: &KeySet,
         (expected, now): (&Expected<'_>, Time),
     ) -> Result<Verified, Unbelieved> {
-        let key = keys.get(&self.key_id).ok_or(Unbelieved::UnknownKey)?;
-        if !key.signed(self.algorithm, (self.signed, &self.signature)) {
-            return Err(Unbelieved::Signature);
-        }
+        self.is_signed(keys)?;
         let (jti, expires_at) = claims::check(&self.claims, (expected, now))?;
         let issuer = expected.issuer.to_owned();
         Ok(Verified { issuer, jti, expires_at, claims: self.claims, sha256: self.sha256 })
+    }
+
+    /// Who it says has signed in, if one of the keys signed it and it answers what was asked. Asks nobody.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn verify_id_token(
+        self,
+        keys: &KeySet,
+        expected: (&ExpectedIdToken<'_>, Time),
+    ) -> Result<SignedInAs, Unbelieved> {
+        self.is_signed(keys)?;
+        id_token::check(self.claims, self.algorithm, expected)
+    }
+
+    fn is_signed(&self, keys: &KeySet) -> Result<(), Unbelieved> {
+        let key = keys.get(&self.key_id).ok_or(Unbelieved::UnknownKey)?;
+        if key.signed(self.algorithm, (self.signed, &self.signature)) {
+            Ok(())
+        } else {
+            Err(Unbelieved::Signature)
+        }
     }
 }
 

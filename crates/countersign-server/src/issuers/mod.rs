@@ -7,7 +7,9 @@
 //! # Layout
 //! - `jws`: a token taken apart, and whether a key signed it
 //! - `keys`: an issuer's keys
-//! - `claims`: for whom and when it is good
+//! - `claims`: for whom and when the token of a job is good
+//! - `id_token`: whether the word of a provider on who signed in is what was asked for
+//! - `provider`: where people are sent to sign in; `exchange`: a code for that word; `endpoints`: where all that is
 //! - `possession`: proofs that whoever sends a request has a key
 //! - `source`: where keys come from; `cache`: for how long they are believed
 
@@ -20,18 +22,24 @@ use crate::config::IssuerConfig;
 
 mod cache;
 mod claims;
+mod endpoints;
+mod exchange;
+mod id_token;
 mod jws;
 mod keys;
 mod possession;
+mod provider;
 mod source;
 #[cfg(test)]
 mod tests;
 
 use cache::Cache;
 pub use claims::{Expected, Verified};
+pub use id_token::{ExpectedIdToken, SignedInAs};
 pub use jws::{Jws, MAX_TOKEN};
 pub use keys::KeySet;
 pub use possession::{About, FRESH_SECONDS, Possession, verify as verify_possession};
+pub use provider::{Answered, Asked, Ended, Failed, Provider, Providers};
 
 /// Why a token is not believed, with a stable code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +71,12 @@ pub enum Unbelieved {
     /// It demands a proof of possession.
     #[error("it demands the proof of a key (`cnf`), which is not checked here")]
     Bound,
+    /// It answers another question.
+    #[error("it was not made for this sign-in")]
+    Nonce,
+    /// It does not say that the person has just proved who they are.
+    #[error("by its word it is too long since the person proved who they are")]
+    NotProved,
     /// Its time is over.
     #[error("it has expired")]
     Expired,
@@ -88,6 +102,8 @@ impl Unbelieved {
             Self::Claim(_) => "token_claim",
             Self::Audience => "token_audience",
             Self::Bound => "token_bound",
+            Self::Nonce => "token_nonce",
+            Self::NotProved => "token_not_proved",
             Self::Expired => "token_expired",
             Self::NotYet => "token_not_yet",
             Self::Unavailable(_) => "issuer_unavailable",
@@ -108,6 +124,10 @@ impl Unbelieved {
                 "ask its issuer for a token with the audience that `countersign.toml` names, and no other"
             }
             Self::Bound => "ask its issuer for a token that is not bound to a key",
+            Self::Nonce => "begin to sign in once more",
+            Self::NotProved => {
+                "prove yourself to the provider when it asks; see `max_age_seconds` in docs/guides/single-sign-on.md"
+            }
             Self::Expired => "get a fresh one, and see that clocks are right",
             Self::NotYet => "see that clocks are right",
             Self::Unavailable(_) => "nothing was changed; try again later",
@@ -156,7 +176,7 @@ impl Issuers {
         let expected = Expected { issuer: &issuer.config.spelling, audience: &issuer.config.audience };
         // What would not be accepted from its issuer either is not worth a look at the keys.
         jws.is_acceptable(&expected, now)?;
-        let keys = issuer.cache.keys(jws.key_id(), now).await?;
-        jws.verify(&keys, (&expected, now))
+        let published = issuer.cache.published(Some(jws.key_id()), now).await?;
+        jws.verify(&published.keys, (&expected, now))
     }
 }

@@ -9,8 +9,9 @@ use countersign_ledger::json;
 use reqwest::{Client, Url, header};
 use serde_json::Value;
 
+use super::endpoints::{self, Endpoints};
 use super::keys::KeySet;
-use crate::config::{IssuerConfig, is_loopback};
+use crate::config::IssuerConfig;
 use crate::outgoing;
 
 /// Largest document, bytes.
@@ -18,6 +19,15 @@ pub(super) const MAX_DOCUMENT: usize = 128 * 1024;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an issuer says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Published {
+    /// What it signs with.
+    pub(super) keys: KeySet,
+    /// Where it signs people in, or why it does not: an issuer of job tokens need not.
+    pub(super) endpoints: Result<Endpoints, String>,
+}
 
 /// Where to look.
 #[derive(Debug)]
@@ -33,13 +43,17 @@ impl Source {
         if let Some(file) = &config.jwks_file {
             return Ok(Self::File(file.clone()));
         }
-        let (issuer, spelling) = (config.issuer.clone(), config.spelling.clone());
-        let client = outgoing::client(std::iter::once(&issuer), PATIENCE)?;
-        Ok(Self::Discovery { issuer, spelling, client })
+        Self::discovered(&config.issuer, &config.spelling)
     }
 
-    /// The keys as they are now.
-    pub(super) async fn fetch(&self) -> Result<KeySet, String> {
+    /// What the issuer of this address publishes.
+    pub(super) fn discovered(issuer: &Url, spelling: &str) -> Result<Self, String> {
+        let client = outgoing::client(std::iter::once(issuer), PATIENCE)?;
+        Ok(Self::Discovery { issuer: issuer.clone(), spelling: spelling.to_owned(), client })
+    }
+
+    /// What it says now.
+    pub(super) async fn fetch(&self) -> Result<Published, String> {
         match self {
             Self::File(file) => {
                 let path = file.clone();
@@ -49,13 +63,15 @@ impl Source {
                 if bytes.len() > MAX_DOCUMENT {
                     return Err(format!("`{}` is larger than {MAX_DOCUMENT} bytes", file.display()));
                 }
-                KeySet::parse(&bytes).map_err(|why| format!("`{}`: {why}", file.display()))
+                let keys = KeySet::parse(&bytes).map_err(|why| format!("`{}`: {why}", file.display()))?;
+                Ok(Published { keys, endpoints: Err("its keys are from a file".to_owned()) })
             }
             Self::Discovery { issuer, spelling, client } => {
-                let document = get(client, &well_known(issuer)?).await?;
-                let link = key_link(&document, (issuer, spelling))?;
+                let document = read(&get(client, &well_known(issuer)?).await?, spelling)?;
+                let link = endpoints::safe(&document, (issuer, "jwks_uri"))?;
                 let keys = get(client, &link).await?;
-                KeySet::parse(&keys).map_err(|why| format!("`{link}`: {why}"))
+                let keys = KeySet::parse(&keys).map_err(|why| format!("`{link}`: {why}"))?;
+                Ok(Published { keys, endpoints: Endpoints::of(&document, issuer) })
             }
         }
     }
@@ -74,22 +90,15 @@ fn well_known(issuer: &Url) -> Result<Url, String> {
     Url::parse(&text).map_err(|error| error.to_string())
 }
 
-/// Where the document says that the keys are, if it is the issuer's own, and leads nowhere less safe.
-fn key_link(document: &[u8], (issuer, spelling): (&Url, &str)) -> Result<Url, String> {
+/// The document, if it is the issuer's own.
+fn read(document: &[u8], spelling: &str) -> Result<Value, String> {
     json::validate(document)
         .map_err(|error| format!("the discovery document is not strict JSON: {error}"))?;
     let document: Value = serde_json::from_slice(document).map_err(|error| error.to_string())?;
-    if document["issuer"].as_str() != Some(spelling) {
-        return Err("the discovery document is of another issuer".to_owned());
-    }
-    let link = document["jwks_uri"].as_str().ok_or("the discovery document names no `jwks_uri`")?;
-    let link = Url::parse(link).map_err(|error| format!("`jwks_uri`: {error}"))?;
-    let is_safe =
-        link.scheme() == "https" || link.scheme() == "http" && is_loopback(&link) && is_loopback(issuer);
-    if is_safe {
-        Ok(link)
+    if document["issuer"].as_str() == Some(spelling) {
+        Ok(document)
     } else {
-        Err("`jwks_uri` leads to where keys could be changed on the way".to_owned())
+        Err("the discovery document is of another issuer".to_owned())
     }
 }
 

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{NodeError, SealingKey};
-use crate::config::{Endpoint, NodeConfig};
+use crate::config::{Endpoint, NodeConfig, ProviderConfig};
 use crate::runner::HookKey;
 use crate::secrets::{SecretRef, SecretValue};
 
@@ -80,6 +80,17 @@ pub(super) fn check_endpoints(endpoints: &BTreeMap<Name, Endpoint>) -> Result<()
         HookKey::parse(&value).ok_or(NodeError::Form { key, form: HookKey::FORM })?;
     }
     Ok(())
+}
+
+/// By what the node proves to each provider that it is the client it says.
+pub(super) fn client_secrets(
+    providers: &BTreeMap<Name, ProviderConfig>,
+) -> Result<BTreeMap<Name, SecretValue>, NodeError> {
+    let with_secret = providers.iter().filter_map(|(name, it)| Some((name, it.client_secret.as_ref()?)));
+    let one = |(name, reference): (&Name, &SecretRef)| {
+        Ok((name.clone(), fetch(&format!("sign_in.providers.{name}.client_secret"), reference)?))
+    };
+    with_secret.map(one).collect()
 }
 
 fn fetch(key: &str, reference: &SecretRef) -> Result<SecretValue, NodeError> {

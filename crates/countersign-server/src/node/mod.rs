@@ -33,7 +33,7 @@ use crate::config::{NodeConfig, ProofNonce, PublicUrl, TlsConfig};
 use crate::engine::{Engine, Options, Submission, census, codec, witnessed_beside};
 use crate::genesis::{self, Claim, Genesis, NewPerson};
 use crate::http::{self, Site};
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Providers};
 use crate::reached::{Listening, Scheme};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
@@ -84,6 +84,7 @@ pub struct Node {
     tls: Option<Tls>,
     issuers: Arc<Issuers>,
     verifiers: Arc<Verifiers>,
+    providers: Arc<Providers>,
     site: Option<Arc<Site>>,
     proof_nonce: ProofNonce,
     address: SocketAddr,
@@ -115,6 +116,8 @@ impl Node {
         http::recorder();
         let tls = config.tls.clone().map(tls).transpose()?;
         let issuers = Arc::new(Issuers::new(&config.issuers).map_err(NodeError::Issuers)?);
+        let providers = Providers::new(&config.providers, keys::client_secrets(&config.providers)?);
+        let providers = Arc::new(providers.map_err(NodeError::Issuers)?);
         if !config.database().exists() {
             return Err(NodeError::NoGenesis(config.database()));
         }
@@ -136,6 +139,7 @@ impl Node {
         }
         warn_of_missing_endpoints(&engine, config);
         warn_of_unknown_issuers(&engine, &issuers);
+        warn_of_unknown_providers(&engine, &providers);
         tell_of_rotated_key(&engine);
         sweep(&engine, &verifiers);
         let runner = Runner::new(engine.clone(), secrets, Outside::of(config));
@@ -151,6 +155,7 @@ impl Node {
                     listener,
                     tls,
                     issuers,
+                    providers,
                     site,
                     proof_nonce,
                     verifiers,
@@ -176,7 +181,7 @@ impl Node {
     /// The listener failed.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
         let Self { engine, search, runner, witnessing, listener, tls, .. } = self;
-        let Self { issuers, verifiers, site, proof_nonce, address, .. } = self;
+        let Self { issuers, providers, verifiers, site, proof_nonce, address, .. } = self;
         let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
         let listening = Some(Listening { scheme, address });
         let (running, watched) = watch::channel(());
@@ -190,7 +195,16 @@ impl Node {
             .unzip();
         let parts = (engine.clone(), search.clone());
         let (witnesses, verifiers, stopping) = (board, Some(verifiers), None);
-        let outside = http::Outside { witnesses, issuers, stopping, verifiers, site, listening, proof_nonce };
+        let outside = http::Outside {
+            witnesses,
+            issuers,
+            providers,
+            stopping,
+            verifiers,
+            site,
+            listening,
+            proof_nonce,
+        };
         let served = serving::serve((listener, spoken), (parts, outside), stop, running).await;
         if runner.await.is_err() {
             tracing::error!("the runner ended with a panic; what it owed is owed again at the next start");
@@ -351,6 +365,16 @@ fn warn_of_unknown_issuers(engine: &Engine, issuers: &Issuers) {
     for workload in state.policy().iter().flat_map(|in_force| &in_force.policy.workloads) {
         if !issuers.knows(&workload.issuer) {
             tracing::warn!(workload = %workload.name, issuer = workload.issuer, "the policy names an issuer that is not configured");
+        }
+    }
+}
+
+/// And for providers: nobody is signed in by such a one.
+fn warn_of_unknown_providers(engine: &Engine, providers: &Providers) {
+    let state = engine.state();
+    for name in state.policy().iter().flat_map(|in_force| &in_force.policy.sign_in.sso) {
+        if providers.get(name).is_none() {
+            tracing::warn!(provider = %name, "the policy lets a provider sign people in that is not configured");
         }
     }
 }

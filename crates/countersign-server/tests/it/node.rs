@@ -35,6 +35,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         checkpoint: folder.path().join("checkpoint"),
         endpoints: BTreeMap::new(),
         issuers: BTreeMap::new(),
+        providers: BTreeMap::new(),
         witnesses: Witnesses::default(),
     };
     (folder, config)

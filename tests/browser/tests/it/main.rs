@@ -9,4 +9,8 @@ mod journeys;
 #[cfg(test)]
 mod passwords;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
+mod sso;
+#[cfg(test)]
 mod stage;

@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::provider::{PROVIDER, Provider};
+
 const PEOPLE: [(u128, &str); 3] = [(1, "Ana"), (2, "Ben"), (3, "Chloe")];
 
 pub(crate) struct Stage {
@@ -31,7 +33,7 @@ pub(crate) struct Stage {
     claims: BTreeMap<String, String>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), NodeError>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn key(folder: &Path, name: &str, seed: u8) -> SecretRef {
@@ -71,22 +73,31 @@ fn beginning(sign_in: &Value) -> Beginning {
 
 impl Stage {
     pub(crate) async fn begin() -> Self {
-        Self::with(&json!({})).await
+        Self::with(&json!({}), None).await
     }
 
     /// People may sign in with a password.
     pub(crate) async fn taking_passwords() -> Self {
-        Self::with(&json!({ "password": true })).await
+        Self::with(&json!({ "password": true }), None).await
     }
 
-    async fn with(sign_in: &Value) -> Self {
+    /// People may sign in through this provider.
+    pub(crate) async fn at(provider: &Provider) -> Self {
+        Self::with(&json!({ "sso": [PROVIDER] }), Some(provider)).await
+    }
+
+    async fn with(sign_in: &Value, provider: Option<&Provider>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let providers = provider.map(|provider| {
+            (PROVIDER.parse().expect("a name"), provider.config(key(folder.path(), "client.key", 11)))
+        });
         let config = NodeConfig {
             listen: "127.0.0.1:0".parse().expect("an address"),
             public_url: None,
             dpop_nonce: ProofNonce::Demanded,
             tls: None,
             issuers: BTreeMap::new(),
+            providers: providers.into_iter().collect(),
             data: folder.path().join("data"),
             origin: "ledger.test/browser".into(),
             log_key: key(folder.path(), "log.key", 7),
@@ -108,7 +119,12 @@ impl Stage {
         let ana = Client::new(&elsewhere, Some(&credential)).expect("a client");
         ana.claim(&claims["Ana"], &credential).await.expect("claimed");
         let site = format!("http://localhost:{}", address.port());
-        Self { site, elsewhere, ana, claims, stop: Some(stop), running, _folder: folder }
+        Self { site, elsewhere, ana, claims, stop: Some(stop), running, folder }
+    }
+
+    /// By what the node proves to the provider which client it is.
+    pub(crate) fn client_secret(&self) -> SecretRef {
+        SecretRef::File(self.folder.path().join("client.key"))
     }
 
     pub(crate) async fn end(mut self) {

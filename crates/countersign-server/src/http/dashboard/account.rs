@@ -1,4 +1,4 @@
-//! One's own: passkeys and sessions. Whoever changes how they sign in proves first that it is them.
+//! One's own: passkeys, identities and sessions. Whoever changes how they sign in proves first that it is them.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ use super::filters;
 use super::form::{self, Nothing, Posted};
 use super::page::{Shell, explained, html, see};
 use super::password;
+use super::sso::{self, Linked, Offer};
 use super::visit::{Asked, SignedIn, drawn, leave};
 use crate::store::{Reader, StoreError};
 
@@ -47,6 +48,10 @@ struct Page<'a> {
     may_change: bool,
     held: String,
     passkeys: Vec<Passkey>,
+    identities: Vec<Linked>,
+    providers: Vec<Offer>,
+    /// Providers by which they can prove themselves.
+    proving: Vec<Offer>,
     sessions: Vec<Session>,
     add_challenge: String,
     prove_challenge: String,
@@ -76,6 +81,7 @@ struct Tokens {
     add: String,
     remove: String,
     prove: String,
+    unlink: String,
     end: String,
 }
 
@@ -162,6 +168,9 @@ async fn page(
         may_change: here.is_some_and(|session| session.proved_within(RECENT_SECONDS, now)),
         held: ceremony::held(&state, me.me),
         passkeys: passkeys.collect(),
+        identities: sso::linked(app, me),
+        providers: sso::offers(app, &holder, "/account/link"),
+        proving: sso::offers(app, &holder, "/account/prove/sso"),
         sessions: sessions.collect::<Vec<_>>().into_iter().rev().collect(),
         add_challenge: challenge::issue(site, Purpose::Add(&holder), now)?,
         prove_challenge: challenge::issue(site, Purpose::StepUp(&holder, &proof().sha256().0), now)?,
@@ -171,6 +180,7 @@ async fn page(
             add: token("/account/passkeys"),
             remove: token("/account/passkeys/remove"),
             prove: token(PROVE),
+            unlink: token("/account/identities/remove"),
             end: token("/account/sessions/end"),
         },
     };
@@ -331,8 +341,9 @@ pub(super) async fn sign_out(
     posted: Posted,
 ) -> Result<Response, Rejected> {
     let Nothing {} = posted.read(&app, &me.holder())?;
+    let method = app.engine.state().session(me.session).map(|session| session.method.clone());
     end_here(&app, me).await?;
-    Ok(leave(see("/sign-in")))
+    Ok(leave(sso::left(&app, me, method).await?))
 }
 
 /// Ends the session by which somebody came, also because somebody else signs in where they were.
@@ -343,7 +354,11 @@ pub(super) async fn end_here(app: &App, me: SignedIn) -> Result<(), Rejected> {
     app.submit(me.submission(command, &asked)?).await.map(drop)
 }
 
-async fn done<T>(app: &App, me: SignedIn, outcome: Result<T, Rejected>) -> Result<Response, Rejected> {
+pub(super) async fn done<T>(
+    app: &App,
+    me: SignedIn,
+    outcome: Result<T, Rejected>,
+) -> Result<Response, Rejected> {
     match outcome {
         Ok(_) => Ok(see("/account")),
         Err(rejected) => again(app, me, rejected).await,

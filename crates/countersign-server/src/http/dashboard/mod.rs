@@ -10,6 +10,7 @@
 //! - `ceremony`: what browsers answer when a passkey is made or asked
 //! - `page` `assets`: what all pages share; `filters`: how times are shown
 //! - `password`: passwords with one-time codes, where the policy takes them
+//! - `sso`: through an OpenID provider, and one's identities there
 //! - `sign_in` `claim` `account` `inbox` `approval` `device`: one page each
 
 use axum::Router;
@@ -31,6 +32,7 @@ mod inbox;
 mod page;
 mod password;
 mod sign_in;
+mod sso;
 mod visit;
 
 pub(super) use page::told;
@@ -41,6 +43,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/", get(inbox::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-in/password", post(password::sign_in::sign_in))
+        .route("/sign-in/sso/{name}", post(sso::begin))
+        .route("/sign-in/sso/{name}/callback", get(sso::back))
         .route("/sign-out", post(account::sign_out))
         .route("/claim", get(claim::show).post(claim::begin))
         .route("/claim/passkey", post(claim::finish))
@@ -51,6 +55,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/account/password", get(password::account::show).post(password::account::set))
         .route("/account/password/codes", post(password::account::renew))
         .route("/account/password/remove", post(password::account::remove))
+        .route("/account/prove/sso/{name}", post(sso::prove))
+        .route("/account/link/{name}", post(sso::begin_link))
+        .route("/account/identities/remove", post(sso::unlink))
         .route("/account/passkeys", post(account::add))
         .route("/account/passkeys/remove", post(account::remove))
         .route("/account/sessions/end", post(account::end))

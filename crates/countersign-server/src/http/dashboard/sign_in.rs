@@ -23,6 +23,7 @@ use super::challenge::{self, Purpose};
 use super::form::{self, Posted};
 use super::page::{Shell, explained, html, see};
 use super::password;
+use super::sso::{self, Offer};
 use super::visit::{SignedIn, Visit, draw, enter};
 use crate::engine::Submission;
 
@@ -57,6 +58,7 @@ struct Page<'a> {
     token: String,
     next: &'a str,
     others: Vec<String>,
+    providers: Vec<Offer>,
 }
 
 /// The page.
@@ -88,6 +90,7 @@ pub(super) fn page(
         token: form::token(app, &holder, "/sign-in"),
         next: ours(next),
         others: [password::sign_in::offer(app, visit, next)?].into_iter().flatten().collect(),
+        providers: sso::offers(app, &holder, "/sign-in/sso"),
     };
     Ok(visit.keep(html(status, &page)))
 }
@@ -117,13 +120,22 @@ pub(super) async fn sign_in(
     let method = Method::Passkey { key_sha256 };
     match open(&app, (before, network), Recognised { person, method, spent: Some(challenge.spent) }).await {
         Ok(secret) => Ok(enter(see(ours(&next)), &secret)),
-        Err(rejected) if rejected.status().is_client_error() => {
-            meter::sign_in_refused("refused");
-            let told = explained(&rejected.into_problem());
-            page(&app, &visit, (StatusCode::FORBIDDEN, Some(told), &next))
-        }
-        Err(rejected) => Err(rejected),
+        Err(rejected) => refused_by_rules(&app, &visit, (rejected, &next)),
     }
+}
+
+/// The page once more with why the rules let nobody in; a fault of ours is none of theirs.
+pub(super) fn refused_by_rules(
+    app: &App,
+    visit: &Visit,
+    (rejected, next): (Rejected, &str),
+) -> Result<Response, Rejected> {
+    if !rejected.status().is_client_error() {
+        return Err(rejected);
+    }
+    meter::sign_in_refused("refused");
+    let told = explained(&rejected.into_problem());
+    page(app, visit, (StatusCode::FORBIDDEN, Some(told), next))
 }
 
 /// Somebody whom the node recognised, by what, and what was used up for it.

@@ -203,7 +203,7 @@ pub(super) fn leave(mut response: Response) -> Response {
     response
 }
 
-fn add(response: &mut Response, cookie: &str) {
+pub(super) fn add(response: &mut Response, cookie: &str) {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

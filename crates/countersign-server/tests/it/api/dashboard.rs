@@ -20,6 +20,11 @@ use super::harness::{Api, Call, payout, policy};
 use super::passkeys::{ORIGIN, Passkey, VERIFIED, encoded};
 use crate::engine::fixture::{self, BEN};
 
+/// The one cookie that comes back from other sites.
+const FLOW: &str = "__Host-countersign-flow";
+
+const SESSION: &str = "__Host-countersign-session";
+
 /// Somebody's browser, which keeps cookies.
 pub(super) struct Browser {
     router: Router,
@@ -91,6 +96,34 @@ impl Browser {
         Self { router: self.router.clone(), cookies: RefCell::default(), from }
     }
 
+    /// Comes from another site, as back from a provider: with no cookie that is kept to what this site begins.
+    pub(super) async fn come(&self, path: &str) -> Page {
+        let all = self.cookies.borrow().clone();
+        self.cookies.borrow_mut().retain(|name, _| name == FLOW);
+        let page = self.send(Request::get(path).header("sec-fetch-site", "cross-site"), String::new()).await;
+        let got = std::mem::replace(&mut *self.cookies.borrow_mut(), all);
+        self.cookies.borrow_mut().extend(got);
+        page
+    }
+
+    /// The cookie with which somebody goes to a provider.
+    pub(super) fn flow(&self) -> String {
+        self.cookies.borrow().get(FLOW).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn set_flow(&self, value: &str) {
+        self.cookies.borrow_mut().insert(FLOW.to_owned(), value.to_owned());
+    }
+
+    /// The cookie of whoever is signed in.
+    pub(super) fn session(&self) -> String {
+        self.cookies.borrow().get(SESSION).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn set_session(&self, value: &str) {
+        self.cookies.borrow_mut().insert(SESSION.to_owned(), value.to_owned());
+    }
+
     async fn send(&self, request: axum::http::request::Builder, body: String) -> Page {
         let cookies =
             self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
@@ -102,9 +135,10 @@ impl Browser {
         let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         for line in parts.headers.get_all("set-cookie") {
             let line = line.to_str().expect("text");
-            assert!(line.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict"), "{line}");
             let (name, rest) = line.split_once('=').expect("a cookie");
             assert!(name.starts_with("__Host-"), "{line}");
+            let sent = if name == FLOW { "Lax" } else { "Strict" };
+            assert!(line.ends_with(&format!("; Path=/; Secure; HttpOnly; SameSite={sent}")), "{line}");
             let value = rest.split(';').next().unwrap_or_default().to_owned();
             self.cookies.borrow_mut().insert(name.to_owned(), value);
         }

@@ -33,6 +33,7 @@ mod search;
 mod sessions;
 mod signing;
 mod ssh_key;
+mod sso;
 mod terminals;
 mod tiles;
 mod tokens;

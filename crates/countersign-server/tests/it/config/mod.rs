@@ -415,3 +415,43 @@ fn issuers_are_read_strictly() {
         assert!(complaint.contains(told), "{complaint}");
     }
 }
+
+#[test]
+fn providers_are_read_strictly() {
+    const PROVIDER: &str = r#"
+[sign_in.providers.corp]
+title = "Acme"
+issuer = "https://acme.example/realms/main"
+client_id = "countersign"
+client_secret = "env:OIDC_SECRET"
+scopes = ["groups"]
+max_age_seconds = 3600
+"#;
+    let whole = format!("{NODE}{PROVIDER}");
+    let read = |text: &str| NodeConfig::parse(Path::new("countersign.toml"), text);
+    let config = read(&whole).expect("a configuration");
+    let provider = config.providers.values().next().expect("a provider");
+    assert_eq!(provider.scopes, ["openid", "groups"], "`openid` is always asked for");
+    assert!(provider.client_secret.is_some());
+    for (line, by, complaint) in [
+        (
+            "client_secret = \"env:OIDC_SECRET\"",
+            "client_secret = \"hunter2\"",
+            "sign_in.providers.corp.client_secret: a secret is named as `env:NAME`",
+        ),
+        ("https://acme.example/realms/main", "http://acme.example", "would send secrets in clear"),
+        ("https://acme.example/realms/main", "https://acme.example?x", "an issuer has no query"),
+        ("title = \"Acme\"", "title = \" \"", "sign_in.providers.corp.title"),
+        ("client_id = \"countersign\"", "client_id = \"\"", "sign_in.providers.corp.client_id"),
+        ("[\"groups\"]", "[\"openid groups\"]", "sign_in.providers.corp.scopes"),
+        ("max_age_seconds = 3600", "max_age_seconds = 0", "expected 1 or more"),
+        ("scopes =", "scope =", "unknown key `scope`; did you mean `scopes`?"),
+    ] {
+        assert!(whole.contains(line), "{line}");
+        let told = read(&whole.replace(line, by)).expect_err(by).to_string();
+        assert!(told.contains(complaint), "{by}: {told}");
+        assert!(!told.contains("hunter2"), "a secret that was pasted is not repeated");
+    }
+    let twice = format!("{whole}{}", PROVIDER.replace("providers.corp", "providers.other"));
+    assert!(read(&twice).expect_err("twice").to_string().contains("`corp` is the same issuer"));
+}
