@@ -176,6 +176,46 @@ fn destroying_leaves_no_byte_of_the_row() {
     assert_eq!(read(&store, 2).as_deref(), Some("the new value"));
 }
 
+/// What verifies passwords lies here, too: nobody rotates it, and it goes as a whole.
+#[test]
+fn what_no_rotation_made_is_forgotten_as_a_whole_and_leaves_no_byte() {
+    let (_folder, database, store) = on_disk();
+    let refused = store.forget(&key("a"));
+    assert!(matches!(refused, Err(SecretError::Refused(_))), "a rotation made one: {refused:?}");
+    assert_eq!(store.versions(&key("a")).expect("an answer").len(), 2);
+    store.delete_pending(&key("a"), 2).expect("deleted");
+    let sealed = sealed_bytes(&database, 1);
+    assert!(anywhere(&database, &sealed), "the search finds what is there");
+    for _ in 0..2 {
+        store.forget(&key("a")).expect("forgotten, or not there");
+    }
+    assert_eq!(read(&store, 1), None);
+    assert!(!anywhere(&database, &sealed));
+}
+
+#[test]
+fn secrets_of_a_type_are_listed_by_exactly_that_type_and_environment() {
+    let store = in_memory();
+    let names = ["webhook-signing/b", "webhook-signing/a", "webhook-signing2/a", "webhook/a"];
+    for name in names {
+        for environment in ["production", "staging"] {
+            let key: SecretKey = format!("secret:{name}@{environment}").parse().expect("a key");
+            store.adopt(&key, 1, &value("x")).expect("adopted");
+        }
+    }
+    let of = |kind: &str| {
+        let word = |word: &str| word.parse().expect("a word");
+        let keys = store.of_type(&word(kind), &word("production")).expect("an answer");
+        keys.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("webhook-signing"),
+        ["secret:webhook-signing/a@production", "secret:webhook-signing/b@production"]
+    );
+    assert_eq!(of("webhook"), ["secret:webhook/a@production"]);
+    assert_eq!(of("web"), Vec::<String>::new());
+}
+
 /// Whether the bytes stand anywhere in the database's files.
 fn anywhere(database: &Path, needle: &[u8]) -> bool {
     let folder = std::fs::read_dir(database.parent().expect("a folder")).expect("the folder is read");
