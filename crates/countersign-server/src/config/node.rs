@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::issuers::{self, IssuerConfig, IssuerFile};
 use super::providers::{self, ProviderConfig, SignInFile};
 use super::public::{self, PublicUrl};
+use super::store::{self, PostgresConfig, StoreFile};
 use super::tls::{self, ServerFile, TlsConfig};
 use super::witnesses::{self, WitnessFile, Witnesses};
 use super::{ConfigError, parse, read};
@@ -28,8 +29,10 @@ pub struct NodeConfig {
     pub dpop_nonce: ProofNonce,
     /// The certificate it shows; without it the node speaks HTTP in clear.
     pub tls: Option<TlsConfig>,
-    /// The folder with the database.
+    /// The folder with the database, or with what this node derives from one that it shares.
     pub data: PathBuf,
+    /// The PostgreSQL that keeps the ledger; without it the data folder does.
+    pub postgres: Option<PostgresConfig>,
     /// The log's origin line and its key's name.
     pub origin: String,
     /// The log's Ed25519 seed: 32 bytes, base64.
@@ -98,6 +101,8 @@ struct NodeFile {
     server: ServerFile,
     #[serde(default)]
     sign_in: SignInFile,
+    #[serde(default)]
+    store: StoreFile,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +154,7 @@ impl NodeConfig {
             },
             tls: tls::read(file, raw.server)?,
             data: folder.join(raw.data),
+            postgres: store::read(file, raw.store)?,
             origin: raw.origin,
             log_key: reference(file, ("log_key", &raw.log_key))?,
             next_log_key: next_log_key.transpose()?,

@@ -45,11 +45,14 @@ pub enum NodeError {
         cause: io::Error,
     },
     /// Nobody wrote genesis yet.
-    #[error("there is no log in `{}` yet: run `countersign init` first", .0.display())]
-    NoGenesis(PathBuf),
+    #[error("there is no log in `{0}` yet: run `countersign init` first")]
+    NoGenesis(String),
     /// Genesis is written once.
-    #[error("`{}` already holds a log: choose another data folder for another log", .0.display())]
-    AlreadyInitialised(PathBuf),
+    #[error("`{0}` already holds a log: choose another data folder or database for another log")]
+    AlreadyInitialised(String),
+    /// The shared database cannot be used as configured.
+    #[error("{0}")]
+    Database(String),
     /// The log has another origin.
     #[error("origin: the log in the data folder is `{log}`, not `{configured}`")]
     OtherOrigin {

@@ -5,21 +5,18 @@
 //!
 //! # Layout
 //! - `keys`: from references in the configuration to keys
+//! - `place`: where the ledger is, and opening it
 //! - `error`: why a node does not start
 //! - `certificates` `door`: what the node shows to whoever connects, and the handshakes
 //! - `serving`: the listener's bounds and end, and the counters' upkeep
 
-use std::fs::DirBuilder;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_core::log::permit_key::NamePermitKey;
 use countersign_core::policy::Policy;
-#[cfg(feature = "sabotage")]
-use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::secret::SecretKey;
 use countersign_core::{Actor, Command, Fact};
 use countersign_ledger::note::Ed25519Signer;
@@ -37,21 +34,22 @@ use crate::issuers::{Issuers, Providers};
 use crate::reached::{Listening, Scheme};
 use crate::runner::{Outside, Runner};
 use crate::search::{Place, Search};
-use crate::secrets::{LocalSecrets, SealingKey, SecretValue};
+use crate::secrets::{SealingKey, SecretValue};
 use crate::sign_in::verifiers::Verifiers;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Reader, StoreError};
+use crate::store::{Store, StoreError};
 use crate::witnessing::{Pace, Witnessing};
 
 mod certificates;
 mod door;
 mod error;
 mod keys;
+mod place;
 mod serving;
 
 pub use certificates::CertificateError;
 use certificates::Certificates;
 pub use error::NodeError;
+use place::Purpose;
 
 /// What a log begins with.
 #[derive(Debug)]
@@ -118,19 +116,16 @@ impl Node {
         let issuers = Arc::new(Issuers::new(&config.issuers).map_err(NodeError::Issuers)?);
         let providers = Providers::new(&config.providers, keys::client_secrets(&config.providers)?);
         let providers = Arc::new(providers.map_err(NodeError::Issuers)?);
-        if !config.database().exists() {
-            return Err(NodeError::NoGenesis(config.database()));
-        }
+        let (mut store, secrets) = place::open(config, Purpose::Serve, keys.sealing)?;
         checkpoint_folder(config)?;
-        let mut store = open(config)?;
-        check_identity(&mut store, config)?;
+        check_identity(store.as_mut(), config)?;
         let listen = |cause| NodeError::Listen { address: config.listen, cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let site = site(config, (address, keys.pages));
-        let secrets = Arc::new(LocalSecrets::open(config.database(), keys.sealing)?);
+        let secrets = Arc::new(secrets);
         let verifiers = Arc::new(Verifiers::new(Arc::clone(&secrets) as _)?);
-        let mut engine = Engine::start(Box::new(store), options(config, (keys.signer, keys.next_signer)))?;
+        let mut engine = Engine::start(store, options(config, (keys.signer, keys.next_signer)))?;
         if let Some(signer) = keys.permit_signer {
             name_permit_key(&engine, &signer.vkey()).await?;
             engine = engine.with_permit_signer(Arc::new(signer));
@@ -251,15 +246,6 @@ fn witnessing(engine: &Engine, config: &NodeConfig) -> Result<Witnessing, NodeEr
     Witnessing::new(engine.clone(), &config.witnesses, (kept, Pace::default())).map_err(NodeError::Witnesses)
 }
 
-/// The store. Under a sabotage it is one that does not wait for the disk.
-fn open(config: &NodeConfig) -> Result<SqliteStore, StoreError> {
-    #[cfg(feature = "sabotage")]
-    if sabotage::is_active(Sabotage::SynchronousOff) {
-        return SqliteStore::open_unsynced(config.database());
-    }
-    SqliteStore::open(config.database())
-}
-
 /// Ready once the other side of the channel is gone.
 async fn ended(mut running: watch::Receiver<()>) {
     while running.changed().await.is_ok() {}
@@ -271,15 +257,14 @@ async fn ended(mut running: watch::Receiver<()>) {
 /// The first thing that is wrong, as the configuration names it; [`NodeError::AlreadyInitialised`] if there is a log.
 pub async fn initialise(config: &NodeConfig, beginning: Beginning) -> Result<Vec<Claim>, NodeError> {
     let keys = keys::resolve(config)?;
-    create_data_folder(&config.data)?;
+    place::make_folder(config)?;
     checkpoint_folder(config)?;
-    let mut store = open(config)?;
+    let (mut store, secrets) = place::open(config, Purpose::Begin, keys.sealing)?;
     if store.head()?.size() > 0 {
-        return Err(NodeError::AlreadyInitialised(config.database()));
+        return Err(NodeError::AlreadyInitialised(config.place()));
     }
-    let secrets = LocalSecrets::open(config.database(), keys.sealing)?;
     let log_key = keys.signer.vkey();
-    let engine = Engine::start(Box::new(store), options(config, (keys.signer, None)))?;
+    let engine = Engine::start(store, options(config, (keys.signer, None)))?;
     let Beginning { policy, people, secrets: values } = beginning;
     let genesis = Genesis { origin: config.origin.clone(), log_key, people, policy, secrets: values };
     let written = genesis::write(&engine, &secrets, genesis).await;
@@ -301,15 +286,6 @@ fn options(config: &NodeConfig, (signer, next): (Ed25519Signer, Option<Ed25519Si
     }
 }
 
-fn create_data_folder(folder: &Path) -> Result<(), NodeError> {
-    // Only its owner looks into it, also while the files in it are being made.
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| NodeError::Folder {
-        key: "data",
-        path: folder.to_owned(),
-        cause,
-    })
-}
-
 /// The folder of the checkpoint is not created: if it is a disk that is not mounted, a file in its place would be lost.
 fn checkpoint_folder(config: &NodeConfig) -> Result<(), NodeError> {
     let folder = config.checkpoint.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -323,9 +299,9 @@ fn checkpoint_folder(config: &NodeConfig) -> Result<(), NodeError> {
 }
 
 /// The log in the database must be the one this configuration names. Whose key signs it is for the engine to find out.
-fn check_identity(store: &mut SqliteStore, config: &NodeConfig) -> Result<(), NodeError> {
+fn check_identity(store: &mut dyn Store, config: &NodeConfig) -> Result<(), NodeError> {
     let Some(first) = store.entries(0, 1)?.into_iter().next() else {
-        return Err(NodeError::NoGenesis(config.database()));
+        return Err(NodeError::NoGenesis(config.place()));
     };
     let Fact::LogCreated(_, created) = codec::decode(0, &first.leaf, store)?.event.fact else {
         return Err(StoreError::Corrupt("entry 0 does not create the log".to_owned()).into());

@@ -1,8 +1,7 @@
-//! The local secret store: sealed rows in the server's own database, on a connection of its own.
+//! The local secret store: sealed rows in the ledger's own database, embedded or PostgreSQL.
 //!
-//! A change of stage seals the value anew, because the stage is part of what the seal binds. Deleted rows are overwritten
-//! (`secure_delete`) and the write-ahead log is emptied after them. Whoever holds the sealing key and the file has the secrets;
-//! whoever has only the file does not.
+//! Whoever holds the sealing key and the database has the secrets; whoever has only the database does not. The rules are in `rows`, the
+//! statements with each database.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,37 +9,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_core::action::ResourceError;
 use countersign_core::secret::SecretKey;
 use countersign_core::text::Name;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::Connection;
 
-use super::sealing::{self, SealedValue, SealingKey, Slot};
+use super::in_postgres::InPostgres;
+use super::in_sqlite::InSqlite;
+use super::rows::{Rows, Versions, open};
+use super::sealing::SealingKey;
 use super::{SecretError, SecretStore, SecretValue, Stage};
+use crate::store::postgres::PostgresStore;
 use crate::store::{StoreError, sqlite};
 
-const INSERT: &str = "INSERT INTO secrets (name, environment, version, stage, rotation, nonce, sealed) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const SELECT: &str = "SELECT version, stage, rotation, nonce, sealed FROM secrets \
-     WHERE name = ?1 AND environment = ?2 ORDER BY version";
-const NAMES: &str =
-    "SELECT DISTINCT name FROM secrets WHERE name >= ?1 AND name < ?2 AND environment = ?3 ORDER BY name";
-const FORGET: &str = "DELETE FROM secrets WHERE name = ?1 AND environment = ?2";
-const RESTAGE: &str = "UPDATE secrets SET stage = ?4, nonce = ?5, sealed = ?6 \
-     WHERE name = ?1 AND environment = ?2 AND version = ?3";
-const DELETE: &str =
-    "DELETE FROM secrets WHERE name = ?1 AND environment = ?2 AND version = ?3 AND stage = ?4";
-
-/// Secrets in the server's own database.
+/// Secrets in the ledger's own database.
 #[derive(Debug)]
 pub struct LocalSecrets {
-    connection: Mutex<Connection>,
+    rows: Mutex<Box<dyn Rows>>,
     sealing: SealingKey,
-}
-
-/// One row, still sealed.
-struct Stored {
-    version: u32,
-    stage: Stage,
-    rotation: Option<String>,
-    value: SealedValue,
 }
 
 impl LocalSecrets {
@@ -49,7 +32,7 @@ impl LocalSecrets {
     /// # Errors
     /// `Unavailable` if it cannot be opened, `Corrupt` if it is not a ledger database.
     pub fn open(database: impl AsRef<Path>, sealing: SealingKey) -> Result<Self, SecretError> {
-        Self::on(sqlite::beside_the_log(database.as_ref())?, sealing)
+        Self::in_sqlite(sqlite::beside_the_log(database.as_ref())?, sealing)
     }
 
     /// A store that lives as long as this value, for tests.
@@ -59,49 +42,49 @@ impl LocalSecrets {
     pub fn in_memory(sealing: SealingKey) -> Result<Self, SecretError> {
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(sqlite::schema::SECRETS)?;
-        Self::on(connection, sealing)
+        Self::in_sqlite(connection, sealing)
     }
 
-    fn on(connection: Connection, sealing: SealingKey) -> Result<Self, SecretError> {
-        connection.pragma_update(None, "secure_delete", true)?;
-        Ok(Self { connection: Mutex::new(connection), sealing })
+    /// The secrets beside a ledger in PostgreSQL, shared by its nodes.
+    #[must_use]
+    pub fn beside(store: &PostgresStore, sealing: SealingKey) -> Self {
+        Self { rows: Mutex::new(Box::new(InPostgres::on(store.beside()))), sealing }
     }
 
-    // A transaction that a panic interrupted was rolled back when it was dropped, so the connection is usable.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_sqlite(connection: Connection, sealing: SealingKey) -> Result<Self, SecretError> {
+        Ok(Self { rows: Mutex::new(Box::new(InSqlite::on(connection)?)), sealing })
+    }
+
+    // A change that a panic interrupted is undone before the next one begins, so the rows are usable.
+    fn rows(&self) -> MutexGuard<'_, Box<dyn Rows>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one change with all versions of the secret before it; nothing is kept if it fails.
     fn change<T>(
         &self,
         key: &SecretKey,
-        change: impl FnOnce(&Rows<'_>) -> Result<T, SecretError>,
+        change: impl FnOnce(&mut Versions<'_>) -> Result<T, SecretError>,
     ) -> Result<T, SecretError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let stored = load(&transaction, key)?;
-        let rows = Rows { transaction: &transaction, sealing: &self.sealing, key, stored };
-        let answer = change(&rows)?;
-        transaction.commit()?;
-        Ok(answer)
+        let mut rows = self.rows();
+        rows.begin()?;
+        let changed = rows.load(key).and_then(|stored| {
+            let rows = rows.as_mut();
+            change(&mut Versions { rows, sealing: &self.sealing, key, stored })
+        });
+        match changed {
+            Ok(answer) => rows.commit().map(|()| answer),
+            Err(error) => {
+                rows.undo();
+                Err(error)
+            }
+        }
     }
 
     fn remove(&self, key: &SecretKey, version: u32, stage: Stage) -> Result<(), SecretError> {
         self.change(key, |rows| rows.remove(version, stage))?;
-        self.empty_write_ahead_log();
+        self.rows().clean();
         Ok(())
-    }
-
-    /// The write-ahead log may still hold the page as it was. A reader in the middle of a transaction can keep it from being
-    /// emptied; then the next checkpoint does it, and until then only ciphertext remains: no reason to call the removal failed.
-    fn empty_write_ahead_log(&self) {
-        let emptied = self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-        match emptied {
-            Ok(0_i64) => {}
-            Ok(_) => tracing::warn!("a reader keeps a removed ciphertext in the write-ahead log for now"),
-            Err(error) => tracing::warn!(%error, "a removed ciphertext stays in the write-ahead log for now"),
-        }
     }
 }
 
@@ -113,7 +96,7 @@ impl SecretStore for LocalSecrets {
                 "version {version} of {key} is already known, as {} and perhaps with another value",
                 found.stage
             ))),
-            None => rows.insert(Slot { key, version, stage: Stage::Current }, None, value),
+            None => rows.insert((version, Stage::Current), None, value),
         })
     }
 
@@ -133,7 +116,7 @@ impl SecretStore for LocalSecrets {
                     made.version
                 ))),
                 None => {
-                    rows.insert(Slot { key, version, stage: Stage::Pending }, Some(rotation), fresh)?;
+                    rows.insert((version, Stage::Pending), Some(rotation), fresh)?;
                     Ok(fresh.clone())
                 }
             }
@@ -157,168 +140,36 @@ impl SecretStore for LocalSecrets {
     }
 
     fn read(&self, key: &SecretKey, version: u32) -> Result<Option<SecretValue>, SecretError> {
-        let stored = load(&self.connection(), key)?;
+        let stored = self.rows().load(key)?;
         let found = stored.iter().find(|row| row.version == version);
-        found.map(|row| sealing::open(&self.sealing, slot(key, row), &row.value)).transpose()
+        found.map(|row| open(&self.sealing, key, row)).transpose()
     }
 
     fn versions(&self, key: &SecretKey) -> Result<Vec<(u32, Stage)>, SecretError> {
-        Ok(load(&self.connection(), key)?.iter().map(|row| (row.version, row.stage)).collect())
+        Ok(self.rows().load(key)?.iter().map(|row| (row.version, row.stage)).collect())
     }
 
     fn of_type(&self, kind: &Name, environment: &Name) -> Result<Vec<SecretKey>, SecretError> {
         // `0` is what follows `/`.
         let bounds = [format!("{kind}/"), format!("{kind}0")];
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(NAMES)?;
-        let rows =
-            statement.query_map(params![bounds[0], bounds[1], environment.as_str()], |row| row.get(0))?;
-        let key = |name: Result<String, rusqlite::Error>| {
+        let names = self.rows().names([&bounds[0], &bounds[1]], environment.as_str())?;
+        let key = |name: String| {
             let resource =
-                name?.parse().map_err(|error: ResourceError| SecretError::Corrupt(error.to_string()))?;
+                name.parse().map_err(|error: ResourceError| SecretError::Corrupt(error.to_string()))?;
             Ok(SecretKey { resource, environment: environment.clone() })
         };
-        rows.map(key).collect()
+        names.into_iter().map(key).collect()
     }
 
     fn forget(&self, key: &SecretKey) -> Result<(), SecretError> {
         self.change(key, forget)?;
-        self.empty_write_ahead_log();
+        self.rows().clean();
         Ok(())
     }
 }
 
-/// All versions of one secret inside one transaction.
-struct Rows<'a> {
-    transaction: &'a Transaction<'a>,
-    sealing: &'a SealingKey,
-    key: &'a SecretKey,
-    stored: Vec<Stored>,
-}
-
-impl Rows<'_> {
-    fn find(&self, version: u32) -> Option<&Stored> {
-        self.stored.iter().find(|row| row.version == version)
-    }
-
-    fn open(&self, row: &Stored) -> Result<SecretValue, SecretError> {
-        sealing::open(self.sealing, slot(self.key, row), &row.value)
-    }
-
-    fn insert(&self, slot: Slot<'_>, rotation: Option<&str>, value: &SecretValue) -> Result<(), SecretError> {
-        let Slot { key, version, stage } = slot;
-        let current = self.stored.iter().find(|row| row.stage == Stage::Current && stage == Stage::Current);
-        if let Some(current) = current {
-            let what = format!("{key} already has a current version, {}", current.version);
-            return Err(SecretError::Refused(what));
-        }
-        if let Some(found) = self.find(version) {
-            let what = format!("version {version} of {key} already exists as {}", found.stage);
-            return Err(SecretError::Refused(what));
-        }
-        let sealed = sealing::seal(self.sealing, slot, value)?;
-        let row = params![
-            key.resource.as_str(),
-            key.environment.as_str(),
-            version,
-            stage.as_str(),
-            rotation,
-            sealed.nonce,
-            sealed.sealed
-        ];
-        self.transaction.execute(INSERT, row)?;
-        Ok(())
-    }
-
-    /// Moves `version` from stage `from` to current and what was current to `retired`.
-    fn make_current(&self, version: u32, from: Stage, retired: Stage) -> Result<(), SecretError> {
-        let row = self.find(version).ok_or_else(|| self.wrong_stage(version, "missing", from))?;
-        if row.stage == Stage::Current {
-            return Ok(());
-        }
-        if row.stage != from {
-            return Err(self.wrong_stage(version, row.stage.as_str(), from));
-        }
-        // The old one first: the table holds one current version per secret at every moment.
-        for current in self.stored.iter().filter(|row| row.stage == Stage::Current) {
-            self.restage(current, retired)?;
-        }
-        self.restage(row, Stage::Current)
-    }
-
-    fn restage(&self, row: &Stored, stage: Stage) -> Result<(), SecretError> {
-        let (key, version) = (self.key, row.version);
-        let sealed = sealing::seal(self.sealing, Slot { key, version, stage }, &self.open(row)?)?;
-        let values = params![
-            key.resource.as_str(),
-            key.environment.as_str(),
-            version,
-            stage.as_str(),
-            sealed.nonce,
-            sealed.sealed
-        ];
-        self.changed(self.transaction.execute(RESTAGE, values)?)
-    }
-
-    fn remove(&self, version: u32, stage: Stage) -> Result<(), SecretError> {
-        let Some(row) = self.find(version) else { return Ok(()) };
-        if row.stage != stage {
-            return Err(self.wrong_stage(version, row.stage.as_str(), stage));
-        }
-        let key = self.key;
-        let values = params![key.resource.as_str(), key.environment.as_str(), version, stage.as_str()];
-        self.changed(self.transaction.execute(DELETE, values)?)
-    }
-
-    fn wrong_stage(&self, version: u32, is: &str, wanted: Stage) -> SecretError {
-        SecretError::Refused(format!("version {version} of {} is {is}, not {wanted}", self.key))
-    }
-
-    fn changed(&self, rows: usize) -> Result<(), SecretError> {
-        if rows == 1 {
-            Ok(())
-        } else {
-            Err(SecretError::Corrupt(format!("{rows} rows of {} changed, not 1", self.key)))
-        }
-    }
-}
-
-fn forget(rows: &Rows<'_>) -> Result<(), SecretError> {
-    let Rows { key, stored, .. } = rows;
-    if let Some(row) = stored.iter().find(|row| row.rotation.is_some()) {
-        let what = format!("a rotation made version {} of {key}: only one takes it away", row.version);
-        return Err(SecretError::Refused(what));
-    }
-    let removed =
-        rows.transaction.execute(FORGET, params![key.resource.as_str(), key.environment.as_str()])?;
-    if removed == stored.len() {
-        Ok(())
-    } else {
-        let what = format!("{removed} rows of {key} were removed, not {}", stored.len());
-        Err(SecretError::Corrupt(what))
-    }
-}
-
-fn slot<'a>(key: &'a SecretKey, row: &Stored) -> Slot<'a> {
-    Slot { key, version: row.version, stage: row.stage }
-}
-
-fn load(connection: &Connection, key: &SecretKey) -> Result<Vec<Stored>, SecretError> {
-    let mut statement = connection.prepare_cached(SELECT)?;
-    let mut rows = statement.query(params![key.resource.as_str(), key.environment.as_str()])?;
-    let mut stored = Vec::new();
-    while let Some(row) = rows.next()? {
-        stored.push(decode(key, row)?);
-    }
-    Ok(stored)
-}
-
-fn decode(key: &SecretKey, row: &Row<'_>) -> Result<Stored, SecretError> {
-    let word: String = row.get(1)?;
-    let stage = Stage::parse(&word)
-        .ok_or_else(|| SecretError::Corrupt(format!("a version of {key} has the unknown stage `{word}`")))?;
-    let value = SealedValue { nonce: row.get(3)?, sealed: row.get(4)? };
-    Ok(Stored { version: row.get(0)?, stage, rotation: row.get(2)?, value })
+fn forget(versions: &mut Versions<'_>) -> Result<(), SecretError> {
+    versions.forget()
 }
 
 impl From<StoreError> for SecretError {
@@ -329,11 +180,5 @@ impl From<StoreError> for SecretError {
             error @ StoreError::Unknown(_) => Self::Unavailable(error.to_string()),
             error @ StoreError::Conflict { .. } => Self::Corrupt(error.to_string()),
         }
-    }
-}
-
-impl From<rusqlite::Error> for SecretError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
     }
 }

@@ -4,7 +4,9 @@
 //! the runner calls. Every operation is idempotent, since the runner repeats what it does not know to be done.
 //!
 //! # Layout
-//! - `local`: sealed rows in the server's own database
+//! - `local`: sealed rows in the ledger's own database
+//! - `rows`: the versions of one secret and how they may change
+//! - `in_sqlite` `in_postgres`: the rows in either
 //! - `sealing`: the authenticated encryption of one value
 //! - `reference`: `env:NAME` and `file:/path`, how configuration names a secret without containing it
 
@@ -14,8 +16,11 @@ use countersign_core::secret::SecretKey;
 use countersign_core::text::Name;
 use zeroize::Zeroizing;
 
+mod in_postgres;
+mod in_sqlite;
 pub mod local;
 pub mod reference;
+mod rows;
 pub mod sealing;
 
 pub use self::local::LocalSecrets;

@@ -23,6 +23,8 @@ mod keygen;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod power;
 #[cfg(test)]
 mod runner;

@@ -19,7 +19,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
 /// A configuration in a folder of its own, with the data folder not yet made.
-fn configured() -> (tempfile::TempDir, NodeConfig) {
+pub(super) fn configured() -> (tempfile::TempDir, NodeConfig) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = NodeConfig {
         listen: "127.0.0.1:0".parse().expect("an address"),
@@ -27,6 +27,7 @@ fn configured() -> (tempfile::TempDir, NodeConfig) {
         dpop_nonce: ProofNonce::Demanded,
         tls: None,
         data: folder.path().join("data"),
+        postgres: None,
         origin: "ledger.test/node".into(),
         log_key: key(folder.path(), "log.key", &STANDARD.encode([7; 32])),
         next_log_key: None,
@@ -50,7 +51,7 @@ pub(super) fn key(folder: &Path, name: &str, text: &str) -> SecretRef {
     SecretRef::File(path)
 }
 
-fn beginning() -> Beginning {
+pub(super) fn beginning() -> Beginning {
     let rule = serde_json::json!({
         "name": "activate", "verb": "activate", "resource": "policy/main", "environment": "control",
         "requesters": ["engineers"], "executors": ["engineers"], "approval": "required", "quorum": { "approvers": 1 },
@@ -77,12 +78,12 @@ async fn refusal(config: &NodeConfig) -> String {
 }
 
 /// One plain request; the whole answer.
-async fn get(node: &str, path: &str) -> String {
+pub(super) async fn get(node: &str, path: &str) -> String {
     get_by(node, path, "nobody").await
 }
 
 /// The same with somebody's credential.
-async fn get_by(node: &str, path: &str, credential: &str) -> String {
+pub(super) async fn get_by(node: &str, path: &str, credential: &str) -> String {
     let mut stream = TcpStream::connect(node).await.expect("it listens");
     let head = format!("GET {path} HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n");
     let request = format!("{head}authorization: Bearer {credential}\r\n\r\n");
@@ -111,7 +112,7 @@ async fn a_node_serves_until_it_is_told_to_stop_and_starts_again() {
 }
 
 /// One request with a JSON body; the whole answer.
-async fn post(node: &str, path: &str, body: &serde_json::Value) -> String {
+pub(super) async fn post(node: &str, path: &str, body: &serde_json::Value) -> String {
     let mut stream = TcpStream::connect(node).await.expect("it listens");
     let (head, body) =
         (format!("POST {path} HTTP/1.1\r\nhost: {node}\r\nconnection: close\r\n"), body.to_string());

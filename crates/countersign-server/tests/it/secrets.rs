@@ -31,6 +31,11 @@ fn in_memory() -> LocalSecrets {
     LocalSecrets::in_memory(sealing()).expect("a store")
 }
 
+/// A store on every kind of database there is.
+fn everywhere() -> [LocalSecrets; 2] {
+    [in_memory(), LocalSecrets::beside(&crate::store::postgres::fresh_store(), sealing())]
+}
+
 /// A ledger database with version 1 adopted and version 2 pending.
 fn on_disk() -> (tempfile::TempDir, PathBuf, LocalSecrets) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -109,59 +114,62 @@ fn a_stage_a_name_or_a_version_changed_behind_our_back_does_not_open() {
 
 #[test]
 fn a_rotation_gets_one_value_however_often_it_asks() {
-    let store = in_memory();
-    let first = store.create_pending(&key("a"), 2, ROTATION, &value("first")).expect("made");
-    let second = store.create_pending(&key("a"), 2, ROTATION, &value("second")).expect("found");
-    assert_eq!((first.expose(), second.expose()), ("first", "first"));
-    let refused = |version, rotation| {
-        let made = store.create_pending(&key("a"), version, rotation, &value("third"));
-        matches!(made, Err(SecretError::Refused(_)))
-    };
-    assert!(refused(3, ROTATION), "one version per rotation");
-    assert!(refused(2, "rot_another"), "one rotation per version");
-    assert_eq!(store.versions(&key("b")).expect("an answer"), [], "other secrets are untouched");
+    for store in everywhere() {
+        let first = store.create_pending(&key("a"), 2, ROTATION, &value("first")).expect("made");
+        let second = store.create_pending(&key("a"), 2, ROTATION, &value("second")).expect("found");
+        assert_eq!((first.expose(), second.expose()), ("first", "first"));
+        let refused = |version, rotation| {
+            let made = store.create_pending(&key("a"), version, rotation, &value("third"));
+            matches!(made, Err(SecretError::Refused(_)))
+        };
+        assert!(refused(3, ROTATION), "one version per rotation");
+        assert!(refused(2, "rot_another"), "one rotation per version");
+        assert_eq!(store.versions(&key("b")).expect("an answer"), [], "other secrets are untouched");
+    }
 }
 
 #[test]
 fn stages_go_forward_and_back_and_twice_is_once() {
-    let store = in_memory();
-    let stages = || store.versions(&key("a")).expect("an answer");
-    store.adopt(&key("a"), 1, &value("old")).expect("adopted");
-    store.adopt(&key("a"), 1, &value("old")).expect("adopted already");
-    store.create_pending(&key("a"), 2, ROTATION, &value("new")).expect("pending");
-    for _ in 0..2 {
-        store.promote(&key("a"), 2).expect("promoted");
-        assert_eq!(stages(), [(1, Stage::Previous), (2, Stage::Current)]);
+    for store in everywhere() {
+        let stages = || store.versions(&key("a")).expect("an answer");
+        store.adopt(&key("a"), 1, &value("old")).expect("adopted");
+        store.adopt(&key("a"), 1, &value("old")).expect("adopted already");
+        store.create_pending(&key("a"), 2, ROTATION, &value("new")).expect("pending");
+        for _ in 0..2 {
+            store.promote(&key("a"), 2).expect("promoted");
+            assert_eq!(stages(), [(1, Stage::Previous), (2, Stage::Current)]);
+        }
+        for _ in 0..2 {
+            store.swap_back(&key("a"), 1).expect("swapped back");
+            assert_eq!(stages(), [(1, Stage::Current), (2, Stage::Pending)]);
+        }
+        for _ in 0..2 {
+            store.delete_pending(&key("a"), 2).expect("deleted");
+            assert_eq!(stages(), [(1, Stage::Current)]);
+        }
+        assert_eq!(read(&store, 1).as_deref(), Some("old"));
     }
-    for _ in 0..2 {
-        store.swap_back(&key("a"), 1).expect("swapped back");
-        assert_eq!(stages(), [(1, Stage::Current), (2, Stage::Pending)]);
-    }
-    for _ in 0..2 {
-        store.delete_pending(&key("a"), 2).expect("deleted");
-        assert_eq!(stages(), [(1, Stage::Current)]);
-    }
-    assert_eq!(read(&store, 1).as_deref(), Some("old"));
 }
 
 #[test]
 fn what_does_not_fit_the_stage_is_refused() {
-    let store = in_memory();
-    store.adopt(&key("a"), 1, &value("old")).expect("adopted");
-    store.create_pending(&key("a"), 2, ROTATION, &value("new")).expect("pending");
-    let refusals = [
-        store.adopt(&key("a"), 1, &value("another")),
-        store.adopt(&key("a"), 3, &value("third")),
-        store.promote(&key("a"), 3),
-        store.swap_back(&key("a"), 2),
-        store.delete_pending(&key("a"), 1),
-        store.destroy_previous(&key("a"), 1),
-        store.destroy_previous(&key("a"), 2),
-    ];
-    for (index, refusal) in refusals.into_iter().enumerate() {
-        assert!(matches!(refusal, Err(SecretError::Refused(_))), "{index}: {refusal:?}");
+    for store in everywhere() {
+        store.adopt(&key("a"), 1, &value("old")).expect("adopted");
+        store.create_pending(&key("a"), 2, ROTATION, &value("new")).expect("pending");
+        let refusals = [
+            store.adopt(&key("a"), 1, &value("another")),
+            store.adopt(&key("a"), 3, &value("third")),
+            store.promote(&key("a"), 3),
+            store.swap_back(&key("a"), 2),
+            store.delete_pending(&key("a"), 1),
+            store.destroy_previous(&key("a"), 1),
+            store.destroy_previous(&key("a"), 2),
+        ];
+        for (index, refusal) in refusals.into_iter().enumerate() {
+            assert!(matches!(refusal, Err(SecretError::Refused(_))), "{index}: {refusal:?}");
+        }
+        assert_eq!(store.versions(&key("a")).expect("an answer"), [(1, Stage::Current), (2, Stage::Pending)]);
     }
-    assert_eq!(store.versions(&key("a")).expect("an answer"), [(1, Stage::Current), (2, Stage::Pending)]);
 }
 
 #[test]

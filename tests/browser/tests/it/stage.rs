@@ -99,6 +99,7 @@ impl Stage {
             issuers: BTreeMap::new(),
             providers: providers.into_iter().collect(),
             data: folder.path().join("data"),
+            postgres: None,
             origin: "ledger.test/browser".into(),
             log_key: key(folder.path(), "log.key", 7),
             next_log_key: None,

@@ -43,7 +43,7 @@ const SETUP: &str = "SET search_path = countersign; \
      current_setting('synchronous_commit')";
 
 /// What a question is asked with.
-pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) struct Connection {
     live: Option<Live>,
     failures: u32,
     not_before: Option<Instant>,
-    /// Whether a transaction is open that holds the head.
+    /// Whether a transaction is open: then nothing is done on another session in its place.
     claimed: bool,
 }
 
@@ -133,11 +133,21 @@ impl Connection {
         self.heard(answer)
     }
 
-    /// Begins a transaction that holds the head until [`Connection::commit`] or [`Connection::release`].
+    /// Begins a transaction with these statements, until [`Connection::commit`] or [`Connection::release`].
+    pub(super) fn begin(&mut self, sql: &str) -> Result<(), Failure> {
+        let begun = self.run(sql);
+        if begun.is_err() {
+            // Whatever of it was done goes with the session.
+            self.cut();
+        }
+        self.claimed = begun.is_ok();
+        begun
+    }
+
+    /// Begins a transaction that holds the head.
     pub(super) fn claim(&mut self, hold: &'static str) -> Result<(), StoreError> {
         if !self.claimed {
-            self.run("BEGIN")?;
-            self.claimed = true;
+            self.begin("BEGIN")?;
             if let Err(failure) = self.once(hold, &[]) {
                 self.release();
                 return Err(failure.into());

@@ -14,7 +14,9 @@
 
 use std::sync::Arc;
 
-use self::connection::Connection;
+use tokio_postgres::Row;
+
+use self::connection::{Connection, Failure, Values};
 use self::driver::Driver;
 use super::{Batch, Heard, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
 
@@ -70,6 +72,49 @@ impl PostgresStore {
         let mut connection = Connection::new(Driver::start()?, Arc::new(address));
         migrate::migrate(&mut connection)?;
         Ok(Self { connection, role: Writer(()) })
+    }
+}
+
+impl PostgresStore {
+    /// A session of its own in the same database, none yet: for tables that are not the log's.
+    pub(crate) fn beside(&self) -> Beside {
+        Beside { connection: self.connection.another() }
+    }
+}
+
+/// A session for tables beside the log.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    connection: Connection,
+}
+
+impl Beside {
+    /// Begins a transaction with these statements; one that was not ended is undone.
+    pub(crate) fn begin(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.connection.release();
+        match self.connection.begin(sql) {
+            // Lost while nothing was done yet, so another session will do.
+            Err(Failure::Lost(_)) => Ok(self.connection.begin(sql)?),
+            begun => Ok(begun?),
+        }
+    }
+
+    /// Asks. A transaction whose session was lost ends with an error; outside of one it is asked again on another session.
+    pub(crate) fn rows(&mut self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, StoreError> {
+        self.connection.rows(sql, values)
+    }
+
+    /// Keeps what was done since the beginning.
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        match self.connection.commit() {
+            Err(Failure::Lost(error)) => Err(StoreError::Unknown(error.to_string())),
+            ended => Ok(ended?),
+        }
+    }
+
+    /// Undoes what was done since the beginning, if something was begun.
+    pub(crate) fn undo(&mut self) {
+        self.connection.release();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Configuration files: every odd line is rejected with its place and what would be right.
 
+mod store;
+
 use std::path::Path;
 
 use countersign_ledger::note::{Cosigner, Ed25519Signer};

@@ -1,11 +1,16 @@
 //! What is peculiar to the PostgreSQL store: schemas, roles, several writers, lost servers, and what it refuses to run on.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use countersign_core::secret::SecretKey;
 use countersign_server::cluster::{Cluster, Wishes};
+use countersign_server::secrets::{LocalSecrets, SealingKey, SecretError, SecretStore, SecretValue};
 use countersign_server::store::postgres::{Address, PostgresStore};
 use countersign_server::store::{Reader, Store, StoreError};
 
@@ -257,6 +262,87 @@ fn a_server_that_crashes_and_comes_back_is_found_again_by_writer_and_readers() {
     }
     assert_eq!(size.unwrap().size(), 2, "what was acknowledged is there, and what was not is there once");
     assert_eq!(check_log(&mut store).unwrap(), 2);
+}
+
+#[test]
+fn secrets_that_two_nodes_make_at_once_are_made_once() {
+    let (_, address) = fresh_database();
+    drop(PostgresStore::create(address.clone()).unwrap());
+    let makers: Vec<_> = (0..4)
+        .map(|number| {
+            let address = address.clone();
+            thread::spawn(move || {
+                let store = PostgresStore::open(address).unwrap();
+                let secrets = LocalSecrets::beside(&store, SealingKey::from_bytes([1; 32]));
+                let fresh = SecretValue::new(format!("value {number}"));
+                secrets.create_pending(&secret(), 2, "rot_1", &fresh).unwrap().expose().to_owned()
+            })
+        })
+        .collect();
+    let made: BTreeSet<String> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    let store = PostgresStore::open(address).unwrap();
+    let other = LocalSecrets::beside(&store, SealingKey::from_bytes([2; 32]));
+    assert!(matches!(other.read(&secret(), 2), Err(SecretError::Sealed { .. })));
+    assert!(matches!(other.forget(&secret()), Err(SecretError::Refused(_))));
+    let found = other.of_type(&"webhook-signing".parse().unwrap(), &"production".parse().unwrap());
+    assert_eq!(found.unwrap(), [secret()]);
+    other.delete_pending(&secret(), 2).unwrap();
+    assert_eq!(other.versions(&secret()).unwrap(), []);
+}
+
+fn secret() -> SecretKey {
+    SecretKey {
+        resource: "webhook-signing/stripe".parse().unwrap(),
+        environment: "production".parse().unwrap(),
+    }
+}
+
+/// A certificate for this name and its key, both PEM.
+fn certificate(name: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn only_the_server_that_the_certificate_names_is_talked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wishes = Wishes { listens: true, ..Wishes::default() };
+    let own = Cluster::start(&wishes).unwrap();
+    own.create_database("ledger").unwrap();
+    let open = |trusted: &str| {
+        let file = folder.path().join("ca.pem");
+        fs::write(&file, trusted).unwrap();
+        let uri = format!("postgresql://postgres@localhost:{}/ledger?sslmode=verify-full", own.port());
+        PostgresStore::create(Address::parse(&uri).unwrap().with_roots(Some(&file)).unwrap())
+    };
+    let (trusted, key) = certificate("localhost");
+    let without = refusal(open(&trusted));
+    assert!(without.starts_with("the store is unavailable") && without.contains("TLS"), "{without}");
+
+    wishes.settings =
+        ["ssl=on", "ssl_cert_file=node.pem", "ssl_key_file=node.key"].map(str::to_owned).to_vec();
+    let show = |(certificate, key): (&str, &str)| {
+        let owner = fs::metadata(own.data()).unwrap();
+        for (name, text) in [("node.pem", certificate), ("node.key", key)] {
+            let path = own.data().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        own.kill().unwrap();
+        own.launch(&wishes).unwrap();
+    };
+    show((&trusted, &key));
+    let mut store = open(&trusted).unwrap();
+    store.append(&Author::new().batch(&["apr_a"])).unwrap();
+    let (stranger, _) = certificate("localhost");
+    let untrusted = refusal(open(&stranger));
+    assert!(untrusted.to_lowercase().contains("certificate"), "{untrusted}");
+    let (elsewhere, key) = certificate("db.example");
+    show((&elsewhere, &key));
+    let misnamed = refusal(open(&elsewhere));
+    assert!(misnamed.to_lowercase().contains("certificate") && misnamed.contains("localhost"), "{misnamed}");
 }
 
 #[test]
