@@ -6,11 +6,13 @@
 import http from 'node:http';
 import path from 'node:path';
 import readline from 'node:readline';
-import { webcrypto } from 'node:crypto';
+import crypto from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
-// Node 18 has it, but not by this name.
-globalThis.crypto ??= webcrypto;
+if (!crypto.hash) {
+  console.error(`the OpenID provider of the tests needs node 20.12 or later; this is ${process.version}`);
+  process.exit(1);
+}
 
 const installed = path.resolve(process.argv[2], 'node_modules/oidc-provider/lib/index.js');
 const { default: Provider } = await import(pathToFileURL(installed));

@@ -35,7 +35,7 @@ fn installed() -> PathBuf {
     let folder = target.join("oidc-provider");
     assert!(
         folder.join("node_modules/oidc-provider").is_dir(),
-        "`{}` has no OpenID provider: run `scripts/oidc-provider`, which needs node (18 or later) and npm",
+        "`{}` has no OpenID provider: run `scripts/oidc-provider`, which needs node (20.12 or later) and npm",
         folder.display()
     );
     folder
@@ -45,12 +45,7 @@ impl Provider {
     pub(crate) fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../oidc-provider/provider.mjs");
         let mut command = Command::new("node");
-        command
-            .arg(script)
-            .arg(installed())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        command.arg(script).arg(installed()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("`node` runs");
         let told = process.stdin.take().expect("its input");
         let mut says = BufReader::new(process.stdout.take().expect("its output")).lines();
