@@ -22,6 +22,9 @@ pub const MAX_ANSWER: usize = 64 << 20;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a connection is kept for the next request: a node ends it after half a minute.
+const IDLE: Duration = Duration::from_secs(20);
+
 /// How long one attempt may take, answer included.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
@@ -135,6 +138,7 @@ impl Transport {
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .timeout(ATTEMPT)
+            .pool_idle_timeout(IDLE)
             .default_headers(headers);
         if is_loopback(&server) {
             builder = builder.no_proxy();

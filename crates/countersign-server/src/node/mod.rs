@@ -8,7 +8,8 @@
 //! - `place`: where the ledger is, and opening it
 //! - `error`: why a node does not start
 //! - `certificates` `door`: what the node shows to whoever connects, and the handshakes
-//! - `serving`: the listener's bounds and end, and the counters' upkeep
+//! - `connections`: those that are open, bounded in number and in how long a head may take
+//! - `serving`: how slowly a body may come, the end, and the counters' upkeep
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use crate::store::{Store, StoreError};
 use crate::witnessing::{Pace, Witnessing};
 
 mod certificates;
+mod connections;
 mod door;
 mod error;
 mod keys;

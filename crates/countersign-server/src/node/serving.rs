@@ -2,17 +2,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use super::door::{Bounds, Door};
+use super::connections;
+use super::door::{self, Door};
 use crate::engine::Engine;
 use crate::http;
 use crate::search::Search;
@@ -50,15 +49,14 @@ pub(super) async fn serve(
         stop.await;
         drop(running);
     };
-    // Where a request comes from is told to those who count by network.
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = (router, connections::Bounds::default());
     let server = async move {
-        let Some(spoken) = spoken else {
-            return axum::serve(listener, service).with_graceful_shutdown(told).await;
-        };
-        // Listeners of our own tell who connected only through this.
-        let door = Door::new(listener, spoken, Bounds::default()).tap_io(|_| {});
-        axum::serve(door, service).with_graceful_shutdown(told).await
+        match spoken {
+            Some(spoken) => {
+                connections::serve(Door::new(listener, spoken, door::Bounds::default()), served, told).await
+            }
+            None => connections::serve(listener, served, told).await,
+        }
     };
     let too_late = async move {
         while watched.changed().await.is_ok() {}

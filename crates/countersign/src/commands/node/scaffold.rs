@@ -27,6 +27,8 @@ pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -
     format!(
         "# The node. Relative paths are relative to this file; secrets stand elsewhere (`env:NAME` or `file:/path`).\n\
          listen = \"{listen}\"\n\
+         # Where people reach it with a browser. Without it there are pages only for whoever sits at this machine, at `localhost`.\n\
+         # public_url = \"https://countersign.example\"\n\
          data = \"data\"\n\
          origin = {}\n\
          log_key = \"file:{keys}/log.key\"\n\
@@ -47,7 +49,11 @@ pub(super) fn configuration(keys: &Path, (origin, listen): (&str, SocketAddr)) -
          # [[witnesses]]\n\
          # name = \"harbour\"\n\
          # vkey = \"witness.example/harbour+…\"\n\
-         # url = \"https://witness.example\"\n",
+         # url = \"https://witness.example\"\n\n\
+         # The certificate to show, if no proxy in front speaks TLS; both files are read again when they change.\n\
+         # [server.tls]\n\
+         # certificate = \"tls/fullchain.pem\"   # the node's own certificate first\n\
+         # key = \"file:{keys}/tls.key\"         # readable by its owner only\n",
         toml::Value::from(origin)
     )
 }
@@ -224,6 +230,20 @@ mod tests {
             configuration(Path::new("/keys"), ("a.example/\"log\"", SocketAddr::from(([127, 0, 0, 1], 0))));
         let config = NodeConfig::parse(Path::new("/node/countersign.toml"), &text).unwrap();
         assert_eq!(config.origin, "a.example/\"log\"");
+        assert!(config.public_url.is_none() && config.tls.is_none());
+        // What is commented out is understood, too, once it is not.
+        let uncommented = ["public_url", "[server.tls]", "certificate =", "key = \"file:/keys/tls.key\""];
+        let is_meant = |line: &str| {
+            uncommented.iter().any(|it| line.strip_prefix("# ").is_some_and(|line| line.starts_with(it)))
+        };
+        let lines: Vec<&str> = text
+            .lines()
+            .map(|line| if is_meant(line) { line.trim_start_matches("# ") } else { line })
+            .collect();
+        assert_eq!(text.lines().filter(|line| is_meant(line)).count(), uncommented.len(), "{text}");
+        let config = NodeConfig::parse(Path::new("/node/countersign.toml"), &lines.join("\n")).unwrap();
+        assert_eq!(config.public_url.unwrap().origin(), "https://countersign.example");
+        assert_eq!(config.tls.unwrap().certificate, Path::new("/node/tls/fullchain.pem"));
     }
 
     #[test]
