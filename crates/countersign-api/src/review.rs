@@ -116,6 +116,17 @@ pub struct ReviewedToken {
     pub environment: String,
     /// What it may do there.
     pub scopes: Vec<String>,
+    /// When it was issued.
+    pub issued_at: String,
+    /// The workload for whose own token it was exchanged, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The token it was exchanged from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// What the policy lets it do by these scopes.
+    #[serde(default)]
+    pub grants: Vec<ReviewedGrant>,
     /// From when on it is worth nothing.
     pub expires_at: String,
     /// How often it was used, as far as that is on record.
@@ -125,11 +136,32 @@ pub struct ReviewedToken {
     pub last_used_at: Option<String>,
 }
 
+/// Something that a token may do: one of its scopes and a right of its owner meet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReviewedGrant {
+    /// `request` or `execute`.
+    pub right: String,
+    /// The scope that means it.
+    pub scope: String,
+    /// The rule that lets the owner.
+    pub rule: String,
+    /// The verb that scope and rule both mean, or `*`.
+    pub verb: String,
+    /// The resource that both mean, or `type/*`, or `*`.
+    pub resource: String,
+    /// Where.
+    pub environment: String,
+    /// The group by which the owner has the right.
+    pub group: String,
+    /// Whether people must agree first: `required` or `not-required`.
+    pub approval: String,
+}
+
 /// Something that should be taken away, or looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stale {
     /// `member-deactivated`, `member-unknown`, `never-claimed`, `person-inactive`, `right-unused`, `voting-key-unused`, `passkey-unused`,
-    /// `token-unused` or `delegate-gone`.
+    /// `token-unused`, `scope-unusable` or `delegate-gone`.
     pub kind: String,
     /// Whom it is about.
     pub person: PersonRef,

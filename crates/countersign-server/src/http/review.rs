@@ -2,13 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
+use countersign_api::PersonRef;
 use countersign_api::review::{
-    AccessReview, ReviewedLog, ReviewedPerson, ReviewedPolicy, ReviewedRight, ReviewedToken, Stale,
+    AccessReview, ReviewedGrant, ReviewedLog, ReviewedPerson, ReviewedPolicy, ReviewedRight, ReviewedToken,
+    Stale,
 };
 use countersign_core::id::PersonId;
 use countersign_core::person::Person;
 use countersign_core::text::Name;
 use countersign_core::time::Time;
+use countersign_core::token::Token;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -17,7 +20,7 @@ use super::address::Asked;
 use super::gate::Viewer;
 use super::names::{self, Known};
 use super::problem::Rejected;
-use crate::review::{self, Finding, Held, Review, ReviewError, Scope};
+use crate::review::{self, Finding, Grant, Held, Review, ReviewError, Scope};
 
 /// How many days are looked at unless it is said.
 const DAYS: u32 = 90;
@@ -93,20 +96,42 @@ fn shown(scope: &Scope, review: &Review, known: &Known) -> AccessReview {
         environment: scope.environment.as_ref().map(ToString::to_string),
         people: state.people().map(|(_, it)| of_person(scope, (review, it), known)).collect(),
         rights: review.rights.iter().map(|held| of_right(scope, held, known)).collect(),
-        tokens: tokens
-            .map(|token| ReviewedToken {
-                id: token.id.to_string(),
-                resource: token.resource.to_string(),
-                owner: person(token.owner),
-                environment: token.environment.to_string(),
-                scopes: token.scopes.iter().map(ToString::to_string).collect(),
-                expires_at: token.expires_at.to_string(),
-                uses: token.uses,
-                last_used_at: token.last_used.map(|at| at.to_string()),
-            })
-            .collect(),
+        tokens: tokens.map(|token| of_token(review, token, person(token.owner))).collect(),
         stale: review.stale.iter().map(|finding| stale(finding, known)).collect(),
     }
+}
+
+fn of_token(review: &Review, token: &Token, owner: PersonRef) -> ReviewedToken {
+    let grants = review.grants.iter().filter(|grant| grant.token == token.id);
+    ReviewedToken {
+        id: token.id.to_string(),
+        resource: token.resource.to_string(),
+        owner,
+        environment: token.environment.to_string(),
+        scopes: token.scopes.iter().map(ToString::to_string).collect(),
+        issued_at: token.issued_at.to_string(),
+        workload: token.workload.as_ref().map(ToString::to_string),
+        parent: token.parent.map(|parent| parent.to_string()),
+        grants: grants.filter_map(|grant| of_grant(review, grant)).collect(),
+        expires_at: token.expires_at.to_string(),
+        uses: token.uses,
+        last_used_at: token.last_used.map(|at| at.to_string()),
+    }
+}
+
+fn of_grant(review: &Review, grant: &Grant) -> Option<ReviewedGrant> {
+    let held = review.rights.get(grant.right)?;
+    let [verb, resource, environment] = grant.of.clone();
+    Some(ReviewedGrant {
+        right: held.right.as_str().to_owned(),
+        scope: grant.scope.to_string(),
+        rule: held.rule.as_ref().map(ToString::to_string).unwrap_or_default(),
+        verb,
+        resource,
+        environment,
+        group: held.group.to_string(),
+        approval: if grant.consent { "required" } else { "not-required" }.to_owned(),
+    })
 }
 
 fn of_person(scope: &Scope, (review, it): (&Review, &Person), known: &Known) -> ReviewedPerson {

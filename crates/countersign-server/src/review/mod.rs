@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - `books`: what people did, counted while the entries go by
-//! - `rights`: what the policy lets whom do
+//! - `rights`: what the policy lets whom do; `grants`: what tokens may do by that
 //! - `stale`: what nobody needs any more
 
 use std::sync::Arc;
@@ -21,17 +21,19 @@ use crate::engine::codec;
 use crate::store::{Reader, StoreError, Tree};
 
 mod books;
+mod grants;
 mod rights;
 mod stale;
 
 pub use books::{Books, Count};
+pub use grants::Grant;
 pub use rights::{Held, Right};
 pub use stale::{Finding, Kind};
 
 /// Entries read at once.
 const CHUNK: usize = 2_048;
 
-/// Most rights that one review holds: more are no longer looked at by anybody.
+/// Most rights, and as many grants of tokens, that one review holds: more are no longer looked at by anybody.
 pub const MOST_RIGHTS: usize = 100_000;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -68,6 +70,8 @@ pub struct Review {
     pub books: Books,
     /// What they may do, in the order of the policy.
     pub rights: Vec<Held>,
+    /// What tokens may do, token by token.
+    pub grants: Vec<Grant>,
     /// What is stale.
     pub stale: Vec<Finding>,
 }
@@ -79,7 +83,9 @@ pub enum ReviewError {
     #[error("the log has no policy yet")]
     NoPolicy,
     /// There are too many rights.
-    #[error("the policy gives more than {MOST_RIGHTS} rights: name an environment")]
+    #[error(
+        "the policy gives more than {MOST_RIGHTS} rights, or tokens may do more than as many things: name an environment"
+    )]
     TooMuch,
     /// The store does not answer or contradicts itself.
     #[error(transparent)]
@@ -98,8 +104,9 @@ pub fn make(reader: &mut dyn Reader, scope: &Scope) -> Result<Review, ReviewErro
     for held in &mut rights {
         held.used = held.right.is_on_record().then(|| books.of_right(held));
     }
-    let stale = stale::all(scope, (&books, &rights));
-    Ok(Review { root, books, rights, stale })
+    let grants = grants::all(scope, (policy, &rights)).ok_or(ReviewError::TooMuch)?;
+    let stale = stale::all(scope, (&books, &rights, &grants));
+    Ok(Review { root, books, rights, grants, stale })
 }
 
 /// The entries of the time that is looked at, one after another.

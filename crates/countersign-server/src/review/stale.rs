@@ -1,13 +1,13 @@
 //! What nobody needs, uses or can use any more. Whoever or whatever is newer than the time that is looked at is given its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::id::PersonId;
 use countersign_core::person::Person;
 use countersign_core::text::Name;
 use countersign_core::time::Time;
 
-use super::{Books, Held, Right, Scope};
+use super::{Books, Grant, Held, Right, Scope, grants};
 
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,8 @@ pub enum Kind {
     PasskeyUnused,
     /// A token was never used.
     TokenUnused,
+    /// A scope of a token by which it can do nothing: no rule lets its owner.
+    ScopeUnusable,
     /// A delegation to somebody who cannot act.
     DelegateGone,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Self::VotingKeyUnused => "voting-key-unused",
             Self::PasskeyUnused => "passkey-unused",
             Self::TokenUnused => "token-unused",
+            Self::ScopeUnusable => "scope-unusable",
             Self::DelegateGone => "delegate-gone",
         }
     }
@@ -64,7 +67,7 @@ pub struct Finding {
 }
 
 /// Everything stale, by kind and person.
-pub(super) fn all(scope: &Scope, (books, rights): (&Books, &[Held])) -> Vec<Finding> {
+pub(super) fn all(scope: &Scope, (books, rights, grants): (&Books, &[Held], &[Grant])) -> Vec<Finding> {
     let mut all = Vec::new();
     members(scope, &mut all);
     for (_, person) in scope.state.people() {
@@ -78,8 +81,20 @@ pub(super) fn all(scope: &Scope, (books, rights): (&Books, &[Held])) -> Vec<Find
             all.push(Finding { kind, person: token.owner, what, since: Some(token.issued_at) });
         }
     }
+    unusable_scopes(scope, grants, &mut all);
     all.sort();
     all
+}
+
+/// What a token was given and cannot use: a scope that leads to no right of its owner.
+fn unusable_scopes(scope: &Scope, grants: &[Grant], all: &mut Vec<Finding>) {
+    let used: BTreeSet<_> = grants.iter().map(|grant| (grant.token, &grant.scope)).collect();
+    for token in grants::live(scope) {
+        for idle in token.scopes.iter().filter(|it| !used.contains(&(token.id, *it))) {
+            let (kind, what) = (Kind::ScopeUnusable, format!("{idle} of {}", token.id));
+            all.push(Finding { kind, person: token.owner, what, since: Some(token.issued_at) });
+        }
+    }
 }
 
 fn members(scope: &Scope, all: &mut Vec<Finding>) {

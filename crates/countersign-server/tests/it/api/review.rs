@@ -1,7 +1,11 @@
 //! The access review over HTTP: who may do what through which groups, who did, what is stale; bound to the log, and the same each time.
 
+use countersign_core::digest::Digest;
+use countersign_core::id::CorrelationId;
+use countersign_core::{Actor, Event, Fact, State};
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
+use countersign_server::review::{Kind, Scope, make};
 use countersign_server::store::Tree;
 use countersign_server::store::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -85,6 +89,75 @@ async fn after_some_days_what_nobody_used_is_stale() {
     // A longer look finds what the shorter one does not.
     let longer = self::review(&api, "?days=60").await;
     assert_eq!(rows(&longer, "rights", &[("rule", "payout"), ("right", "request")])[0]["uses"], 1);
+}
+
+/// Who or what can execute what, by which token, until when, and by whose ownership.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scopes_of_tokens_are_held_against_what_their_owners_may() {
+    let api = Api::start().await;
+    let (id, _) = tokens::issued(&api, 1).await;
+    let before = review(&api, "").await;
+    let token = rows(&before, "tokens", &[("id", &id)])[0];
+    let scopes: Vec<_> = token["scopes"].as_array().expect("scopes").iter().collect();
+    let grants = token["grants"].as_array().expect("grants");
+    let executes: Vec<_> = grants.iter().filter(|grant| grant["right"] == "execute").collect();
+    assert!(
+        !executes.is_empty() && executes.iter().all(|grant| scopes.contains(&&grant["scope"])),
+        "{token}"
+    );
+    for grant in &executes {
+        let (rule, group) = (grant["rule"].as_str().expect("text"), grant["group"].as_str().expect("text"));
+        let words = [("rule", rule), ("right", "execute"), ("person", "Ana"), ("group", group)];
+        let held = rows(&before, "rights", &words);
+        assert_eq!(held.len(), 1, "by ownership: {grant}");
+        assert_eq!((&grant["verb"], &grant["resource"]), (&held[0]["verb"], &held[0]["resource"]));
+        assert_eq!(grant["environment"], token["environment"]);
+    }
+    assert_eq!(token["owner"]["name"], "Ana");
+    assert!(token["expires_at"].as_str() > token["issued_at"].as_str());
+    assert!(rows(&before, "stale", &[("kind", "scope-unusable")]).is_empty(), "{}", before["stale"]);
+
+    // Under a policy that lets Ana execute nothing of it any more, the scopes are left, and mean nothing.
+    let mut weaker = serde_json::to_value(policy()).expect("JSON");
+    for rule in weaker["rules"].as_array_mut().expect("rules") {
+        if rule["environment"] == token["environment"] && rule["verb"] != "issue" {
+            (rule["requesters"], rule["executors"]) = (json!(["guests"]), json!(["guests"]));
+        }
+    }
+    let scope = |environment: &str| Scope {
+        size: api.engine.size(),
+        state: std::sync::Arc::clone(&state_with(&api, &weaker)),
+        until: api.engine.now(),
+        days: 90,
+        environment: Some(environment.parse().expect("a name")),
+    };
+    let (here, elsewhere) = (scope(token["environment"].as_str().expect("text")), scope("nowhere"));
+    let made = api.engine.read(move |reader| {
+        Ok([here, elsewhere].map(|scope| make(reader, &scope).map_err(|error| error.to_string())))
+    });
+    let [here, elsewhere] = made.await.expect("it is read").map(|made| made.expect("a review"));
+    assert!(here.grants.is_empty());
+    let unusable = here.stale.iter().filter(|it| it.kind == Kind::ScopeUnusable);
+    assert_eq!(unusable.count(), scopes.len(), "{:?}", here.stale);
+    assert!(elsewhere.stale.iter().all(|it| it.kind != Kind::ScopeUnusable), "that is not looked at");
+}
+
+/// The present state, but under another policy.
+fn state_with(api: &Api, policy: &Value) -> std::sync::Arc<State> {
+    let mut state = State::clone(&api.engine.state());
+    let nothing =
+        json!({ "policy_sha256": Digest::of(b"another").to_string(), "approval": null, "bootstrap": false });
+    let fact = Fact::decode("policy.activated", "policy", &nothing).expect("an event");
+    let mut event = Event {
+        at: api.engine.now(),
+        actor: Actor::Node,
+        correlation: CorrelationId(1),
+        environment: None,
+        fact,
+    };
+    event.resolve(serde_json::from_value(policy.clone()).expect("a policy"));
+    countersign_core::apply(&mut state, &event);
+    std::sync::Arc::new(state)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

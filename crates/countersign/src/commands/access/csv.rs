@@ -1,11 +1,11 @@
-//! A review as one table: a row for the log, and one for each person, right, token and stale thing. No field is a formula to a spreadsheet.
+//! A review as one table: a row for the log, and one for each person, right, token, thing a token may do, and stale thing. No field is a formula to a spreadsheet.
 
 use countersign_api::PersonRef;
-use countersign_api::review::AccessReview;
+use countersign_api::review::{AccessReview, ReviewedGrant, ReviewedToken};
 
 use crate::export::format::{defused, quoted};
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "section",
     "person_id",
     "person",
@@ -20,6 +20,8 @@ const COLUMNS: [&str; 14] = [
     "uses",
     "last_used_at",
     "since",
+    "token",
+    "until",
 ];
 
 type Row = [String; COLUMNS.len()];
@@ -28,7 +30,7 @@ type Row = [String; COLUMNS.len()];
 pub(super) fn written(review: &AccessReview) -> String {
     let header = COLUMNS.map(ToOwned::to_owned);
     let rows = [header, log(review)].into_iter().chain(people(review)).chain(rights(review));
-    let rows = rows.chain(tokens(review)).chain(stale(review));
+    let rows = rows.chain(tokens(review)).chain(grants(review)).chain(stale(review));
     rows.map(|row| row.map(|field| quoted(&defused(&field))).join(",") + "\r\n").collect()
 }
 
@@ -88,10 +90,43 @@ fn tokens(review: &AccessReview) -> impl Iterator<Item = Row> {
         row[4] = format!("{} {}", it.id, it.scopes.join(" "));
         row[7].clone_from(&it.resource);
         row[8].clone_from(&it.environment);
+        row[10] = it.workload.clone().unwrap_or_default();
         row[11] = it.uses.to_string();
         row[12] = it.last_used_at.clone().unwrap_or_default();
+        row[13].clone_from(&it.issued_at);
+        row[14].clone_from(&it.id);
+        row[15].clone_from(&it.expires_at);
         row
     })
+}
+
+/// What tokens may do: `status` is whether people must agree first, `through` the scope, `until` the end of the token.
+fn grants(review: &AccessReview) -> impl Iterator<Item = Row> {
+    review.tokens.iter().flat_map(granted).map(|(token, it)| {
+        let mut row = row("grant", Some(&token.owner));
+        let words = [
+            &it.approval,
+            &it.right,
+            &it.rule,
+            &it.verb,
+            &it.resource,
+            &it.environment,
+            &it.group,
+            &it.scope,
+        ];
+        for (field, word) in row[3..].iter_mut().zip(words) {
+            field.clone_from(word);
+        }
+        row[13].clone_from(&token.issued_at);
+        row[14].clone_from(&token.id);
+        row[15].clone_from(&token.expires_at);
+        row
+    })
+}
+
+/// Each with its token.
+fn granted(token: &ReviewedToken) -> impl Iterator<Item = (&ReviewedToken, &ReviewedGrant)> {
+    token.grants.iter().map(move |grant| (token, grant))
 }
 
 fn stale(review: &AccessReview) -> impl Iterator<Item = Row> {

@@ -21,6 +21,7 @@ pub(super) fn written(review: &AccessReview) -> String {
     page.rights(review);
     page.people(review);
     page.tokens(review);
+    page.grants(review);
     page.0 + "</main>\n</body>\n</html>\n"
 }
 
@@ -149,6 +150,29 @@ impl Page {
             ]
         });
         self.table("Service tokens", &["token", "owner", "environment", "scopes", "expires", "used"], rows);
+    }
+
+    fn grants(&mut self, review: &AccessReview) {
+        let rows: Vec<_> = review
+            .tokens
+            .iter()
+            .flat_map(|token| {
+                token.grants.iter().map(move |it| {
+                    vec![
+                        format!("{} <code>{}</code>", escaped(&token.resource), escaped(&token.id)),
+                        escaped(&it.right),
+                        escaped(&format!("{} {} {}", it.verb, it.resource, it.environment)),
+                        escaped(&it.rule),
+                        escaped(&it.scope),
+                        format!("{}, {}", person(&token.owner), escaped(&it.group)),
+                        escaped(&it.approval),
+                        escaped(&token.expires_at),
+                    ]
+                })
+            })
+            .collect();
+        let head = ["token", "right", "to do", "rule", "scope", "owner and group", "approval", "until"];
+        self.table("What tokens may do", &head, rows.into_iter());
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Review {
 enum Form {
     /// As the server gives it.
     Json,
-    /// One row for each person, right, token and stale thing (RFC 4180).
+    /// One row for each person, right, token, thing a token may do, and stale thing (RFC 4180).
     Csv,
     /// One page, for reading and printing.
     Html,

@@ -2,7 +2,8 @@
 
 use countersign_api::PersonRef;
 use countersign_api::review::{
-    AccessReview, ReviewedLog, ReviewedPerson, ReviewedPolicy, ReviewedRight, ReviewedToken, Stale,
+    AccessReview, ReviewedGrant, ReviewedLog, ReviewedPerson, ReviewedPolicy, ReviewedRight, ReviewedToken,
+    Stale,
 };
 
 use super::{csv, html};
@@ -49,6 +50,19 @@ fn review() -> AccessReview {
             owner: mallory(),
             environment: "production".into(),
             scopes: vec!["deploy:release/*".into()],
+            issued_at: at(),
+            workload: Some("=cmd".into()),
+            parent: None,
+            grants: vec![ReviewedGrant {
+                right: "execute".into(),
+                scope: "deploy:release/*".into(),
+                rule: "releases".into(),
+                verb: "deploy".into(),
+                resource: "release/nudgepay".into(),
+                environment: "production".into(),
+                group: "engineers<b>".into(),
+                approval: "required".into(),
+            }],
             expires_at: at(),
             uses: 0,
             last_used_at: None,
@@ -68,7 +82,7 @@ fn a_table_reads_back_as_it_was_and_holds_no_formula() {
     let mut table = ::csv::Reader::from_reader(written.as_bytes());
     let rows: Vec<::csv::StringRecord> = table.records().collect::<Result<_, _>>().expect("RFC 4180");
     let sections: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
-    assert_eq!(sections, ["log", "person", "right", "token", "stale"]);
+    assert_eq!(sections, ["log", "person", "right", "token", "grant", "stale"]);
     for field in rows.iter().flatten() {
         assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{field}");
     }
@@ -88,8 +102,25 @@ fn a_table_reads_back_as_it_was_and_holds_no_formula() {
             "3",
             "2026-11-25T20:00:00.000Z",
             "",
+            "",
+            "",
         ]
     );
+    let grant: Vec<_> = rows[4].iter().skip(3).take(8).collect();
+    assert_eq!(
+        grant,
+        [
+            "required",
+            "execute",
+            "releases",
+            "deploy",
+            "release/nudgepay",
+            "production",
+            "engineers<b>",
+            "deploy:release/*"
+        ]
+    );
+    assert_eq!((&rows[4][14], &rows[4][15]), ("tok_1", "2026-11-25T20:00:00.000Z"), "until when");
 }
 
 #[test]
@@ -101,6 +132,10 @@ fn a_page_shows_names_and_runs_nothing() {
     for (opened, closed) in [("<table>", "</table>"), ("<tr>", "</tr>"), ("<h2>", "</h2>")] {
         assert_eq!(page.matches(opened).count(), page.matches(closed).count());
     }
+    assert!(
+        page.contains("deploy release/nudgepay production") && page.contains("engineers&lt;b&gt;"),
+        "{page}"
+    );
     let top = page.split("<h2>").next().expect("a top");
     assert!(top.contains(&"aa".repeat(32)) && top.contains("42 entries"), "bound to the log");
     assert_eq!(page, html::written(&review()), "the same review, the same bytes");

@@ -13,6 +13,7 @@
 //! - `pipeline`: a job of the CI system exchanges its own token, once; others' jobs and forgers get nothing
 //! - `people`: somebody is invited, agrees, and is deactivated, and the vote counts no more
 //! - `sign_in`: somebody makes a passkey by a one-time link and signs in with it; what is copied, sent again or meant for other pages is not
+//! - `review`: an auditor exports who and what may do what
 //! - `quorum`: a rotation passes through two other people; every short cut is refused
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
@@ -37,6 +38,7 @@ mod people;
 mod pipeline;
 mod policy;
 mod quorum;
+mod review;
 mod rotation;
 mod sign_in;
 mod signed;
@@ -65,6 +67,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     pipeline::play(&cast, told).await?;
     people::play(&cast, told).await?;
     sign_in::play(&cast, told).await?;
+    review::play(&cast, told).await?;
     let permit = quorum::rotation(&cast, told).await?;
     let rotation = rotation::play(&cast, told, &permit).await?;
     evidence::play(&cast, told).await?;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The bound in which a revoked token must be refused.
 const BOUND: Duration = Duration::from_secs(1);
 
-const SCOPE: &str = "failover:region/eu";
+pub(super) const SCOPE: &str = "failover:region/eu";
 
 pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     let ana = cast.client(Who::Ana)?;
@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     )
 }
 
-async fn issue(ana: &Client, scope: &str) -> Result<(String, Client), ClientError> {
+pub(super) async fn issue(ana: &Client, scope: &str) -> Result<(String, Client), ClientError> {
     let token = Credential::draw_token()?;
     let issued = ana
         .issue_token(&IssueToken {
