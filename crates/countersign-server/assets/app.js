@@ -9,13 +9,13 @@ const get = ({ challenge, rp, allow }) => navigator.credentials.get({
   publicKey: { challenge: bytes(challenge), rpId: rp, allowCredentials: known(allow), userVerification: "required", timeout: 120000 },
 });
 
-const create = ({ challenge, rp, user, name, exclude }) => navigator.credentials.create({
+const create = ({ challenge, rp, user, name, exclude, resident }) => navigator.credentials.create({
   publicKey: {
     challenge: bytes(challenge),
     rp: { id: rp, name: "Countersign" },
     user: { id: new TextEncoder().encode(user), name, displayName: name },
     pubKeyCredParams: [{ type: "public-key", alg: -8 }, { type: "public-key", alg: -7 }],
-    authenticatorSelection: { residentKey: "required", userVerification: "required" },
+    authenticatorSelection: { residentKey: resident || "required", userVerification: "required" },
     excludeCredentials: known(exclude),
     attestation: "none",
     timeout: 120000,

@@ -18,7 +18,7 @@ use super::gate::{Caller, Post};
 use super::parameters::{bound, reason, under};
 use super::problem::{Rejected, Words};
 use super::{App, lists};
-use crate::engine::{Committed, EngineError};
+use crate::engine::{Committed, Engine, EngineError};
 
 /// A person's voting keys, revoked ones too. Also for the person.
 #[utoipa::path(get, path = "/admin/people/{id}/keys", tag = "people", params(("id" = String, Path)), responses((status = 200, body = VotingKeys)))]
@@ -44,13 +44,22 @@ pub(super) async fn enroll_key(
 ) -> Result<(StatusCode, Json<VotingKeys>), Rejected> {
     let person: PersonId = id.parse().map_err(Rejected::malformed)?;
     let approval: ApprovalId = post.body.approval.parse().map_err(Rejected::malformed)?;
-    let key = votes::public_key(&post.body.key).map_err(|error| unusable(&error))?;
-    // The comment in the file is nobody's business and no part of the key.
-    let line = votes::line(key.algorithm, &key.key);
-    let parameters_sha256 = bound(&app.engine, approval, json!({ "key": named(line) })).await?;
-    let command = Command::EnrollKey(voting_key::EnrollKey { person, key, approval, parameters_sha256 });
+    let command = enrolling(&app.engine, (person, approval), &post.body.key).await?;
     let (committed, _) = app.submit(post.sender.submission(command)).await?;
     Ok((StatusCode::CREATED, Json(shown(committed)?)))
+}
+
+/// The command that gives somebody the key in this text, under an approval of exactly that.
+pub(super) async fn enrolling(
+    engine: &Engine,
+    (person, approval): (PersonId, ApprovalId),
+    text: &str,
+) -> Result<Command, Rejected> {
+    let key = votes::public_key(text).map_err(|error| unusable(&error))?;
+    // The comment in the file is nobody's business and no part of the key.
+    let line = votes::line(key.algorithm, &key.key);
+    let parameters_sha256 = bound(engine, approval, json!({ "key": named(line) })).await?;
+    Ok(Command::EnrollKey(voting_key::EnrollKey { person, key, approval, parameters_sha256 }))
 }
 
 /// Take a voting key out of force for good: one's own, or under an approval.

@@ -14,3 +14,5 @@ mod provider;
 mod sso;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod voting;

@@ -56,12 +56,13 @@ fn rule(name: &str, action: (&str, &str, &str), more: &Value) -> Value {
 }
 
 fn beginning(sign_in: &Value) -> Beginning {
+    let both = json!({ "requesters": ["engineers", "approvers"], "executors": ["engineers", "approvers"] });
     let rules = [
         rule("activate", ("activate", "policy/main", "control"), &json!({})),
         rule("override", ("override", "payout/*", "production"), &json!({})),
         rule("release", ("deploy", "release/*", "production"), &json!({ "signature": "required" })),
         rule("failover", ("failover", "region/*", "production"), &json!({ "fresh_seconds": 300 })),
-        rule("enroll", ("enroll", "voting-key/*", "control"), &json!({})),
+        rule("enroll", ("enroll", "voting-key/*", "control"), &both),
     ];
     let policy = json!({
         "name": "browser", "sign_in": sign_in, "access": { "read": ["engineers"] }, "rules": rules,

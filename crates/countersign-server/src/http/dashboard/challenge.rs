@@ -35,6 +35,8 @@ pub(super) enum Purpose<'a> {
     Claim(&'a Digest),
     /// To make another passkey, in this session.
     Add(&'a str),
+    /// To make a passkey for voting, in this session.
+    Vote(&'a str),
     /// To prove oneself once more, in this session, for this request.
     StepUp(&'a str, &'a [u8]),
     /// To choose a password, by whoever was given the form: in this session, or with this claim.
@@ -45,7 +47,9 @@ impl Purpose<'_> {
     fn open_seconds(self) -> u32 {
         match self {
             Self::Password(_) => LONG_SECONDS,
-            Self::SignIn(_) | Self::Claim(_) | Self::Add(_) | Self::StepUp(..) => OPEN_SECONDS,
+            Self::SignIn(_) | Self::Claim(_) | Self::Add(_) | Self::Vote(_) | Self::StepUp(..) => {
+                OPEN_SECONDS
+            }
         }
     }
 }
@@ -88,6 +92,7 @@ fn mark(site: &Site, purpose: Purpose<'_>, head: &[u8]) -> [u8; 32] {
         Purpose::SignIn(holder) => (b"sign-in", holder.as_bytes(), b""),
         Purpose::Claim(claim) => (b"claim", &claim.0, b""),
         Purpose::Add(holder) => (b"add", holder.as_bytes(), b""),
+        Purpose::Vote(holder) => (b"vote", holder.as_bytes(), b""),
         Purpose::StepUp(holder, request) => (b"step-up", holder.as_bytes(), request),
         Purpose::Password(holder) => (b"password", holder.as_bytes(), b""),
     };
@@ -122,6 +127,7 @@ mod tests {
             Purpose::SignIn("b"),
             Purpose::Claim(&claim),
             Purpose::Add("a"),
+            Purpose::Vote("a"),
             Purpose::StepUp("a", b"x"),
             Purpose::StepUp("a", b"y"),
             Purpose::StepUp("b", b"x"),

@@ -11,7 +11,7 @@
 //! - `page` `assets`: what all pages share; `filters`: how times are shown
 //! - `password`: passwords with one-time codes, where the policy takes them
 //! - `sso`: through an OpenID provider, and one's identities there
-//! - `sign_in` `claim` `account` `inbox` `approval` `device`: one page each
+//! - `sign_in` `claim` `account` `voting_keys` `inbox` `approval` `device`: one page each
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -34,6 +34,7 @@ mod password;
 mod sign_in;
 mod sso;
 mod visit;
+mod voting_keys;
 
 pub(super) use page::told;
 
@@ -61,6 +62,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/account/passkeys", post(account::add))
         .route("/account/passkeys/remove", post(account::remove))
         .route("/account/sessions/end", post(account::end))
+        .route("/account/voting-keys", get(voting_keys::show).post(voting_keys::make))
+        .route("/account/voting-keys/enroll", post(voting_keys::enroll))
+        .route("/account/voting-keys/revoke", post(voting_keys::revoke))
         .route("/approvals/{id}", get(approval::show))
         .route("/approvals/{id}/approve", post(approval::approve))
         .route("/approvals/{id}/deny", post(approval::deny))

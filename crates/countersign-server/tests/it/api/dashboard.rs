@@ -445,6 +445,18 @@ async fn who_changes_how_they_sign_in_proves_first_that_it_is_them() {
     assert!(third.text.contains("Somebody has or had this passkey"), "{}", third.text);
 }
 
+/// Where forms are sent; none of them answers a look.
+const FORMS: [&str; 8] = [
+    "/sign-out",
+    "/claim/passkey",
+    "/account/prove",
+    "/account/passkeys",
+    "/account/passkeys/remove",
+    "/account/voting-keys/enroll",
+    "/account/voting-keys/revoke",
+    "/account/sessions/end",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn looking_changes_nothing_and_every_page_is_kept_by_nobody() {
     let (api, browser) = stage().await;
@@ -457,7 +469,16 @@ async fn looking_changes_nothing_and_every_page_is_kept_by_nobody() {
     let size = api.engine.size();
     let stranger = browser.stranger("192.0.2.8");
     let approval = format!("/approvals/{id}");
-    for path in ["/", "/sign-in", "/claim", "/account", &approval, "/approvals/nothing", "/device"] {
+    for path in [
+        "/",
+        "/sign-in",
+        "/claim",
+        "/account",
+        "/account/voting-keys",
+        &approval,
+        "/approvals/nothing",
+        "/device",
+    ] {
         for who in [&browser, &stranger] {
             let page = who.get(path).await;
             for (name, value) in [
@@ -481,14 +502,7 @@ async fn looking_changes_nothing_and_every_page_is_kept_by_nobody() {
             );
         }
     }
-    for path in [
-        "/sign-out",
-        "/claim/passkey",
-        "/account/prove",
-        "/account/passkeys",
-        "/account/passkeys/remove",
-        "/account/sessions/end",
-    ] {
+    for path in FORMS {
         assert_eq!(browser.get(path).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
     for verb in ["approve", "deny"] {

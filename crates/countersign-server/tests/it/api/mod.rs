@@ -38,3 +38,4 @@ mod terminals;
 mod tiles;
 mod tokens;
 mod transcript;
+mod voting_page;
