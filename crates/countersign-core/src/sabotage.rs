@@ -68,10 +68,12 @@ pub enum Sabotage {
     UnfencedAppend,
     /// Entries get whatever time the clock shows.
     UnwatchedClock,
+    /// Whoever is not told what became of something is told that nothing did.
+    UnknownIsNothing,
 }
 
 /// All of them, with the names the environment variable uses.
-pub const ALL: [(&str, Sabotage); 29] = [
+pub const ALL: [(&str, Sabotage); 30] = [
     ("self-approval", Sabotage::SelfApproval),
     ("double-consume", Sabotage::DoubleConsume),
     ("no-overlay", Sabotage::NoOverlay),
@@ -101,6 +103,7 @@ pub const ALL: [(&str, Sabotage); 29] = [
     ("unfollowed-log", Sabotage::UnfollowedLog),
     ("unfenced-append", Sabotage::UnfencedAppend),
     ("unwatched-clock", Sabotage::UnwatchedClock),
+    ("unknown-is-nothing", Sabotage::UnknownIsNothing),
 ];
 
 #[cfg(feature = "sabotage")]

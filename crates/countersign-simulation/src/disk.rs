@@ -1,9 +1,10 @@
 //! The store that all nodes share: the contract's own in memory, behind everything that goes wrong with a database and the way to it.
 //!
 //! What is acknowledged is kept. An append that is not acknowledged was lost, or was kept all the same, or is still on its way and arrives
-//! seconds later, if the log has not grown meanwhile. All of them look the same to the node.
+//! seconds later, if the log has not grown meanwhile. Mostly nobody can tell which.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +52,37 @@ struct Way {
     underway: Vec<Underway>,
 }
 
+/// What becomes of an append.
+enum Fate {
+    Kept,
+    NotSent,
+    Lost,
+    Late,
+    Unheard,
+}
+
+impl Way {
+    fn is_slow(&mut self) -> bool {
+        self.dice.in_a_thousand(self.weather.slow)
+    }
+
+    fn fate(&mut self) -> Fate {
+        let Weather { lost, unheard, late, .. } = self.weather;
+        let rolled = self.dice.below(1_000);
+        if rolled < lost / 2 {
+            Fate::NotSent
+        } else if rolled < lost {
+            Fate::Lost
+        } else if rolled < lost + late {
+            Fate::Late
+        } else if rolled < lost + late + unheard {
+            Fate::Unheard
+        } else {
+            Fate::Kept
+        }
+    }
+}
+
 /// The disk itself.
 #[derive(Clone)]
 pub(crate) struct Disk {
@@ -73,7 +105,7 @@ impl Disk {
 
     /// A node's way to it.
     pub(crate) fn handle(&self) -> Handle {
-        Handle { disk: self.clone(), cut: Arc::new(Mutex::new(false)) }
+        Handle { disk: self.clone(), cut_until: Arc::default() }
     }
 
     /// Changes the weather.
@@ -100,21 +132,31 @@ impl Disk {
 #[derive(Clone)]
 pub(crate) struct Handle {
     disk: Disk,
-    cut: Arc<Mutex<bool>>,
+    /// Microseconds since the beginning.
+    cut_until: Arc<AtomicU64>,
 }
 
 impl Handle {
-    /// Cuts the node off, or connects it again.
-    pub(crate) fn cut(&self, off: bool) {
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = off;
+    /// Cuts the node off until then, microseconds since the beginning.
+    pub(crate) fn cut(&self, until: u64) {
+        self.cut_until.store(until, Ordering::Relaxed);
     }
 
     fn is_cut(&self) -> bool {
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk.timeline.micros() < self.cut_until.load(Ordering::Relaxed)
     }
 
     fn unavailable<T>() -> Result<T, StoreError> {
-        Err(StoreError::Unavailable("the connection is lost".into()))
+        Err(StoreError::Unavailable("there is no connection".into()))
+    }
+
+    /// Nobody says what became of it, and sometimes nobody says anything for a while.
+    fn unknown<T>(&self) -> Result<T, StoreError> {
+        let mut way = self.disk.way();
+        if way.dice.in_a_thousand(250) {
+            self.cut(self.disk.timeline.micros() + way.dice.below(10_000_000));
+        }
+        Err(StoreError::Unknown("the connection was lost before there was an answer".into()))
     }
 
     /// What every question meets on its way.
@@ -122,10 +164,11 @@ impl Handle {
         if self.is_cut() {
             return Self::unavailable();
         }
+        self.disk.arrive();
         let fails = {
             let mut way = self.disk.way();
-            let Weather { slow, unreadable, .. } = way.weather;
-            if way.dice.in_a_thousand(slow) {
+            let unreadable = way.weather.unreadable;
+            if way.is_slow() {
                 let millis = 1 + way.dice.below(40);
                 self.disk.timeline.pass(Duration::from_millis(millis));
             }
@@ -207,25 +250,32 @@ impl Store for Handle {
         if self.is_cut() {
             return Self::unavailable();
         }
+        self.disk.arrive();
         let fate = {
             let mut way = self.disk.way();
-            let Weather { lost, unheard, late, slow, .. } = way.weather;
-            if way.dice.in_a_thousand(slow) {
+            if way.is_slow() {
                 let millis = 1 + way.dice.below(1_500);
                 self.disk.timeline.pass(Duration::from_millis(millis));
             }
-            let rolled = way.dice.below(1_000);
-            if rolled < lost + late {
-                if rolled >= lost {
-                    let arrives = self.disk.timeline.micros() + way.dice.below(3_000_000);
-                    way.underway.push(Underway { arrives, batch: batch.clone() });
-                }
-                return Self::unavailable();
-            }
-            rolled < lost + late + unheard
+            way.fate()
         };
-        let kept = self.disk.kept.append(batch);
-        if fate { Self::unavailable() } else { kept }
+        match fate {
+            Fate::Kept => self.disk.kept.append(batch),
+            Fate::NotSent => Self::unavailable(),
+            Fate::Lost => self.unknown(),
+            Fate::Late => {
+                let mut way = self.disk.way();
+                let arrives = self.disk.timeline.micros() + way.dice.below(12_000_000);
+                way.underway.push(Underway { arrives, batch: batch.clone() });
+                drop(way);
+                self.unknown()
+            }
+            Fate::Unheard => {
+                // Even that it was refused is not heard.
+                drop(self.disk.kept.append(batch));
+                self.unknown()
+            }
+        }
     }
 
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {

@@ -36,6 +36,8 @@ pub(crate) struct Judge {
     events: Vec<Event>,
     /// Which entry each request led to.
     keys: BTreeMap<String, u64>,
+    /// How many times each request is under way, as far as nobody was told that it changed nothing.
+    underway: BTreeMap<String, u32>,
     /// Since when somebody is out, microseconds since the beginning.
     out: BTreeMap<Actor, u64>,
     out_sessions: BTreeMap<SessionId, u64>,
@@ -130,6 +132,11 @@ impl Judge {
         let details: Value =
             serde_json::from_slice(details).map_err(|error| format!("entry {index}: {error}"))?;
         let Some(key) = details.get(KEY).and_then(Value::as_str) else { return Ok(()) };
+        if self.underway.get(key) == Some(&0) {
+            return Err(format!(
+                "the request `{key}` led to entry {index}, after everybody was told that it changed nothing"
+            ));
+        }
         match self.keys.insert(key.to_owned(), index) {
             Some(before) => Err(format!("the request `{key}` led to entry {before} and again to {index}")),
             None => Ok(()),
@@ -148,6 +155,18 @@ impl Judge {
                 self.rotating.insert(*id);
             }
             _ => {}
+        }
+    }
+
+    /// A request is handed in.
+    pub(crate) fn handed_in(&mut self, call: &Call) {
+        *self.underway.entry(call.key.clone()).or_default() += 1;
+    }
+
+    /// Whoever sent a request was told what became of it, or that nothing did; not that nobody knows.
+    pub(crate) fn told(&mut self, call: &Call) {
+        if let Some(underway) = self.underway.get_mut(&call.key) {
+            *underway = underway.saturating_sub(1);
         }
     }
 

@@ -211,7 +211,16 @@ impl People {
     fn reserve(&mut self, state: &State, actor: Actor) -> Option<Wanted> {
         let ready = |id: &&ApprovalId| state.approval(**id).is_some_and(|it| it.approved.is_some());
         let approved: Vec<ApprovalId> = self.approvals.iter().rev().take(30).filter(ready).copied().collect();
-        let approval = if self.dice.in_a_thousand(850) {
+        let of = |verb: &str| -> Vec<ApprovalId> {
+            let is =
+                |id: &&ApprovalId| state.approval(**id).is_some_and(|it| it.action.verb.as_str() == verb);
+            approved.iter().filter(is).copied().collect()
+        };
+        // Rotations have most of what can go wrong.
+        let rotations = of("rotate");
+        let approval = if !rotations.is_empty() && self.dice.in_a_thousand(600) {
+            self.dice.one(&rotations).copied()
+        } else if self.dice.in_a_thousand(850) {
             self.dice.one(&approved).copied()
         } else {
             self.dice.recent(&self.approvals).copied()
@@ -243,7 +252,7 @@ impl People {
         let outcome = if self.dice.in_a_thousand(700) { Outcome::Succeeded } else { Outcome::Failed };
         let (by_holder, somebody) = (self.dice.in_a_thousand(900), Actor::Person(self.anybody()));
         let actor = if by_holder { holder } else { somebody };
-        let rolled = if rotates { 15 + self.dice.below(5) } else { self.dice.below(18) };
+        let rolled = if rotates { 17 + self.dice.below(3) } else { self.dice.below(18) };
         Some(match rolled {
             0..=6 => wanted(actor, Command::StartPermit(permit))?,
             7..=11 => wanted(actor, Command::FinishPermit(Finish { permit, outcome }))?,

@@ -89,7 +89,9 @@ impl Runner {
         let Some(place) = self.underway.iter().position(|task| task.effect == errand.effect) else { return };
         let next = match (&errand.effect, errand.report) {
             (Effect::Task(due), None) if reply.is_ok() => Some(called(due, (outside, now))),
-            (_, Some(report)) if matches!(reply, Err(EngineError::Unavailable(_))) => {
+            (_, Some(report))
+                if matches!(reply, Err(EngineError::Unavailable(_) | EngineError::Unknown(_))) =>
+            {
                 Some(Phase::Waiting(now + PAUSE, report))
             }
             _ => None,

@@ -69,6 +69,10 @@ impl Clock for NodeClock {
         if by_ms.abs() > TOLERANCE_MS { Err(ClockJumped { by_ms }) } else { Ok(now) }
     }
 
+    fn pause(&self, length: Duration) {
+        self.timeline.pass(length);
+    }
+
     fn moment(&self) -> Moment {
         Moment::at(Duration::from_micros(self.timeline.micros()))
     }

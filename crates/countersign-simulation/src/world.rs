@@ -125,9 +125,8 @@ struct Place {
     outfit: Outfit,
     node: Option<Running<Whose>>,
     runner: Runner,
-    /// When it starts again, or is connected again; microseconds since the beginning.
+    /// When it starts again, microseconds since the beginning.
     back_at: u64,
-    connected_at: u64,
 }
 
 struct World {
@@ -158,7 +157,6 @@ impl World {
             node: None,
             runner: Runner::default(),
             back_at: 0,
-            connected_at: 0,
         };
         let places: Vec<Place> = (0..nodes).map(place).collect();
         let (people, outside) = (People::new(dice.split(), count), Outside::new(dice.split()));
@@ -298,10 +296,7 @@ impl World {
                 }
                 place.back_at = later(Duration::from_millis(200));
             }
-            Fault::Cut(off) => {
-                place.outfit.disk.cut(true);
-                place.connected_at = later(off);
-            }
+            Fault::Cut(off) => place.outfit.disk.cut(later(off)),
             Fault::Jump(by_ms) => {
                 if let Some(node) = &place.node {
                     node.clock().jump(by_ms);
@@ -315,12 +310,9 @@ impl World {
         }
     }
 
-    /// Connects and starts a node whose time has come.
+    /// Starts a node whose time has come.
     fn recover(&mut self, number: usize, now: u64) -> Verdict {
         let Some(place) = self.places.get_mut(number) else { return Ok(()) };
-        if place.connected_at <= now {
-            place.outfit.disk.cut(false);
-        }
         let jumped = place.node.as_ref().is_some_and(Running::has_jumped);
         if jumped && place.back_at <= now {
             place.node = None;
@@ -383,6 +375,7 @@ impl World {
                 if let Actor::Token(token) = call.acting.actor {
                     node.engine().count_use(token, (node.engine().now(), None));
                 }
+                self.judge.handed_in(call);
                 node.take(Whose::Client(Box::new(call.clone())), submission);
             }
         }
@@ -424,7 +417,11 @@ impl World {
         if let Ok(committed) = reply {
             self.judge.acknowledged(call, committed)?;
         }
-        let again = matches!(reply, Err(EngineError::Unavailable(_) | EngineError::Stopped));
+        let unknown = matches!(reply, Err(EngineError::Unknown(_) | EngineError::Stopped));
+        if !unknown {
+            self.judge.told(call);
+        }
+        let again = unknown || matches!(reply, Err(EngineError::Unavailable(_)));
         if !again && !self.dice.in_a_thousand(30) {
             self.calls.retain(|waiting| waiting.key != call.key);
         }
@@ -464,9 +461,7 @@ impl World {
         self.outside.trouble = 0;
         for number in 0..self.places.len() {
             self.befall(number, Fault::Crash(Duration::ZERO));
-            if let Some(place) = self.places.get_mut(number) {
-                place.connected_at = 0;
-            }
+            self.befall(number, Fault::Cut(Duration::ZERO));
         }
         for _ in 0..PEACE {
             self.timeline.pass(Duration::from_millis(100));

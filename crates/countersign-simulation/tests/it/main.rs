@@ -89,6 +89,7 @@ noticed! {
     unfollowed_log_is_noticed: "unfollowed-log",
     unfenced_append_is_noticed: "unfenced-append",
     unwatched_clock_is_noticed: "unwatched-clock",
+    unknown_is_nothing_is_noticed: "unknown-is-nothing",
 }
 
 #[test]
