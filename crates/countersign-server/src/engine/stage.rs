@@ -41,6 +41,14 @@ pub(super) struct Staged {
     pub noted: Vec<NoteUse>,
 }
 
+impl Staged {
+    /// Whether nothing is to be appended and somebody is to be refused.
+    pub(super) fn only_refuses(&self) -> bool {
+        let refused = |answer: &Option<Answer>| matches!(answer, Some(Err(EngineError::Refused(_))));
+        self.batch.entries.is_empty() && self.answers.iter().any(refused)
+    }
+}
+
 /// What deciding needs from outside.
 pub(super) struct World<'a> {
     pub store: &'a mut dyn Store,

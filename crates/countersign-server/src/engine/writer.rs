@@ -220,6 +220,9 @@ impl Writer {
                 now,
             };
             let staged = Stage::new(world, (&self.state, &self.head)).decide(&requests);
+            if attempt + 1 < TRIES && staged.as_ref().is_ok_and(Staged::only_refuses) && self.learns_more()? {
+                continue;
+            }
             if let (true, Ok(staged)) = (sabotage::is_active(Sabotage::EarlyAcknowledge), &staged) {
                 answer_early(&mut requests, &staged.answers);
             }
@@ -245,6 +248,14 @@ impl Writer {
         tracing::warn!(why = last, "commands are refused: the store does not take them");
         self.writes = false;
         Ok(refuse(requests, (&doubts, &last)))
+    }
+
+    /// Whether others appended meanwhile, which is followed. What is appended is checked by the append; what is refused would be refused for what
+    /// somebody did a moment ago at another node.
+    fn learns_more(&mut self) -> Result<bool, Fatal> {
+        let behind =
+            self.store.is_shared() && self.store.head().is_ok_and(|head| head.size() > self.head.size());
+        Ok(behind && self.catch_up()?)
     }
 
     /// Looks, before anything is decided again, what became of what was decided before: the answers, if it was kept.

@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
@@ -279,6 +280,10 @@ pub trait Store: Reader {
     /// the store's files any more; only where somebody still reads an older state, they go with a later write. What a database server
     /// keeps of overwritten rows is its own affair: its documentation, and ours, say for how long.
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    /// Whether others append to it too, so that what is known may be old.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Keeps other writers waiting until the next append or [`Store::release`], so that whoever lost a race does not lose the next.
     /// Nothing to do where there is one writer.
     ///
@@ -306,4 +311,18 @@ pub trait Store: Reader {
     }
     /// Another reader of the same store, for another thread.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+}
+
+/// Opens a ledger for looking only: the file of an embedded store, or `postgresql://role@host/database`, signed in to with what `PGPASSWORD`
+/// holds and trusting the certificates in the file that `PGSSLROOTCERT` names, as PostgreSQL's own programs do. A standby will do.
+///
+/// # Errors
+/// As [`sqlite::SqliteStore::open_read_only`] and [`postgres::PostgresStore::open`].
+pub fn look(place: &Path) -> Result<Box<dyn Reader>, StoreError> {
+    let text = place.to_string_lossy();
+    if text.starts_with("postgresql://") || text.starts_with("postgres://") {
+        postgres::look(&text)
+    } else {
+        sqlite::SqliteStore::open_read_only(place)
+    }
 }

@@ -98,6 +98,13 @@ impl Address {
         Ok(Self { config, tls: None, shown })
     }
 
+    /// The same, for whoever only looks: a standby will do.
+    #[must_use]
+    pub(super) fn for_looking(mut self) -> Self {
+        self.config.target_session_attrs(TargetSessionAttrs::Any);
+        self
+    }
+
     /// The same, with the password.
     #[must_use]
     pub fn with_password(mut self, password: &SecretValue) -> Self {

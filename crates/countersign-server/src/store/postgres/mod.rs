@@ -12,6 +12,7 @@
 //! - `read`: every question
 //! - `listen`: hears of what other nodes append
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_postgres::Row;
@@ -19,6 +20,7 @@ use tokio_postgres::Row;
 use self::connection::{Connection, Failure, Values};
 use self::driver::Driver;
 use super::{Batch, Heard, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
+use crate::secrets::SecretValue;
 
 mod address;
 mod append;
@@ -75,6 +77,23 @@ impl PostgresStore {
     }
 }
 
+/// A reader of the ledger at an address, with password and certificates from where PostgreSQL's own programs look for them.
+pub(super) fn look(address: &str) -> Result<Box<dyn Reader>, StoreError> {
+    let odd = |error: AddressError| StoreError::Unavailable(format!("the address {error}"));
+    let roots = std::env::var_os("PGSSLROOTCERT").map(PathBuf::from);
+    let address = Address::parse(address).and_then(|address| address.with_roots(roots.as_deref()));
+    let mut address = address.map_err(odd)?.for_looking();
+    if let Ok(password) = std::env::var("PGPASSWORD") {
+        address = address.with_password(&SecretValue::new(password));
+    }
+    let mut connection = Connection::new(Driver::start()?, Arc::new(address));
+    if migrate::is_ours(&mut connection)? {
+        Ok(Box::new(PostgresReader { connection, role: () }))
+    } else {
+        Err(StoreError::Corrupt(format!("`{}` holds no ledger", connection.address())))
+    }
+}
+
 impl PostgresStore {
     /// A session of its own in the same database, none yet: for tables that are not the log's.
     pub(crate) fn beside(&self) -> Beside {
@@ -121,6 +140,10 @@ impl Beside {
 impl Store for PostgresStore {
     fn append(&mut self, batch: &Batch) -> Result<(), StoreError> {
         append::append(&mut self.connection, batch)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn claim(&mut self) -> Result<(), StoreError> {

@@ -2,19 +2,21 @@
 //! of which every answer is true.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use countersign_core::digest::Digest;
+use countersign_core::id::ApprovalId;
 use countersign_core::{Actor, Command, Fact, approval};
 use countersign_ledger::hash::sha256;
 use countersign_server::engine::{
     Committed, Engine, EngineError, IdempotencyKey, REVOCATION_BOUND, Submission,
 };
-use countersign_server::store::postgres::PostgresStore;
+use countersign_server::store::postgres::{Address, PostgresStore};
 use countersign_server::store::{Reader, Store, StoreError};
 
-use super::fixture::{self, ANA, by, options, started};
+use super::fixture::{self, ANA, BEN, CHLOE, by, options, started};
 use crate::store::fixture::{Author, check_log};
 use crate::store::postgres::{cluster, fresh_database};
 use crate::store::proxy::{Message, Proxy, When};
@@ -157,6 +159,52 @@ async fn a_node_that_loses_its_database_for_good_says_that_it_does_not_know() {
     assert!(again.replayed && on_record(&mut direct).contains(&requested(&again)));
     engine.stop().await;
     fixture::verify(&mut direct);
+}
+
+/// Nobody is refused for what a node has not heard of yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_followed_through_nodes_at_once() {
+    let (_, address) = fresh_database();
+    let first = started(Box::new(PostgresStore::create(address.clone()).unwrap())).await;
+    let nodes = [first.clone(), node(&address), node(&address)];
+    for _ in 0..8 {
+        let committed = by(&first, ANA, request()).await.expect("it happens");
+        let id = requested(&committed).parse().expect("an id");
+        by(&nodes[1], BEN, Command::Approve(ApprovalId::into(id))).await.expect("it counts");
+        by(&nodes[2], CHLOE, Command::Approve(ApprovalId::into(id))).await.expect("it counts");
+        by(&first, ANA, fixture::reserve(id)).await.expect("a permit");
+        let again = by(&nodes[1], ANA, fixture::reserve(id)).await;
+        assert_eq!(fixture::code(&again), "approval_consumed");
+    }
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+fn node(address: &Address) -> Engine {
+    Engine::start(Box::new(PostgresStore::open(address.clone()).unwrap()), options()).expect("it starts")
+}
+
+/// An auditor needs an address and a key, also beside a running node, and where nothing may be written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_is_verified_at_its_address_also_read_only() {
+    let (name, address) = fresh_database();
+    let uri = format!(
+        "postgresql:///{name}?user=postgres&host={}",
+        cluster().socket().parent().expect("a folder").display()
+    );
+    let nothing = countersign_server::store::look(Path::new(&uri)).err().expect("there is none yet");
+    assert!(nothing.to_string().contains("holds no ledger"), "{nothing}");
+    let engine = started(Box::new(PostgresStore::create(address).unwrap())).await;
+    let committed = by(&engine, ANA, request()).await.expect("it happens");
+    while *engine.signatures().borrow() <= committed.first {
+        engine.signatures().changed().await.expect("it runs");
+    }
+    cluster().say(&name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).unwrap();
+    let mut reader = countersign_server::store::look(Path::new(&uri)).expect("it opens");
+    fixture::verify(reader.as_mut());
+    assert_eq!(on_record(reader.as_mut()), BTreeSet::from([requested(&committed)]));
+    engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
