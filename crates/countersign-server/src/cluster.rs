@@ -164,12 +164,14 @@ impl Cluster {
     /// # Errors
     /// The folder's name cannot be part of an address.
     pub fn address(&self, database: &str) -> Result<Address, ClusterError> {
-        let uri = format!(
-            "postgresql:///{database}?user={ROLE}&port={}&host={}",
-            self.port,
-            self.folder.display().to_string().replace('%', "%25").replace('&', "%26")
-        );
-        Ok(Address::parse(&uri)?)
+        Ok(Address::parse(&self.uri(database))?)
+    }
+
+    /// The same, as it is written.
+    #[must_use]
+    pub fn uri(&self, database: &str) -> String {
+        let folder = self.folder.display().to_string().replace('%', "%25").replace('&', "%26");
+        format!("postgresql:///{database}?user={ROLE}&port={}&host={folder}", self.port)
     }
 
     /// Its socket.

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_client::Client;
+use countersign_server::cluster::Cluster;
 use serde_json::{Value, json};
 
 use super::child::{self, Server};
@@ -28,6 +29,9 @@ pub(super) const ORIGIN: &str = "demo.example/countersign";
 
 /// The witness' name, as cosignatures carry it.
 const HARBOUR: &str = "harbour.example/witness";
+
+/// The database of a ledger in PostgreSQL.
+pub(super) const DATABASE: &str = "ledger";
 
 /// The secret that is rotated.
 pub(super) const SECRET: &str = "webhook-signing/stripe";
@@ -89,6 +93,7 @@ pub(super) struct Cast {
     payouts: Server,
     ci: Server,
     clients: BTreeMap<Who, Client>,
+    cluster: Option<Cluster>,
     _others: Vec<Server>,
 }
 
@@ -96,6 +101,8 @@ pub(super) struct Cast {
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     root: PathBuf,
+    /// The ledger's address in PostgreSQL, if it is there.
+    shared: Option<String>,
 }
 
 impl Places {
@@ -126,7 +133,11 @@ impl Places {
         self.root.join("witnesses.txt")
     }
 
+    /// The ledger, as a file or as an address.
     pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
+        if let Some(address) = &self.shared {
+            return Ok(PathBuf::from(address));
+        }
         Ok(countersign_server::config::NodeConfig::load(&self.config())?.database())
     }
 
@@ -149,9 +160,10 @@ impl Places {
 }
 
 impl Cast {
-    /// Sets everything up in an empty folder and starts it.
-    pub(super) async fn enter(root: &Path) -> anyhow::Result<Self> {
-        let places = Places { root: root.to_owned() };
+    /// Sets everything up in an empty folder and starts it; the ledger is in the cluster, if there is one.
+    pub(super) async fn enter(root: &Path, cluster: Option<Cluster>) -> anyhow::Result<Self> {
+        let shared = cluster.as_ref().map(|cluster| cluster.uri(DATABASE));
+        let places = Places { root: root.to_owned(), shared };
         let ci = start_ci(&places).await?;
         scaffold(&places, &ci).await?;
         let secret = draw()?;
@@ -168,7 +180,7 @@ impl Cast {
         let extra = json!({ "provider_url": provider.url(), "guard": guard });
         let payouts = start_nudgepay(&places, ("app", PAYOUTS), (&secret, &extra)).await?;
         let others = [provider, harbour].into_iter().chain(applications).collect();
-        Ok(Self { places, witness, server, payouts, ci, clients, _others: others })
+        Ok(Self { places, witness, server, payouts, ci, clients, cluster, _others: others })
     }
 
     pub(super) fn client(&self, who: Who) -> anyhow::Result<&Client> {
@@ -197,10 +209,33 @@ impl Cast {
         self.server.url()
     }
 
+    /// The PostgreSQL that keeps the ledger, if one does.
+    pub(super) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
     /// Ends every program; what is left is what is on disk.
     pub(super) async fn stop(self) -> anyhow::Result<Places> {
         self.server.kill().await?;
         Ok(self.places)
+    }
+
+    /// Somebody at another node.
+    pub(super) fn client_at(&self, who: Who, node: &Server) -> anyhow::Result<Client> {
+        let saved = credentials::load(&self.places.credential(who))?;
+        Ok(Client::new(&node.url(), Some(&saved.credential))?)
+    }
+
+    /// One more node on the same ledger, with a folder and a checkpoint file of its own.
+    pub(super) async fn another_node(&self, name: &str) -> anyhow::Result<Server> {
+        let made = fs::read_to_string(self.places.config()).context("reading the configuration")?;
+        let own = made
+            .replace("data = \"data\"", &format!("data = \"{name}\""))
+            .replace("checkpoint = \"checkpoint\"", &format!("checkpoint = \"{name}.checkpoint\""));
+        let config = self.places.home().join(format!("{name}.toml"));
+        write_private(&config, &own)?;
+        let arguments = ["serve".as_ref(), "--config".as_ref(), config.as_os_str(), "--with-parent".as_ref()];
+        Server::start(&arguments, &self.places.log(name)).await
     }
 
     /// Kills the server, as a crash would, and starts it again on the same data.
@@ -347,6 +382,9 @@ fn configure(
         "[endpoints.{PROVIDER}]\nhook_url = \"{url}/hooks/countersign\"\nkey = \"file:{}\"",
         key.display()
     )?;
+    if let Some(address) = &places.shared {
+        writeln!(text, "\n[store]\npostgres = \"{address}\"")?;
+    }
     // What is the node's own must stand before the first table.
     let made = fs::read_to_string(places.config()).context("reading the configuration")?;
     let whole = format!("witness_policy = \"any\"\n{made}{text}");

@@ -183,10 +183,15 @@ fn words((cast, tally): (&Cast, &Tally), (next, told): (&Next, Option<&Next>)) -
                  ./countersign ledger verify {} --key @server/log.vkey\n\n\
                  The case as one file: open it in a browser, or verify it, also when nothing runs any more:\n\n{export}  \
                  ./countersign evidence verify {rotation}.html --key @server/log.vkey\n\nAnother rotation may be requested at any time.\n",
-                database.display()
+                quoted(&database.display().to_string())
             )
         }
     })
+}
+
+/// As a shell takes it: an address has signs that mean something there.
+fn quoted(place: &str) -> String {
+    if place.contains('&') { format!("'{place}'") } else { place.to_owned() }
 }
 
 /// How genuine webhooks have fared since the beginning, by the provider's word.

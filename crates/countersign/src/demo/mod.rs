@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use countersign_server::cluster::{Cluster, Wishes};
 use tempfile::TempDir;
 
 mod browser;
@@ -34,9 +35,21 @@ pub(crate) struct Demo {
     /// Play the whole story by itself; exits 0 only if every step came out as told.
     #[arg(long)]
     story: bool,
+    /// Where Countersign keeps its ledger.
+    #[arg(long, value_enum, default_value_t = Ledger::Sqlite)]
+    store: Ledger,
     /// Keep the data in this new folder; otherwise it is in a temporary one and removed at the end.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+}
+
+/// Where Countersign keeps its ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Ledger {
+    /// In a file of its data folder.
+    Sqlite,
+    /// In a PostgreSQL that the demo starts itself and removes at the end, shared by several nodes.
+    Postgres,
 }
 
 /// One of the demo's programs, as a process of its own.
@@ -81,8 +94,20 @@ pub(crate) async fn run(demo: &Demo, json: bool) -> anyhow::Result<ExitCode> {
         return Err(Failure::new(Kind::Malformed, what).hint("add `--story`, or leave `--json` out").into());
     }
     let place = Place::new(demo.folder.as_deref())?;
-    let cast = Cast::enter(place.path()).await.context("setting up the demo")?;
+    let cluster = match demo.store {
+        Ledger::Sqlite => None,
+        Ledger::Postgres => Some(cluster()?),
+    };
+    let cast = Cast::enter(place.path(), cluster).await.context("setting up the demo")?;
     if demo.story { story::play(cast, json).await } else { guide::accompany(cast).await }
+}
+
+/// A PostgreSQL with a database for the ledger.
+fn cluster() -> anyhow::Result<Cluster> {
+    let started = Cluster::start(&Wishes::default());
+    let cluster = started.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))?;
+    cluster.create_database(cast::DATABASE)?;
+    Ok(cluster)
 }
 
 /// Where the data are.

@@ -6,7 +6,11 @@ use crate::stage::command;
 
 /// Plays the story; whether it ended well, and its steps.
 fn play(sabotage: Option<&str>) -> (bool, Value) {
-    let mut command = command(&["demo", "--story", "--json"]);
+    play_on("sqlite", sabotage)
+}
+
+fn play_on(store: &str, sabotage: Option<&str>) -> (bool, Value) {
+    let mut command = command(&["demo", "--story", "--json", "--store", store]);
     if let Some(sabotage) = sabotage {
         command.env("COUNTERSIGN_SABOTAGE", sabotage);
     }
@@ -29,6 +33,14 @@ fn the_story_comes_out_as_told() {
     let (ok, story) = play(None);
     assert!(ok, "{story:#}");
     assert!(story["steps"].as_array().unwrap().len() >= 20);
+}
+
+#[test]
+fn the_story_comes_out_as_told_with_nodes_that_share_a_database() {
+    let (ok, story) = play_on("postgres", None);
+    assert!(ok, "{story:#}");
+    let steps = story["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["name"].as_str().unwrap().contains("Chloe at the third")));
 }
 
 /// Each sabotage is noticed in the step that is about the rule it breaks.

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use countersign_api::ledger::Entry;
+use countersign_server::cluster::Cluster;
 use serde_json::Value;
 
 use super::told::Told;
-use crate::demo::cast::{Cast, Places, Who};
+use crate::demo::cast::{Cast, DATABASE, Places, Who};
 use crate::demo::child::{self, Ended};
 
 /// How `ledger verify` ends when it finds damage.
@@ -17,6 +18,9 @@ pub(super) const DAMAGED: i32 = 6;
 pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     let intact = verify(&cast.places, &cast.places.database()?).await?;
     told.same("`ledger verify` passes", "ends with 0", said(&intact))?;
+    if let Some(cluster) = cast.cluster() {
+        return flipped_in_place(cast, told, cluster).await;
+    }
     let copy = cast.places.at("copy.db");
     let database = cast.places.database()?;
     let arguments = ["ledger".as_ref(), "copy".as_ref(), database.as_os_str(), copy.as_os_str()];
@@ -27,6 +31,25 @@ pub(super) async fn play(cast: &Cast, told: &mut Told) -> anyhow::Result<()> {
     told.same(
         "on a copy with one flipped byte it fails and names the entry",
         format!("ends with {DAMAGED}, entry {}", victim.index),
+        format!("{}, entry {}", said(&damaged), named_entry(&damaged)),
+    )
+}
+
+/// The same on the rows of a shared database, of which there is no copy; the bit is flipped back.
+async fn flipped_in_place(cast: &Cast, told: &mut Told, cluster: &Cluster) -> anyhow::Result<()> {
+    let index = victim(cast).await?.index;
+    let flip = format!(
+        "UPDATE countersign.entries SET leaf = set_bit(leaf, bit, 1 - get_bit(leaf, bit)) \
+         FROM (SELECT idx AS at, octet_length(leaf)::bigint * 4 AS bit FROM countersign.entries) AS place \
+         WHERE idx = {index} AND at = idx"
+    );
+    cluster.say(DATABASE, &flip)?;
+    let damaged = verify(&cast.places, &cast.places.database()?).await;
+    cluster.say(DATABASE, &flip)?;
+    let damaged = damaged?;
+    told.same(
+        "with one flipped bit in the database it fails and names the entry",
+        format!("ends with {DAMAGED}, entry {index}"),
         format!("{}, entry {}", said(&damaged), named_entry(&damaged)),
     )
 }

@@ -17,6 +17,7 @@
 //! - `quorum`: a rotation passes through two other people; every short cut is refused
 //! - `rotation`: the rotation runs, genuine webhooks keep arriving, the old secret is refused
 //! - `evidence`: the ledger verifies, and a flipped byte is found
+//! - `nodes`: on a shared ledger, a request passes through three nodes, and one that is killed is not missed
 //! - `crash`: the server is killed in the middle of appends
 //! - `offline`: a permit and its signed votes as a document, verified with the server stopped, and forged by who holds its keys
 //! - `bundle`: the case as one file, verified with the server stopped, and forged
@@ -32,6 +33,7 @@ mod bundle;
 mod crash;
 mod evidence;
 mod freeze;
+mod nodes;
 mod offline;
 mod payout;
 mod people;
@@ -73,6 +75,7 @@ async fn chapters(cast: Cast, told: &mut Told) -> anyhow::Result<()> {
     evidence::play(&cast, told).await?;
     let case = bundle::export(&cast, told, &rotation).await?;
     let kept = offline::keep(&cast, told).await?;
+    nodes::play(&cast, told).await?;
     let cast = crash::play(cast, told, &rotation).await?;
     let places = cast.stop().await?;
     offline::verify(&places, told, &kept).await?;

@@ -101,7 +101,7 @@ pub(super) fn reserve(approval: &str, overlap_seconds: u32) -> ReservePermit {
     }
 }
 
-fn voters(approval: &Approval) -> String {
+pub(super) fn voters(approval: &Approval) -> String {
     let mut names: Vec<&str> =
         approval.votes.iter().map(|vote| vote.person.name.as_deref().unwrap_or("?")).collect();
     names.sort_unstable();
