@@ -11,7 +11,7 @@ use countersign_evidence::verify::{self, Check, Trust, Verdict, Verified};
 use countersign_evidence::{bundle, text};
 use countersign_ledger::witness::Policy;
 use countersign_server::evidence;
-use countersign_server::store::sqlite::SqliteStore;
+use countersign_server::store;
 use serde_json::{Value, json};
 
 use super::Session;
@@ -133,7 +133,7 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 
 /// The file, made here from a database: also when no server runs.
 fn collected(database: &Path, export: &Export) -> anyhow::Result<String> {
-    let mut reader = SqliteStore::open_read_only(database)?;
+    let mut reader = store::look(database)?;
     let mut scope = export.scope()?;
     if let Some(subject) = parsed("the case", export.case.as_ref())? {
         let found = evidence::correlation_of(reader.as_mut(), &subject)?;

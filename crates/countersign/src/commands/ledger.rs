@@ -10,7 +10,7 @@ use countersign_ledger::hash::{Hash, leaf_hash};
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::proof::verify_inclusion;
 use countersign_ledger::verify::{Redactions, Trust, Verified};
-use countersign_server::store::sqlite::SqliteStore;
+use countersign_server::store::{self, sqlite::SqliteStore};
 use countersign_server::verification;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::output::{Table, fields};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Verify a whole log from its database, offline; also that of a running server.
+    /// Verify a whole log from its database, offline; also that of a running server. A file, or `postgresql://role@host/database`.
     Verify {
         database: PathBuf,
         #[command(flatten)]
@@ -127,7 +127,7 @@ async fn witnesses(session: &Session) -> anyhow::Result<()> {
 
 fn verify(session: &Session, database: &Path, pinned: &Pinned) -> anyhow::Result<()> {
     let key = pinned.key()?;
-    let mut reader = SqliteStore::open_read_only(database)?;
+    let mut reader = store::look(database)?;
     let bar = progress(session, reader.head()?.size());
     let keys = [key];
     let [key] = &keys;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use countersign_ledger::note::VerifierKey;
 use countersign_server::search::{Criteria, Scan};
-use countersign_server::store::sqlite::SqliteStore;
+use countersign_server::store;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -124,7 +124,7 @@ impl Export {
         let Some(path) = &self.database else { return Ok(Source::Server(session.client()?)) };
         let criteria = Criteria::parse(&self.filters.listing());
         let criteria = criteria.map_err(|error| Failure::new(Kind::Malformed, error.to_string()))?;
-        let reader = SqliteStore::open_read_only(path)?;
+        let reader = store::look(path)?;
         Ok(Source::Database(Box::new(Database { reader, scan: Scan::new(criteria)? })))
     }
 

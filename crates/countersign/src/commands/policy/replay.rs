@@ -10,7 +10,7 @@ use countersign_core::time::Time;
 use countersign_evidence::{bundle, decode};
 use countersign_ledger::entry::EntryView;
 use countersign_server::search::{Criteria, Scan};
-use countersign_server::store::sqlite::SqliteStore;
+use countersign_server::store;
 use serde::Serialize;
 
 use super::test::{From, Tried};
@@ -55,7 +55,7 @@ pub(super) async fn run(
     match from {
         From::Bundle(file) => read_bundle(file, &mut past)?,
         From::Database(file) => {
-            let reader = || -> anyhow::Result<_> { Ok(SqliteStore::open_read_only(file)?) };
+            let reader = || -> anyhow::Result<_> { Ok(store::look(file)?) };
             read_log(
                 &mut past,
                 (since, &mut |filters| {
