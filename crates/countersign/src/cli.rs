@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     access, approval, break_glass, completions, entry, evidence, freeze, ledger, log_key, node, permit,
-    person, policy, rotation, run, sign_in, token, vectors, witness,
+    person, policy, rotation, run, sign_in, store, token, vectors, witness,
 };
 use crate::failure::EXIT_CODES;
 
@@ -97,6 +97,9 @@ pub(crate) enum Noun {
     /// Proofs: checkpoint, inclusion, and verification of a whole log.
     #[command(subcommand)]
     Ledger(ledger::Verb),
+    /// Where the ledger is kept.
+    #[command(subcommand)]
+    Store(store::Verb),
     /// A witness of one's own: cosigns other logs' checkpoints.
     #[command(subcommand)]
     Witness(witness::Verb),

@@ -6,6 +6,7 @@
 //! # Layout
 //! - `keys`: from references in the configuration to keys
 //! - `place`: where the ledger is, and opening it
+//! - `location`: a ledger named on a command line, opened to be moved
 //! - `error`: why a node does not start
 //! - `certificates` `door`: what the node shows to whoever connects, and the handshakes
 //! - `connections`: those that are open, bounded in number and in how long a head may take
@@ -45,12 +46,14 @@ mod connections;
 mod door;
 mod error;
 mod keys;
+mod location;
 mod place;
 mod serving;
 
 pub use certificates::CertificateError;
 use certificates::Certificates;
 pub use error::NodeError;
+pub use location::Location;
 use place::Purpose;
 
 /// What a log begins with.

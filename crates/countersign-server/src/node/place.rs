@@ -65,7 +65,7 @@ fn in_file(config: &NodeConfig) -> Result<SqliteStore, NodeError> {
 }
 
 /// The address with its password and the certificates to trust.
-fn address(postgres: &PostgresConfig) -> Result<Address, NodeError> {
+pub(super) fn address(postgres: &PostgresConfig) -> Result<Address, NodeError> {
     let PostgresConfig { address, password, ca } = postgres;
     let roots = address.clone().with_roots(ca.as_deref());
     let address = roots.map_err(|error| NodeError::Database(format!("store.ca: {error}")))?;

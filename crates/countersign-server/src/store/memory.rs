@@ -11,6 +11,7 @@ use countersign_core::sabotage::{self, Sabotage};
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 
+use super::copy::{SealedRow, Whole};
 use super::fence;
 use super::{
     Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, Store, StoreError,
@@ -266,5 +267,28 @@ impl Store for MemoryStore {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(self.clone()))
+    }
+}
+
+impl Whole for MemoryStore {
+    fn blobs_after(&mut self, after: Option<Hash>, limit: usize) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
+        let contents = self.read();
+        let above = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        Ok(contents.blobs.range(above).take(limit).map(|(name, body)| (*name, body.clone())).collect())
+    }
+
+    fn records_after(&mut self, after: (&str, &str), limit: usize) -> Result<Vec<Record>, StoreError> {
+        let above = |record: &&Record| (record.kind, record.id.as_str()) > after;
+        Ok(self.read().records.values().filter(above).take(limit).cloned().collect())
+    }
+
+    fn answers_after(&mut self, after: (&str, &str), limit: usize) -> Result<Vec<Idempotency>, StoreError> {
+        let above = |row: &&Idempotency| (row.actor.as_str(), row.key.as_str()) > after;
+        Ok(self.read().idempotency.values().filter(above).take(limit).cloned().collect())
+    }
+
+    /// It keeps none.
+    fn sealed(&mut self) -> Result<Vec<SealedRow>, StoreError> {
+        Ok(Vec::new())
     }
 }

@@ -8,6 +8,7 @@
 //! - `tree`: the stored tree, for proofs
 //! - `sqlite`: one file, WAL, `synchronous=FULL`: the embedded default
 //! - `postgres`: one database that several nodes share
+//! - `copy`: a ledger moved from one to another
 
 use std::fmt;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
 
+pub mod copy;
 mod fence;
 pub mod memory;
 pub mod postgres;

@@ -33,6 +33,7 @@ pub(crate) mod rotation;
 pub(crate) mod run;
 pub(crate) mod sign_in;
 pub(crate) mod signing;
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod vectors;
 pub(crate) mod voting_key;
@@ -101,6 +102,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Noun::Entry(verb) => entry::run(session, verb).await,
         Noun::Evidence(verb) => evidence::run(session, verb).await,
         Noun::Ledger(verb) => ledger::run(session, verb).await,
+        Noun::Store(verb) => store::run(session, &verb),
         Noun::Witness(verb) => witness::run(session, verb).await,
         Noun::LogKey(verb) => log_key::run(session, verb).await,
         Noun::Vectors(verb) => vectors::run(session, verb).await,

@@ -4,7 +4,7 @@
 //! (a Unix socket, a loopback address) TLS is used where it is asked for. A password is never part of the address.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -96,6 +96,20 @@ impl Address {
         config.keepalives_idle(SILENCE);
         let shown = shown(&config);
         Ok(Self { config, tls: None, shown })
+    }
+
+    /// The same, with password and certificates from where PostgreSQL's own programs look for them: `PGPASSWORD`, and the file that
+    /// `PGSSLROOTCERT` names.
+    ///
+    /// # Errors
+    /// As [`Address::parse`] and [`Address::with_roots`].
+    pub fn with_environment(text: &str) -> Result<Self, AddressError> {
+        let roots = std::env::var_os("PGSSLROOTCERT").map(PathBuf::from);
+        let address = Self::parse(text)?.with_roots(roots.as_deref())?;
+        Ok(match std::env::var("PGPASSWORD") {
+            Ok(password) => address.with_password(&SecretValue::new(password)),
+            Err(_) => address,
+        })
     }
 
     /// The same, for whoever only looks: a standby will do.

@@ -10,9 +10,9 @@
 //! - `migrate`: the schema and how it changes
 //! - `append`: the one statement that writes a batch
 //! - `read`: every question
+//! - `whole`: everything listed, for a ledger that is moved
 //! - `listen`: hears of what other nodes append
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_postgres::Row;
@@ -20,7 +20,6 @@ use tokio_postgres::Row;
 use self::connection::{Connection, Failure, Values};
 use self::driver::Driver;
 use super::{Batch, Heard, Reader, Snapshot, Store, StoreError, StoredCheckpoint};
-use crate::secrets::SecretValue;
 
 mod address;
 mod append;
@@ -30,6 +29,7 @@ mod errors;
 mod listen;
 mod migrate;
 mod read;
+mod whole;
 
 pub use address::{Address, AddressError};
 
@@ -80,12 +80,7 @@ impl PostgresStore {
 /// A reader of the ledger at an address, with password and certificates from where PostgreSQL's own programs look for them.
 pub(super) fn look(address: &str) -> Result<Box<dyn Reader>, StoreError> {
     let odd = |error: AddressError| StoreError::Unavailable(format!("the address {error}"));
-    let roots = std::env::var_os("PGSSLROOTCERT").map(PathBuf::from);
-    let address = Address::parse(address).and_then(|address| address.with_roots(roots.as_deref()));
-    let mut address = address.map_err(odd)?.for_looking();
-    if let Ok(password) = std::env::var("PGPASSWORD") {
-        address = address.with_password(&SecretValue::new(password));
-    }
+    let address = Address::with_environment(address).map_err(odd)?.for_looking();
     let mut connection = Connection::new(Driver::start()?, Arc::new(address));
     if migrate::is_ours(&mut connection)? {
         Ok(Box::new(PostgresReader { connection, role: () }))

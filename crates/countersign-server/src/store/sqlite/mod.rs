@@ -11,6 +11,7 @@
 //! - `scrub`: deleting details so that no file holds them any more
 //! - `read`: every question
 //! - `inspect`: every row as it is stored, for `fsck`
+//! - `whole`: everything listed, for a ledger that is moved
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(crate) mod inspect;
 mod read;
 pub(crate) mod schema;
 mod scrub;
+mod whole;
 
 /// Pages the writer keeps in memory, KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
+use countersign_server::store::copy::{SealedRow, Target, Whole};
 use countersign_server::store::{
     Batch, Details, Head, Idempotency, Reader, Record, RecordQuery, Redaction, Snapshot, Store, StoreError,
     StoredCheckpoint, StoredEntry,
@@ -206,5 +207,30 @@ impl<S: Store> Reader for FaultyStore<S> {
 
     fn hashes(&mut self, level: u8, range: Range<u64>) -> Result<Vec<Hash>, StoreError> {
         self.inner.hashes(level, range)
+    }
+}
+
+impl<S: Target> Whole for FaultyStore<S> {
+    fn blobs_after(&mut self, after: Option<Hash>, limit: usize) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
+        self.inner.blobs_after(after, limit)
+    }
+
+    fn records_after(&mut self, after: (&str, &str), limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.inner.records_after(after, limit)
+    }
+
+    fn answers_after(&mut self, after: (&str, &str), limit: usize) -> Result<Vec<Idempotency>, StoreError> {
+        self.inner.answers_after(after, limit)
+    }
+
+    fn sealed(&mut self) -> Result<Vec<SealedRow>, StoreError> {
+        self.inner.sealed()
+    }
+}
+
+impl<S: Target> Target for FaultyStore<S> {
+    fn replace_sealed(&mut self, rows: &[SealedRow]) -> Result<(), StoreError> {
+        self.faults.take()?;
+        self.inner.replace_sealed(rows)
     }
 }
