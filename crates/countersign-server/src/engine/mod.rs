@@ -25,6 +25,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -411,6 +412,12 @@ impl Engine {
         self.shared.state.load_full()
     }
 
+    /// The same for whoever looks something up and lets go at once: it costs no count that all processors share. Not to be kept.
+    #[must_use]
+    pub fn glimpse(&self) -> impl Deref<Target = Arc<State>> + use<> {
+        self.shared.state.load()
+    }
+
     /// The latest committed state, with the number of entries it comes from.
     #[must_use]
     pub fn state_with_size(&self) -> (u64, Arc<State>) {
@@ -484,7 +491,7 @@ impl Engine {
     /// How often a token was used and when last, as far as it is not written down yet.
     #[must_use]
     pub fn uses_of(&self, token: TokenId) -> Option<NoteUse> {
-        self.shared.uses.of(token).map(|noted| noted.note)
+        self.shared.uses.counted(token)
     }
 
     /// How old the proof is that the state shown is the log's.

@@ -55,8 +55,12 @@ impl Use {
         }
     }
 
-    fn noted(&self, token: TokenId) -> Noted {
+    fn note(&self, token: TokenId) -> NoteUse {
         let Self { count, from, until, .. } = *self;
+        NoteUse { token, count, from, until }
+    }
+
+    fn noted(&self, token: TokenId) -> Noted {
         let addresses: Vec<String> =
             self.addresses.iter().flatten().map(|it| it.to_canonical().to_string()).collect();
         let text = match (addresses.is_empty(), self.more) {
@@ -65,7 +69,7 @@ impl Use {
             (false, true) => Some(serde_json::json!({ "addresses": addresses, "more": true })),
         };
         let details = text.and_then(|text| json::to_canonical(&text).ok());
-        Noted { note: NoteUse { token, count, from, until }, details }
+        Noted { note: self.note(token), details }
     }
 }
 
@@ -121,6 +125,11 @@ impl Uses {
     /// What is not written down yet of one token.
     pub(super) fn of(&self, token: TokenId) -> Option<Noted> {
         self.shard(token).get(&token).map(|it| it.noted(token))
+    }
+
+    /// The same without where it came from, which takes longer to tell.
+    pub(super) fn counted(&self, token: TokenId) -> Option<NoteUse> {
+        self.shard(token).get(&token).map(|it| it.note(token))
     }
 
     /// Forgets what was written down; uses that came meanwhile stay.

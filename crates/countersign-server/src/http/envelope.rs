@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument as _;
 
-use super::hygiene::Hygiene;
+use super::hygiene::{Hygiene, Whose};
+use super::meter::Counts;
 use super::nonces::Nonces;
 use super::problem::Rejected;
-use super::{dashboard, meter, possession};
+use super::request_id::RequestId;
+use super::{dashboard, possession};
 use crate::engine::Engine;
 
-/// Carries the request's id back. It is drawn here, so that nobody can choose what a log line says.
+/// Carries the request's id back.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Seconds after which it is worth trying again when the node could not decide.
@@ -29,6 +31,9 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// How long a request may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Headers for which there is room at once: ours, and those that handlers and the connection add.
+const HEADERS: usize = 10;
 
 /// The route of a request that matched none.
 const UNMATCHED: &str = "unmatched";
@@ -55,39 +60,42 @@ pub(super) struct Envelope {
     /// Tells the time.
     pub(super) engine: Engine,
     pub(super) nonces: Arc<Nonces>,
+    pub(super) counts: Counts,
 }
 
 /// Wraps the answer to one request.
 pub(super) async fn wrap(State(envelope): State<Arc<Envelope>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let path = request.uri().path().to_owned();
-    let asks = path.starts_with("/access");
-    let id = draw_id();
+    // Shared with the router, as the labels of the counters are with all requests: nothing is copied that is the same for all.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let path = request.uri().path();
+    let (asks, whose) = (path.starts_with("/access"), Whose::at(path));
+    let id = RequestId::draw();
     // There the caller's own id is given back, as `AuthZEN` demands. The node's log and a problem's body still speak of ours.
     let given = request.headers().get(&REQUEST_ID).filter(|_| asks).cloned();
     let proves = request.headers().contains_key(&possession::PROOF);
     let span = tracing::info_span!("request", id = %id, method = %method, route = %route);
     let response = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let response = response.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
-    let mut response = span.in_scope(|| tell(response, (&method, &id), envelope.telling));
-    label(response.headers_mut(), &id);
-    if let Some(given) = given {
-        response.headers_mut().insert(REQUEST_ID, given);
+    let mut response = span.in_scope(|| tell(response, (&method, id), envelope.telling));
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    if let Some(named) = given.or_else(|| id.header()) {
+        headers.insert(REQUEST_ID, named);
     }
     if proves && let Some(nonce) = envelope.nonces.current(envelope.engine.now()) {
-        response.headers_mut().insert(possession::NONCE, nonce);
+        headers.insert(possession::NONCE, nonce);
     }
     let status = response.status();
-    envelope.hygiene.add(response.headers_mut(), (&path, status));
-    meter::answered(route, (&method, status), begun.elapsed());
+    envelope.hygiene.add(response.headers_mut(), (whose, status));
+    envelope.counts.answered(route, (&method, status), begun.elapsed());
     response
 }
 
 /// Writes out a rejection; every other answer passes.
-fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling) -> Response {
+fn tell(mut response: Response, (method, id): (&Method, RequestId), telling: Telling) -> Response {
     let status = response.status();
     let rejected = response.extensions_mut().remove::<Rejected>();
     let is_told = response.extensions_mut().remove::<OwnWords>().is_some();
@@ -101,7 +109,7 @@ fn tell(mut response: Response, (method, id): (&Method, &str), telling: Telling)
         None if is_error => Rejected::unrouted(status, method, response.headers()),
         None => return response,
     };
-    let problem = rejected.told(id);
+    let problem = rejected.told(id.as_str());
     if status.is_server_error() {
         tracing::warn!(code = problem.code, detail = problem.detail, "a request failed");
     }
@@ -138,20 +146,5 @@ fn challenge(code: &str) -> &'static str {
             r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#
         }
         _ => CHALLENGE,
-    }
-}
-
-fn label(headers: &mut HeaderMap, id: &str) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
-}
-
-/// 64 random bits; without randomness the request is answered all the same.
-fn draw_id() -> String {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => format!("req_{:016x}", u64::from_be_bytes(bytes)),
-        Err(_) => "req_unknown".to_owned(),
     }
 }

@@ -42,8 +42,8 @@ pub(super) enum Hygiene {
 }
 
 impl Hygiene {
-    /// Adds it to an answer under this path.
-    pub(super) fn add(self, headers: &mut HeaderMap, (path, status): (&str, StatusCode)) {
+    /// Adds it to an answer.
+    pub(super) fn add(self, headers: &mut HeaderMap, (whose, status): (Whose, StatusCode)) {
         for (name, value) in ALWAYS {
             headers.insert(name, value);
         }
@@ -51,13 +51,28 @@ impl Hygiene {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
         }
         // A tile that is not there yet will be: nobody may remember that it was not.
-        if !(is_public(path) && status.is_success()) {
+        if !(whose == Whose::Everybodys && status.is_success()) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
 }
 
-/// The log is public as a whole, and so is what pages are made with. All else is somebody's.
-fn is_public(path: &str) -> bool {
-    path.starts_with("/ledger/") || path.starts_with(ASSETS)
+/// Whose an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Anybody on the way may keep it.
+    Everybodys,
+    /// Nobody may.
+    Somebodys,
+}
+
+impl Whose {
+    /// The log is public as a whole, and so is what pages are made with. All else is somebody's.
+    pub(super) fn at(path: &str) -> Self {
+        if path.starts_with("/ledger/") || path.starts_with(ASSETS) {
+            Self::Everybodys
+        } else {
+            Self::Somebodys
+        }
+    }
 }

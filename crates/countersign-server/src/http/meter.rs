@@ -1,9 +1,12 @@
 //! What the API counts, under names and labels that no request can add to.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::http::{Method, StatusCode};
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "countersign_http_requests_total";
@@ -59,11 +62,55 @@ fn builder() -> PrometheusBuilder {
     all.unwrap_or_else(|_| PrometheusBuilder::new())
 }
 
-/// Counts one answer. `route` is a template of the contract.
-pub(super) fn answered(route: String, (method, status): (&Method, StatusCode), took: Duration) {
-    let (method, class) = (word(method), class(status));
-    metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => class).increment(1);
-    metrics::histogram!(SECONDS, "route" => route, "method" => method).record(took.as_secs_f64());
+/// Answers by route, method and status. Each counter is found by its labels once, and then kept here: finding it costs far more than counting.
+#[derive(Default)]
+pub(super) struct Counts(ArcSwap<HashMap<Box<str>, Arc<Route>>>);
+
+impl Counts {
+    /// Counts one answer. `route` is a template of the contract, so there are only so many.
+    pub(super) fn answered(&self, route: &str, (method, status): (&Method, StatusCode), took: Duration) {
+        let known = self.0.load();
+        match known.get(route) {
+            Some(counted) => counted.answered(route, (method, status), took),
+            None => self.remember(route).answered(route, (method, status), took),
+        }
+    }
+
+    fn remember(&self, route: &str) -> Arc<Route> {
+        let new = Arc::<Route>::default();
+        self.0.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.entry(route.into()).or_insert_with(|| Arc::clone(&new));
+            known
+        });
+        // Two that met a route first at the same time count in one place all the same: the recorder knows it by its labels.
+        new
+    }
+}
+
+/// The counters of one route, by method.
+#[derive(Default)]
+struct Route([OnceLock<Counted>; METHODS.len()]);
+
+struct Counted {
+    seconds: Histogram,
+    by_class: [OnceLock<Counter>; CLASSES.len()],
+}
+
+impl Route {
+    fn answered(&self, route: &str, (method, status): (&Method, StatusCode), took: Duration) {
+        let (which, class) = (method_of(method), class_of(status));
+        let (Some(counted), Some(method)) = (self.0.get(which), METHODS.get(which)) else { return };
+        let counted = counted.get_or_init(|| Counted {
+            seconds: metrics::histogram!(SECONDS, "route" => route.to_owned(), "method" => *method),
+            by_class: [const { OnceLock::new() }; CLASSES.len()],
+        });
+        counted.seconds.record(took.as_secs_f64());
+        if let (Some(counter), Some(class)) = (counted.by_class.get(class), CLASSES.get(class)) {
+            let labels = || metrics::counter!(REQUESTS, "route" => route.to_owned(), "method" => *method, "status" => *class);
+            counter.get_or_init(labels).increment(1);
+        }
+    }
 }
 
 /// Counts one refused claim. `code` is one of a few that no request can add to.
@@ -81,26 +128,16 @@ pub(super) fn sign_in_refused(why: &'static str) {
     metrics::counter!(SIGN_INS, "why" => why).increment(1);
 }
 
-/// A method's name; clients may invent methods, so only the usual ones have their own.
-fn word(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
+/// Names of methods; clients may invent methods, so only the usual ones have their own.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+
+fn method_of(method: &Method) -> usize {
+    let named = METHODS.iter().position(|name| *name == method.as_str());
+    named.unwrap_or(METHODS.len() - 1)
 }
 
-fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
-    }
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+fn class_of(status: StatusCode) -> usize {
+    usize::from(status.as_u16() / 100).saturating_sub(1).min(CLASSES.len() - 1)
 }

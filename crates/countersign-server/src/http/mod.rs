@@ -1,7 +1,7 @@
 //! The HTTP API: a thin skin over the engine. No handler changes state except by a command, and GET never changes anything.
 //!
 //! # Layout
-//! - `envelope`: what every answer gets: request id, headers, counts, problem bodies
+//! - `envelope` `request_id`: what every answer gets: request id, headers, counts, problem bodies
 //! - `hygiene`: what every answer tells a browser
 //! - `site`: the pages as browsers know them
 //! - `gate`: what every request passes: credential, right to read, idempotency key
@@ -24,6 +24,7 @@
 //! - `access` `review` `approvals` (with `inbox`, `reciprocal`) `statements` `voting_keys` `watch` `delegations` `permits` `break_glass` `rotations` `people` `membership` `sessions` `policy` `freezes` `entries` `redactions` `ledger` `keys` `tiles` `proofs` `witnesses` `evidence`
 //!   `health`: one capability each
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
@@ -43,6 +44,7 @@ use crate::witnessing::Board;
 use envelope::{Envelope, Telling};
 use explain::Topic;
 use hygiene::Hygiene;
+use meter::Counts;
 use names::Known;
 use problem::Rejected;
 
@@ -86,6 +88,7 @@ mod proofs;
 mod random;
 mod reciprocal;
 mod redactions;
+mod request_id;
 mod review;
 mod rotations;
 mod sessions;
@@ -105,9 +108,21 @@ pub use contract::contract;
 pub use meter::recorder;
 pub use site::Site;
 
-/// What handlers share.
+/// What handlers share. It is cloned several times for each request, by whatever hands it on, so it is one count that goes up and down, and not one
+/// for each part.
 #[derive(Clone)]
-struct App {
+struct App(Arc<Parts>);
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The parts of it.
+struct Parts {
     engine: Engine,
     search: Search,
     names: Arc<names::Names>,
@@ -289,7 +304,7 @@ pub fn router_with(
 ) -> Router {
     let nonces = Arc::new(nonces::Nonces::draw(proof_nonce));
     let reached = Arc::new(Reached::new(site.as_deref().map(Site::url), listening));
-    let app = App {
+    let app = App(Arc::new(Parts {
         engine: engine.clone(),
         search,
         names: Arc::default(),
@@ -311,12 +326,13 @@ pub fn router_with(
         exports: evidence::places(),
         watchers: watch::places(),
         stopping,
-    };
+    }));
     let strict = site.as_ref().is_some_and(|site| site.is_strict());
     let hygiene = if strict { Hygiene::Strict } else { Hygiene::Lenient };
     let wrapped = |router: Router<App>, telling| {
         let (engine, nonces) = (engine.clone(), Arc::clone(&nonces));
-        let envelope = Arc::new(Envelope { hygiene, telling, engine, nonces });
+        let counts = Counts::default();
+        let envelope = Arc::new(Envelope { hygiene, telling, engine, nonces, counts });
         router.layer(middleware::from_fn_with_state(envelope, envelope::wrap))
     };
     let (api, _) = routes().split_for_parts();

@@ -34,18 +34,10 @@ impl Names {
     ///
     /// People are never removed, so as many names as people means that nothing is new; that is all a busy node ever does here.
     pub(super) async fn all(&self, engine: &Engine) -> Arc<Known> {
-        let state = engine.state();
-        let log_entries = state.entries_of(&Subject::Log);
-        let remembered = self.remembered.load();
-        let known = match &**remembered {
-            fresh if fresh.log_entries == log_entries => Arc::clone(&fresh.known),
-            _ => Arc::default(),
+        let (known, log_entries, unknown) = match self.enough(&engine.glimpse()) {
+            Ok(known) => return known,
+            Err(lacking) => lacking,
         };
-        if known.len() == headcount(&state) {
-            return known;
-        }
-        let unknown: Vec<PersonId> =
-            state.people().map(|(id, _)| *id).filter(|id| !known.contains_key(id)).collect();
         match engine.read(move |reader| fetch(reader, &unknown)).await {
             Ok(found) => {
                 let mut all = Known::clone(&known);
@@ -59,6 +51,23 @@ impl Names {
                 known
             }
         }
+    }
+}
+
+impl Names {
+    /// What is remembered if it is enough; otherwise what is still good of it, as of how many entries, and who is unknown.
+    fn enough(&self, state: &State) -> Result<Arc<Known>, (Arc<Known>, u32, Vec<PersonId>)> {
+        let log_entries = state.entries_of(&Subject::Log);
+        let remembered = self.remembered.load();
+        let known = match &**remembered {
+            fresh if fresh.log_entries == log_entries => Arc::clone(&fresh.known),
+            _ => Arc::default(),
+        };
+        if known.len() == headcount(state) {
+            return Ok(known);
+        }
+        let unknown = state.people().map(|(id, _)| *id).filter(|id| !known.contains_key(id)).collect();
+        Err((known, log_entries, unknown))
     }
 }
 
