@@ -1,6 +1,7 @@
 //! What it costs to know a service token: how many requests a node answers over loopback TCP at 64 connections that each bring a token and ask what it
 //! may do, beside a bare axum handler that answers the same bytes, asked by the same client in the same run; with few live tokens and with many; how
-//! much memory a live token takes; and how soon a revoked one is refused.
+//! much memory a live token takes; and how soon a revoked one is refused. Shares are of answers per second, and of processor time for one answer,
+//! which other programs on the machine change less.
 //!
 //! Clients and server share the machine's cores. Prints one JSON object per line. `COUNTERSIGN_BENCH_TOKENS` says how many are live, a million
 //! unless it does. Run with `cargo bench -p countersign-server --bench tokens`.
@@ -17,7 +18,7 @@ use std::num::NonZeroU32;
 use std::time::Instant;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::routing::get;
 use countersign_core::digest::Digest;
 use countersign_core::id::TokenId;
@@ -36,7 +37,7 @@ mod load;
 #[path = "fixture/wire.rs"]
 mod wire;
 
-use load::Client;
+use load::{Client, Figures};
 use wire::{Connection, serve};
 
 const CONNECTIONS: usize = 64;
@@ -64,10 +65,13 @@ async fn main() {
     let mut asker = Asker::new(node, (&path, &secret(0))).await;
     let answer = asker.told().await;
     let bare = serve(bare(&answer)).await;
-    let baseline = row("bare handler that answers the same bytes", (bare, &path)).await;
+    let baseline = row("bare handler that answers the same body", (bare, &path)).await;
+    // What the headers that every answer has cost whoever sends and reads them, without what finds them out.
+    let headed = serve(headed(&answer)).await;
+    compared("bare handler that answers the same head and body", (headed, &path), &baseline).await;
     // What the node does for every answer, whoever asks: identifying it, counting it, and the headers.
-    compared("the node answers whoever asks for /healthz", (node, "/healthz"), baseline).await;
-    compared(&format!("a token is known, {REVOKED} live"), (node, &path), baseline).await;
+    compared("the node answers whoever asks for /healthz", (node, "/healthz"), &baseline).await;
+    compared(&format!("a token is known, {REVOKED} live"), (node, &path), &baseline).await;
 
     let (before, began) = (resident(), Instant::now());
     issue(&engine, REVOKED..live).await;
@@ -78,27 +82,29 @@ async fn main() {
     println!(
         r#"{{"what":"tokens issued","count":{count},"per_second":{per_second:.0},"resident_bytes_each":{bytes}}}"#
     );
-    compared(&format!("a token is known, {live} live"), (node, &path), baseline).await;
+    compared(&format!("a token is known, {live} live"), (node, &path), &baseline).await;
+    row("bare handler that answers the same body, again", (bare, &path)).await;
 
     revoke(&engine, (node, &path), &ids).await;
     engine.stop().await;
 }
 
 /// The row, and its share of the baseline.
-async fn compared(what: &str, asked: (SocketAddr, &str), baseline: f64) {
+async fn compared(what: &str, asked: (SocketAddr, &str), baseline: &Figures) {
     let answered = row(what, asked).await;
-    println!(r#"{{"what":"{what}: share of the bare handler","share":{:.2}}}"#, answered / baseline);
+    let (share, by_cpu) = (answered.per_second / baseline.per_second, baseline.cpu_us / answered.cpu_us);
+    println!(r#"{{"what":"{what}: share of the bare handler","share":{share:.2},"by_cpu":{by_cpu:.2}}}"#);
 }
 
 /// Answers per second.
-async fn row(what: &str, (address, path): (SocketAddr, &str)) -> f64 {
+async fn row(what: &str, (address, path): (SocketAddr, &str)) -> Figures {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(Asker::new(address, (path, &secret(0))).await);
     }
     let figures = load::measure(clients).await;
     figures.print(what, CONNECTIONS);
-    figures.per_second
+    figures
 }
 
 /// What somebody drew.
@@ -160,6 +166,21 @@ async fn revoke(engine: &Engine, (node, path): (SocketAddr, &str), ids: &[TokenI
 fn bare(answer: &str) -> Router {
     let body = answer.split_once("\r\n\r\n").expect("an answer").1.to_owned();
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], body) };
+    Router::new().route("/admin/service-tokens/{id}", get(answer))
+}
+
+/// The same with the head that the node gave it.
+fn headed(answer: &str) -> Router {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    let headers: HeaderMap = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        // These the connection adds by itself.
+        .filter(|(name, _)| !["content-length", "date"].contains(name))
+        .map(|(name, value)| (name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value")))
+        .collect();
+    let body = body.to_owned();
+    let answer = move || async move { (headers, body) };
     Router::new().route("/admin/service-tokens/{id}", get(answer))
 }
 
