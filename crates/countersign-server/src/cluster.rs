@@ -17,8 +17,8 @@ use crate::store::postgres::{Address, AddressError};
 /// Where to look for the programs beside PATH.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The programs that are needed; all of them come with the server's package.
-const PROGRAMS: [&str; 4] = ["initdb", "pg_ctl", "postgres", "psql"];
+/// The programs that are needed; all of them come with the server's package and what it depends on.
+const PROGRAMS: [&str; 5] = ["initdb", "pg_basebackup", "pg_ctl", "postgres", "psql"];
 
 /// The oldest version that will do.
 const OLDEST: u32 = 15;
@@ -89,6 +89,44 @@ impl Cluster {
     /// # Errors
     /// What is missing, or what a program said.
     pub fn start(wishes: &Wishes) -> Result<Self, ClusterError> {
+        let cluster = Self::empty(wishes)?;
+        let data = cluster.data();
+        cluster.run("initdb", |it| {
+            it.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ROLE])
+                .arg(&data)
+        })?;
+        cluster.launch(wishes)?;
+        Ok(cluster)
+    }
+
+    /// Makes a standby that follows this one, and waits until it can be read.
+    ///
+    /// # Errors
+    /// What is missing, or what a program said.
+    pub fn standby(&self) -> Result<Self, ClusterError> {
+        let standby = Self::empty(&Wishes::default())?;
+        let (data, port) = (standby.data(), self.port.to_string());
+        standby.run("pg_basebackup", |it| {
+            it.args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--username", ROLE])
+                .args(["--port", &port, "--host"])
+                .arg(&self.folder)
+                .arg("--pgdata")
+                .arg(&data)
+        })?;
+        standby.launch(&Wishes::default())?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    ///
+    /// # Errors
+    /// What it said.
+    pub fn promote(&self) -> Result<(), ClusterError> {
+        self.control(|it| it.args(["-w", "promote"]))
+    }
+
+    /// A folder for a cluster, and somebody who cleans up after it whatever happens.
+    fn empty(wishes: &Wishes) -> Result<Self, ClusterError> {
         let programs = programs()?;
         let folder = fresh_folder()?;
         let owner = owner(&folder)?;
@@ -97,14 +135,7 @@ impl Cluster {
         }
         let port = if wishes.listens { free_port(&folder)? } else { 5432 };
         let mut cluster = Self { programs, owner, folder, port, leash: None };
-        // From here on whatever happens is cleaned up.
         cluster.leash = Some(cluster.tie()?);
-        let data = cluster.data();
-        cluster.run("initdb", |it| {
-            it.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ROLE])
-                .arg(&data)
-        })?;
-        cluster.launch(wishes)?;
         Ok(cluster)
     }
 

@@ -3,6 +3,7 @@
 
 mod censuses;
 mod clocks;
+mod failover;
 mod faults;
 pub(crate) mod fixture;
 mod journeys;
