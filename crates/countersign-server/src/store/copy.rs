@@ -300,27 +300,36 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// Answered keys; those that the source has forgotten, the target forgets.
+    /// Answered keys. Those that the source has forgotten the target forgets first: what is left there is among the source's, so a page
+    /// of the one has all of a page of the other.
     fn answers(&mut self, there: &Head) -> Result<(), CopyError> {
+        let oldest = self.oldest_answer()?;
+        self.target.forget_idempotency(oldest).map_err(Side::Target.says())?;
+        let mut after = (String::new(), String::new());
+        loop {
+            let answers = self.source.answers_after((&after.0, &after.1), self.at_once);
+            let kept = self.target.answers_after((&after.0, &after.1), self.at_once);
+            let (answers, kept) = (answers.map_err(Side::Source.says())?, kept.map_err(Side::Target.says())?);
+            let Some(last) = answers.last() else { return Ok(()) };
+            after = (last.actor.clone(), last.key.clone());
+            let kept: BTreeSet<_> = kept.iter().map(|it| (&it.actor, &it.key)).collect();
+            let new = |answer: &Idempotency| !kept.contains(&(&answer.actor, &answer.key));
+            let idempotency = answers.into_iter().filter(new).collect();
+            self.append(&Batch { idempotency, ..beside(there) })?;
+        }
+    }
+
+    /// The time of the oldest; later than any if there is none.
+    fn oldest_answer(&mut self) -> Result<i64, CopyError> {
         let mut oldest = i64::MAX;
         let mut after = (String::new(), String::new());
         loop {
             let answers = self.source.answers_after((&after.0, &after.1), self.at_once);
             let answers = answers.map_err(Side::Source.says())?;
-            let Some(last) = answers.last() else { break };
+            let Some(last) = answers.last() else { return Ok(oldest) };
             after = (last.actor.clone(), last.key.clone());
-            let mut idempotency = Vec::with_capacity(answers.len());
-            for answer in answers {
-                oldest = oldest.min(answer.time_ms);
-                let there =
-                    self.target.idempotency(&answer.actor, &answer.key).map_err(Side::Target.says())?;
-                if there.is_none() {
-                    idempotency.push(answer);
-                }
-            }
-            self.append(&Batch { idempotency, ..beside(there) })?;
+            oldest = answers.iter().map(|answer| answer.time_ms).fold(oldest, i64::min);
         }
-        self.target.forget_idempotency(oldest).map_err(Side::Target.says())
     }
 
     fn checkpoints(&mut self) -> Result<(), CopyError> {

@@ -62,7 +62,12 @@ fn location(named: &str) -> anyhow::Result<Location> {
     let path = Path::new(named);
     Ok(match path.extension() {
         Some(ending) if ending == "toml" => Location::of(&NodeConfig::load(path)?)?,
-        _ => Location::parse(named)?,
+        _ => {
+            let hint =
+                "PGPASSWORD holds the password, PGSSLROOTCERT names the file with the certificates to trust";
+            Location::parse(named)
+                .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).hint(hint))?
+        }
     })
 }
 

@@ -75,7 +75,7 @@ fn what_cannot_be_copied_is_said_and_what_was_done_is_told() {
     assert!(code == 5 && missing.contains("missing.db"), "{missing}");
     assert!(!stage.path("missing.db").exists() && !stage.path("target.db").exists());
     let (code, odd) = said(&copy(&config, "postgresql://role:word@db.example/ledger"));
-    assert!(code == 8 && odd.contains("password") && !odd.contains("word@"), "{odd}");
+    assert!(code == 8 && odd.contains("PGPASSWORD") && !odd.contains("word@"), "{odd}");
 
     let (code, told) = said(&run(&["store", "copy", "--from", &config, "--to", &target]));
     assert!(
