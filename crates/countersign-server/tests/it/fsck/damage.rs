@@ -181,7 +181,7 @@ fn history_written_anew_with_all_its_hashes_does_not_have_the_signed_root() {
     assert_eq!(done, Ok(1));
     let report = ground.check();
     let root = report.findings.iter().find(|finding| finding.kind == Kind::Root).expect("a wrong root");
-    assert!(root.place.contains("an entry from 0 to"), "{}", root.place);
+    assert!(root.place.contains("an entry from "), "{}", root.place);
     // The stored node narrows it down to 256 entries, and the outside checkpoint does not agree either.
     let kinds = ground.kinds();
     assert!(kinds.is_superset(&["root", "node", "head", "outside_checkpoint"].into()), "{kinds:?}");
