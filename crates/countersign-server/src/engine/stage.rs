@@ -80,16 +80,7 @@ pub(super) struct Stage<'a> {
 impl<'a> Stage<'a> {
     pub(super) fn new(world: World<'a>, (base, head): (&'a State, &Head)) -> Self {
         let World { store, entropy, keys: before, uses, now } = world;
-        let batch = Batch {
-            expected_size: head.size(),
-            entries: Vec::new(),
-            redactions: Vec::new(),
-            nodes: Vec::new(),
-            head: head.clone(),
-            records: Vec::new(),
-            blobs: Vec::new(),
-            idempotency: Vec::new(),
-        };
+        let batch = Batch::beside(head);
         let (touched, hydrated, answered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (state, keys, refused, noted) = (base.clone(), before.clone(), Vec::new(), Vec::new());
         Self {

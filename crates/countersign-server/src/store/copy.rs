@@ -201,7 +201,7 @@ impl Copying<'_> {
             let Some((name, _)) = blobs.last() else { return Ok(()) };
             after = Some(*name);
             (self.tell)(Progress { part: "policies", done: there.size(), of: head.size() });
-            self.append(&Batch { blobs, ..beside(&there) })?;
+            self.append(&Batch { blobs, ..Batch::beside(&there) })?;
         }
     }
 
@@ -227,7 +227,7 @@ impl Copying<'_> {
         let there = self.target.head().map_err(Side::Target.says())?;
         if there.tree == head.tree && there != *head {
             // An earlier copy left the time of another moment.
-            self.append(&beside(head))?;
+            self.append(&Batch::beside(head))?;
         }
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Copying<'_> {
             nodes,
             head: Head { tree, time_ms: head.time_ms },
             expected_size: from,
-            ..beside(head)
+            ..Batch::beside(head)
         })
     }
 
@@ -289,7 +289,7 @@ impl Copying<'_> {
             let records = records.map_err(Side::Source.says())?;
             let Some(last) = records.last() else { break };
             after = (last.kind.to_owned(), last.id.clone());
-            self.append(&Batch { records, ..beside(&there) })?;
+            self.append(&Batch { records, ..Batch::beside(&there) })?;
         }
         self.answers(&there)?;
         self.checkpoints()?;
@@ -315,7 +315,7 @@ impl Copying<'_> {
             let kept: BTreeSet<_> = kept.iter().map(|it| (&it.actor, &it.key)).collect();
             let new = |answer: &Idempotency| !kept.contains(&(&answer.actor, &answer.key));
             let idempotency = answers.into_iter().filter(new).collect();
-            self.append(&Batch { idempotency, ..beside(there) })?;
+            self.append(&Batch { idempotency, ..Batch::beside(there) })?;
         }
     }
 
@@ -388,20 +388,6 @@ impl Copying<'_> {
         }
         (self.tell)(Progress { part: "done", done: head.size(), of: head.size() });
         Ok(tree.root())
-    }
-}
-
-/// A batch without entries: what is put beside a log that stands at `head`.
-fn beside(head: &Head) -> Batch {
-    Batch {
-        expected_size: head.size(),
-        entries: Vec::new(),
-        redactions: Vec::new(),
-        nodes: Vec::new(),
-        head: head.clone(),
-        records: Vec::new(),
-        blobs: Vec::new(),
-        idempotency: Vec::new(),
     }
 }
 

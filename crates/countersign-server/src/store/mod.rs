@@ -203,6 +203,23 @@ pub struct Batch {
     pub idempotency: Vec<Idempotency>,
 }
 
+impl Batch {
+    /// A batch without entries: what is put beside a log that stands at `head`.
+    #[must_use]
+    pub fn beside(head: &Head) -> Self {
+        Self {
+            expected_size: head.size(),
+            entries: Vec::new(),
+            redactions: Vec::new(),
+            nodes: Vec::new(),
+            head: head.clone(),
+            records: Vec::new(),
+            blobs: Vec::new(),
+            idempotency: Vec::new(),
+        }
+    }
+}
+
 /// The live state at one size, so that start-up need not replay from the beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
