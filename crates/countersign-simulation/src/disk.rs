@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_core::time::Time;
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_server::store::memory::MemoryStore;
@@ -284,6 +285,11 @@ impl Store for Handle {
 
     fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {
         self.ask(|kept| kept.save_checkpoint(checkpoint))
+    }
+
+    fn time(&mut self) -> Result<Option<Time>, StoreError> {
+        let now = self.disk.timeline.now();
+        self.ask(|_| Ok(Some(now)))
     }
 
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! the events of those before it), appends all their entries in one commit, and only then publishes the state and answers.
 //!
 //! # Layout
+//! - `clocks`: the node's clock, held against that of the database
 //! - `codec`: events to leaves and back, items to records and back
 //! - `doubt`: appends of which nobody said whether they were kept
 //! - `freshness`: how old the proof is that the state shown is the log's
@@ -45,6 +46,7 @@ use crate::clock::{Clock, Moment, TOLERANCE_MS};
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 pub mod census;
+mod clocks;
 pub mod codec;
 mod cosignatures;
 mod doubt;
@@ -287,6 +289,8 @@ struct Shared {
     failures: Failures,
     /// Time of the last entry, milliseconds since the Unix epoch.
     head_ms: AtomicI64,
+    /// By how much the node's clock is ahead of that of the place where the log is kept, if by too much; milliseconds, else 0.
+    ahead_ms: AtomicI64,
     checkpoint: ArcSwapOption<StoredCheckpoint>,
     size: watch::Sender<u64>,
     signed: watch::Sender<u64>,
@@ -343,6 +347,7 @@ impl Engine {
             uses: Uses::default(),
             failures: Failures::default(),
             head_ms: AtomicI64::new(recovered.head.time_ms),
+            ahead_ms: AtomicI64::new(0),
             checkpoint: ArcSwapOption::from(recovered.checkpoint.clone().map(Arc::new)),
             size: watch::Sender::new(recovered.head.size()),
             signed: watch::Sender::new(recovered.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size)),
@@ -457,6 +462,7 @@ impl Engine {
     /// Why not; then nobody is let do anything.
     pub fn fresh(&self) -> Result<(), EngineError> {
         let now = self.shared.clock.glance().map_err(|jumped| EngineError::Stale(jumped.to_string()))?;
+        clocks::agree(self.shared.ahead_ms.load(Ordering::Acquire)).map_err(EngineError::Stale)?;
         let behind = self.shared.head_ms.load(Ordering::Acquire) - now.as_millis();
         if behind > TOLERANCE_MS {
             return Err(EngineError::Stale(format!(

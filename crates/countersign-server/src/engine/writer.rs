@@ -12,6 +12,7 @@ use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::keys::KeyHistory;
 use tokio::sync::oneshot;
 
+use super::clocks::Clocks;
 use super::doubt::{Doubts, unless_known};
 use super::entropy::Entropy;
 use super::failures;
@@ -50,6 +51,7 @@ pub(super) struct Writer {
     refusals: Refusals,
     uses: Pace,
     failures: failures::Pace,
+    clocks: Clocks,
     /// Whether the store took the last commit, or a look has shown that it takes one again.
     writes: bool,
     /// Whether something was committed since the last look.
@@ -86,7 +88,7 @@ impl Writer {
         };
         let Recovered { state, head, keys, snapshot_size, checkpoint } = recovered;
         let signed_size = checkpoint.map_or(0, |checkpoint| checkpoint.size);
-        Ok(Self {
+        let mut writer = Self {
             store,
             options,
             shared,
@@ -100,10 +102,20 @@ impl Writer {
             refusals: Refusals::default(),
             uses: Pace::new(now),
             failures: failures::Pace::new(now),
+            clocks: Clocks::default(),
             writes: true,
             committed: false,
             told: false,
-        })
+        };
+        // Before anybody is let do anything.
+        writer.compare_clocks();
+        Ok(writer)
+    }
+
+    /// Compares the node's clock with that of the place where the log is kept, now and then.
+    fn compare_clocks(&mut self) {
+        self.clocks.compare(self.store.as_mut(), self.options.clock.as_ref());
+        self.shared.ahead_ms.store(self.clocks.ahead_ms(), Ordering::Release);
     }
 
     /// Works until every handle is gone.
@@ -124,6 +136,7 @@ impl Writer {
 
     /// Obeys, proves that the state shown is the log's, and does what else is due. Never waits.
     pub(super) fn round(&mut self, orders: Vec<Order>) -> Result<(), Fatal> {
+        self.compare_clocks();
         let as_of = served_until(&orders, self.moment());
         self.obey(orders)?;
         self.prove(as_of)?;
@@ -456,6 +469,7 @@ impl Writer {
         if sabotage::is_active(Sabotage::UnwatchedClock) {
             return Ok(now);
         }
+        self.clocks.agree()?;
         let behind = self.head.time_ms - now.as_millis();
         if behind > TOLERANCE_MS {
             return Err(format!("the clock is {behind} ms behind the last entry; set the clock right"));

@@ -14,6 +14,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use countersign_core::time::Time;
 use countersign_ledger::census::Row;
 use countersign_ledger::hash::Hash;
 use countersign_ledger::tree::CompactRange;
@@ -317,6 +318,10 @@ pub trait Store: Reader {
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;
     /// Keeps a signed checkpoint.
     fn save_checkpoint(&mut self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError>;
+    /// What time it is where the log is kept; nothing if that is this machine, whose clock the node has anyway.
+    fn time(&mut self) -> Result<Option<Time>, StoreError> {
+        Ok(None)
+    }
     /// Forgets idempotency keys older than `before_ms`.
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError>;
     /// Has `heard` called with the log's size, on some thread, when another writer made it grow; until the store and its readers are

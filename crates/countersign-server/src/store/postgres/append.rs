@@ -3,6 +3,7 @@
 //! The batch goes to the server as columns, and a function there writes it if the log is where the batch expects it; the migration says
 //! how. Alone that is a transaction of its own, one round trip. After a lost race the head is held first, and then it is two.
 
+use countersign_core::time::Time;
 use countersign_ledger::hash::Hash;
 
 use super::connection::{Connection, Failure};
@@ -24,6 +25,7 @@ const SAVE_SNAPSHOT: &str = "INSERT INTO countersign.snapshot AS kept (id, size,
 const SAVE_CHECKPOINT: &str = "INSERT INTO countersign.checkpoints AS kept (size, note) VALUES ($1, $2) \
      ON CONFLICT (size) DO UPDATE SET note = excluded.note \
      WHERE octet_length(excluded.note) >= octet_length(kept.note)";
+const TIME: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 const FORGET_IDEMPOTENCY: &str = "DELETE FROM countersign.idempotency WHERE time_ms < $1";
 
 /// Frees what was emptied, so that it is overwritten by what comes; a role that may not is told so by the server and nothing else happens.
@@ -159,4 +161,10 @@ pub(super) fn save_checkpoint(
 pub(super) fn forget_idempotency(connection: &mut Connection, before_ms: i64) -> Result<(), StoreError> {
     connection.rows(FORGET_IDEMPOTENCY, &[&before_ms])?;
     Ok(())
+}
+
+pub(super) fn time(connection: &mut Connection) -> Result<Time, StoreError> {
+    let rows = connection.rows(TIME, &[])?;
+    let millis = rows.first().and_then(|row| row.try_get(0).ok());
+    millis.map(Time::from_millis).ok_or_else(|| StoreError::Unavailable("the database tells no time".into()))
 }

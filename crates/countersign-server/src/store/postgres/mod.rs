@@ -15,6 +15,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::time::Time;
 use tokio_postgres::Row;
 
 use self::connection::{Connection, Failure, Values};
@@ -159,6 +160,10 @@ impl Store for PostgresStore {
 
     fn forget_idempotency(&mut self, before_ms: i64) -> Result<(), StoreError> {
         append::forget_idempotency(&mut self.connection, before_ms)
+    }
+
+    fn time(&mut self) -> Result<Option<Time>, StoreError> {
+        append::time(&mut self.connection).map(Some)
     }
 
     fn watch(&self, heard: Heard) -> Result<(), StoreError> {
