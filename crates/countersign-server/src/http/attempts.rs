@@ -17,26 +17,22 @@ use axum::http::request::Parts;
 use countersign_core::id::PersonId;
 use countersign_core::time::Time;
 
+use super::waits::{Limit, Strikes};
+
 /// Networks told apart; what comes from any other is counted together, so that nobody can make them grow without bound.
 const MOST: usize = 4_096;
 
 /// How long nothing must have come before what came is forgotten, seconds.
 const QUIET: u32 = 600;
 
-/// How many wrong claims make nobody wait, and how long one waits at most, seconds. The first wait is one second, each next one twice as long.
-struct Limit {
-    free: u32,
-    longest: u32,
-}
-
 /// Whoever mistypes does so a few times.
-const NETWORK: Limit = Limit { free: 10, longest: 300 };
+const NETWORK: Limit = Limit { free: 10, longest: 300, quiet: QUIET };
 
 /// One account, wherever it is tried from.
-const ACCOUNT: Limit = Limit { free: 10, longest: 300 };
+const ACCOUNT: Limit = Limit { free: 10, longest: 300, quiet: QUIET };
 
 /// Short, because all who mistype wait for it.
-const ALL: Limit = Limit { free: 200, longest: 10 };
+const ALL: Limit = Limit { free: 200, longest: 10, quiet: QUIET };
 
 /// Where a request comes from, as coarsely as one party can usually choose among addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,36 +86,6 @@ pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
-/// What came from one place.
-#[derive(Clone, Copy, Debug, Default)]
-struct Strikes {
-    count: u32,
-    /// Until when the next one waits.
-    until: Time,
-}
-
-impl Strikes {
-    fn strike(&mut self, now: Time, limit: &Limit) {
-        let before = if self.is_forgotten(now) { 0 } else { self.count };
-        self.count = before.saturating_add(1);
-        let beyond = self.count.saturating_sub(limit.free);
-        let wait =
-            beyond.checked_sub(1).map_or(0, |doublings| 1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-        self.until = now.plus_seconds(wait.min(limit.longest));
-    }
-
-    /// Seconds left, rounded up. A clock that was put back makes nobody wait for longer than the limit.
-    fn left(&self, now: Time, limit: &Limit) -> u32 {
-        let left_ms = self.until.as_millis().saturating_sub(now.as_millis());
-        let seconds = u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000);
-        u32::try_from(seconds).unwrap_or(u32::MAX).min(limit.longest)
-    }
-
-    fn is_forgotten(&self, now: Time) -> bool {
-        now >= self.until.plus_seconds(QUIET)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Counts {
     all: Strikes,
@@ -128,12 +94,12 @@ struct Counts {
 }
 
 /// The place under which something is counted: its own, or with all that are not told apart.
-fn place<K: Ord>(places: &mut BTreeMap<K, Strikes>, (own, other): (K, K), now: Time) -> K {
+fn place<K: Ord>(places: &mut BTreeMap<K, Strikes>, (own, other): (K, K), (now, limit): (Time, &Limit)) -> K {
     if places.contains_key(&own) {
         return own;
     }
     if places.len() >= MOST {
-        places.retain(|_, strikes| !strikes.is_forgotten(now));
+        places.retain(|_, strikes| !strikes.is_forgotten(now, limit));
     }
     if places.len() >= MOST { other } else { own }
 }
@@ -157,8 +123,8 @@ impl Attempts {
     ) -> Result<(), u32> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Counts { all, networks, accounts } = &mut *counts;
-        let here = place(networks, (network, Network::Other), now);
-        let theirs = account.map(|account| place(accounts, (Some(account), None), now));
+        let here = place(networks, (network, Network::Other), (now, &NETWORK));
+        let theirs = account.map(|account| place(accounts, (Some(account), None), (now, &ACCOUNT)));
         let left = |strikes: Option<&Strikes>, limit| strikes.map_or(0, |strikes| strikes.left(now, limit));
         let of_account = theirs.map_or(0, |theirs| left(accounts.get(&theirs), &ACCOUNT));
         let wait = left(networks.get(&here), &NETWORK).max(of_account).max(all.left(now, &ALL));

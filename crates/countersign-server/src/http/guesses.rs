@@ -12,17 +12,10 @@ use std::sync::{Mutex, PoisonError};
 use countersign_core::time::Time;
 
 use super::attempts::Network;
+use super::waits::{Limit, Strikes};
 
 /// Places of each table. Two accounts that share one wait together.
 const PLACES: usize = 1 << 14;
-
-/// How many make nobody wait, how long one waits at most, and after how long without any they are forgotten, seconds. The first wait is one second,
-/// each next one twice as long.
-struct Limit {
-    free: u32,
-    longest: u32,
-    quiet: u32,
-}
 
 /// One account, wherever it is tried from: then at most a hundred a day, for months, against a million codes of which three are right.
 const ACCOUNT: Limit = Limit { free: 5, longest: 900, quiet: 24 * 3_600 };
@@ -30,40 +23,10 @@ const ACCOUNT: Limit = Limit { free: 5, longest: 900, quiet: 24 * 3_600 };
 /// One network, whatever it tries: an office may come from one.
 const NETWORK: Limit = Limit { free: 20, longest: 300, quiet: 600 };
 
-/// What came for one place.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tried {
-    count: u32,
-    /// Until when the next one waits.
-    until: Time,
-}
-
-impl Tried {
-    fn count(&mut self, now: Time, limit: &Limit) {
-        let is_forgotten = now >= self.until.plus_seconds(limit.quiet);
-        self.count = if is_forgotten { 1 } else { self.count.saturating_add(1) };
-        let doublings = self.count.saturating_sub(limit.free).checked_sub(1);
-        let wait = doublings.map_or(0, |doublings| 1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-        self.until = now.plus_seconds(wait.min(limit.longest));
-    }
-
-    /// As if this one had not come.
-    fn take_back(&mut self, now: Time) {
-        self.count = self.count.saturating_sub(1);
-        self.until = now;
-    }
-
-    /// Seconds left, rounded up. A clock that was put back makes nobody wait for longer than the limit.
-    fn left(&self, now: Time, limit: &Limit) -> u32 {
-        let left_ms = u64::try_from(self.until.as_millis().saturating_sub(now.as_millis())).unwrap_or(0);
-        u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX).min(limit.longest)
-    }
-}
-
 #[derive(Debug)]
 struct Tables {
-    accounts: Box<[Tried]>,
-    networks: Box<[Tried]>,
+    accounts: Box<[Strikes]>,
+    networks: Box<[Strikes]>,
 }
 
 /// What is counted, and from where: from nowhere in particular, where what is counted is one browser.
@@ -78,7 +41,7 @@ pub(super) struct Guesses {
 
 impl Default for Guesses {
     fn default() -> Self {
-        let table = || vec![Tried::default(); PLACES].into_boxed_slice();
+        let table = || vec![Strikes::default(); PLACES].into_boxed_slice();
         let tables = Tables { accounts: table(), networks: table() };
         Self { secret: RandomState::new(), tables: Mutex::new(tables) }
     }
@@ -92,8 +55,8 @@ impl Guesses {
             if wait > 0 {
                 return Err(wait);
             }
-            account.count(now, &ACCOUNT);
-            network.count(now, &NETWORK);
+            account.strike(now, &ACCOUNT);
+            network.strike(now, &NETWORK);
             Ok(())
         })
     }
@@ -101,7 +64,7 @@ impl Guesses {
     /// It was right: nothing is held against the account any more, and this one not against the network.
     pub(super) fn right(&self, whose: Whose<'_>, now: Time) {
         self.with(whose, |account, network| {
-            *account = Tried::default();
+            *account = Strikes::default();
             network.take_back(now);
         });
     }
@@ -114,14 +77,14 @@ impl Guesses {
         });
     }
 
-    fn with<T>(&self, (network, account): Whose<'_>, act: impl FnOnce(&mut Tried, &mut Tried) -> T) -> T {
+    fn with<T>(&self, (network, account): Whose<'_>, act: impl FnOnce(&mut Strikes, &mut Strikes) -> T) -> T {
         let place = |hash: u64| usize::try_from(hash % PLACES as u64).unwrap_or_default();
         let account = place(self.secret.hash_one(account));
         let network = network.map(|network| place(self.secret.hash_one(network)));
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let Tables { accounts, networks } = &mut *tables;
         // INVARIANT: places are counted modulo their number, so an account has one.
-        let (mut none, mut nowhere) = (Tried::default(), Tried::default());
+        let (mut none, mut nowhere) = (Strikes::default(), Strikes::default());
         let account = accounts.get_mut(account).unwrap_or(&mut none);
         let network = network.and_then(|network| networks.get_mut(network)).unwrap_or(&mut nowhere);
         act(account, network)

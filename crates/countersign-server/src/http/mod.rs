@@ -10,6 +10,7 @@
 //! - `failures`: what did not sign in, counted in both ways
 //! - `attempts`: wrong claims, and who has to wait for having sent them
 //! - `guesses`: passwords that are tried
+//! - `waits`: how long the next one has to wait, for both
 //! - `problem`: RFC 9457 answers and the one table from refusals to statuses
 //! - `contract`: the `OpenAPI` document
 //! - `meter`: what is counted
@@ -100,6 +101,7 @@ mod tiles;
 mod tokens;
 mod uses;
 mod voting_keys;
+mod waits;
 mod watch;
 mod witnesses;
 
