@@ -5,43 +5,44 @@
 
 use std::time::Duration;
 
+use countersign_core::time::Time;
+
 use crate::clock::{Clock, Moment, TOLERANCE_MS};
 use crate::store::Store;
 
 /// How often they are compared.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the last comparison showed.
+/// When they were compared last.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     compared: Option<Moment>,
-    /// By how much the node's clock is ahead, if by too much; milliseconds, else 0.
-    ahead_ms: i64,
 }
 
 impl Clocks {
-    /// Compares them, if it is time and there is an answer.
-    pub(super) fn compare(&mut self, store: &mut dyn Store, clock: &dyn Clock) {
+    /// Compares them, if it is time and there is an answer: by how much the node's clock is ahead, if by too much; milliseconds, else 0.
+    pub(super) fn compare(&mut self, store: &mut dyn Store, clock: &dyn Clock) -> Option<i64> {
         let before = clock.moment();
         if self.compared.is_some_and(|compared| before.since(compared) < EVERY) {
-            return;
+            return None;
         }
         // A store that does not answer shows nothing about clocks, and is noticed by who looks for the head.
-        let Ok(Some(theirs)) = store.time() else { return };
-        let Ok(ours) = clock.now() else { return };
+        let theirs = store.time().ok()??;
+        let ours = clock.now().ok()?;
         let took = i64::try_from(clock.moment().since(before).as_millis()).unwrap_or(i64::MAX);
         self.compared = Some(before);
-        self.ahead_ms = beyond_doubt(ours.as_millis().saturating_sub(theirs.as_millis()), took);
+        Some(beyond_doubt(ours.as_millis().saturating_sub(theirs.as_millis()), took))
     }
+}
 
-    pub(super) fn ahead_ms(&self) -> i64 {
-        self.ahead_ms
+/// Whether a node may decide by a clock that shows `now`, was found to be ahead by so much, and comes after the last entry's time.
+pub(super) fn trusted(now: Time, (ahead_ms, head_ms): (i64, i64)) -> Result<(), String> {
+    agree(ahead_ms)?;
+    let behind = head_ms.saturating_sub(now.as_millis());
+    if behind > TOLERANCE_MS {
+        return Err(format!("the clock is {behind} ms behind the last entry; set the clock right"));
     }
-
-    /// Whether the node may decide by its clock.
-    pub(super) fn agree(&self) -> Result<(), String> {
-        agree(self.ahead_ms)
-    }
+    Ok(())
 }
 
 /// By how much a clock is ahead if that is too much whenever the other one was read, within the time that asking took; else 0.
@@ -50,7 +51,7 @@ fn beyond_doubt(ahead_ms: i64, took_ms: i64) -> i64 {
 }
 
 /// Whether a node may decide whose clock is ahead by so much.
-pub(super) fn agree(ahead_ms: i64) -> Result<(), String> {
+fn agree(ahead_ms: i64) -> Result<(), String> {
     match ahead_ms {
         0 => Ok(()),
         1.. => Err(format!("the clock is {ahead_ms} ms ahead of the database's; set the clocks right")),

@@ -42,7 +42,7 @@ use countersign_ledger::hash::Hash;
 use countersign_ledger::keys::{KeyHistory, LogSigner};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use crate::clock::{Clock, Moment, TOLERANCE_MS};
+use crate::clock::{Clock, Moment};
 use crate::store::{Reader, Store, StoreError, StoredCheckpoint};
 
 pub mod census;
@@ -299,6 +299,13 @@ struct Shared {
     clock: Arc<dyn Clock>,
 }
 
+impl Shared {
+    /// Whether the node's clock, which shows `now`, can be decided by.
+    fn trusts(&self, now: Time) -> Result<(), String> {
+        clocks::trusted(now, (self.ahead_ms.load(Ordering::Acquire), self.head_ms.load(Ordering::Acquire)))
+    }
+}
+
 /// A handle to the engine; clones are cheap. The engine stops when the last one is gone or [`Engine::stop`] is called.
 #[derive(Clone)]
 pub struct Engine {
@@ -462,13 +469,7 @@ impl Engine {
     /// Why not; then nobody is let do anything.
     pub fn fresh(&self) -> Result<(), EngineError> {
         let now = self.shared.clock.glance().map_err(|jumped| EngineError::Stale(jumped.to_string()))?;
-        clocks::agree(self.shared.ahead_ms.load(Ordering::Acquire)).map_err(EngineError::Stale)?;
-        let behind = self.shared.head_ms.load(Ordering::Acquire) - now.as_millis();
-        if behind > TOLERANCE_MS {
-            return Err(EngineError::Stale(format!(
-                "the clock is {behind} ms behind the last entry; set the clock right"
-            )));
-        }
+        self.shared.trusts(now).map_err(EngineError::Stale)?;
         if self.shared.freshness.holds(self.shared.clock.moment()) {
             return Ok(());
         }

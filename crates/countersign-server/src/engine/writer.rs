@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use countersign_core::sabotage::{self, Sabotage};
 use countersign_core::time::Time;
+use countersign_core::token::NoteUse;
 use countersign_core::{Actor, Command, State};
 use countersign_ledger::checkpoint::Checkpoint;
 use countersign_ledger::keys::KeyHistory;
@@ -19,13 +20,13 @@ use super::failures;
 use super::freshness::{self, LOOK};
 use super::keys::Signers;
 use super::recover::{Followed, Recovered, replay};
-use super::refusals::Refusals;
+use super::refusals::{Kind, Refusals};
 use super::signing::{Signing, SigningError, Unsigned};
 use super::snapshots::{By, Snapshots};
 use super::stage::{Stage, Staged, World};
 use super::uses::{Noted, Pace};
 use super::{Cosignature, EngineError, Options, Order, Request, Shared, Submission};
-use crate::clock::{Moment, TOLERANCE_MS};
+use crate::clock::Moment;
 use crate::store::{Head, Store, StoreError, StoredCheckpoint};
 
 /// Most commands decided for one commit.
@@ -114,8 +115,9 @@ impl Writer {
 
     /// Compares the node's clock with that of the place where the log is kept, now and then.
     fn compare_clocks(&mut self) {
-        self.clocks.compare(self.store.as_mut(), self.options.clock.as_ref());
-        self.shared.ahead_ms.store(self.clocks.ahead_ms(), Ordering::Release);
+        if let Some(ahead_ms) = self.clocks.compare(self.store.as_mut(), self.options.clock.as_ref()) {
+            self.shared.ahead_ms.store(ahead_ms, Ordering::Release);
+        }
     }
 
     /// Works until every handle is gone.
@@ -293,9 +295,7 @@ impl Writer {
                 metrics::counter!("countersign_doubtful_appends_total", "outcome" => "kept").increment(1);
                 // It may have come between following the log and finding it there.
                 self.catch_up()?;
-                let moment = self.moment();
-                kept.noted.iter().for_each(|note| self.shared.uses.settle(note, moment));
-                kept.refused.into_iter().for_each(|kind| self.refusals.note(kind, (now, moment)));
+                self.count((&kept.noted, kept.refused), now);
                 Ok(Some(kept.answers))
             }
             Err(StoreError::Corrupt(why)) => {
@@ -321,13 +321,16 @@ impl Writer {
             self.head = batch.head;
             self.publish();
             (self.writes, self.committed) = (true, true);
-            let moment = self.moment();
-            noted.iter().for_each(|note| self.shared.uses.settle(note, moment));
         }
-        for kind in refused {
-            self.refusals.note(kind, (now, self.options.clock.moment()));
-        }
+        self.count((&noted, refused), now);
         Ok(answers)
+    }
+
+    /// Forgets the uses that a batch wrote down, and counts what it refused.
+    fn count(&mut self, (noted, refused): (&[NoteUse], Vec<Kind>), now: Time) {
+        let moment = self.moment();
+        noted.iter().for_each(|note| self.shared.uses.settle(note, moment));
+        refused.into_iter().for_each(|kind| self.refusals.note(kind, (now, moment)));
     }
 
     /// Writes down what people were refused; what cannot be written is counted again.
@@ -469,11 +472,7 @@ impl Writer {
         if sabotage::is_active(Sabotage::UnwatchedClock) {
             return Ok(now);
         }
-        self.clocks.agree()?;
-        let behind = self.head.time_ms - now.as_millis();
-        if behind > TOLERANCE_MS {
-            return Err(format!("the clock is {behind} ms behind the last entry; set the clock right"));
-        }
+        self.shared.trusts(now)?;
         Ok(now.max(Time::from_millis(self.head.time_ms)))
     }
 
