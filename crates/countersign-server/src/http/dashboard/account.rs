@@ -11,7 +11,7 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, SessionId};
 use countersign_core::once::Spent;
 use countersign_core::passkey::{AddPasskey, RemovePasskey};
-use countersign_core::session::{End, Method, RECENT_SECONDS, StepUp};
+use countersign_core::session::{End, Method, StepUp};
 use countersign_ledger::display::visible;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -165,7 +165,7 @@ async fn page(
         name: me.name(app).await,
         groups: people::groups(app, me.me).join(", "),
         rp: site.host(),
-        may_change: here.is_some_and(|session| session.proved_within(RECENT_SECONDS, now)),
+        may_change: me.proved_recently(app),
         held: ceremony::held(&state, me.me),
         passkeys: passkeys.collect(),
         identities: sso::linked(app, me),

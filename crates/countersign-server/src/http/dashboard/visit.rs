@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, SessionId};
+use countersign_core::session::RECENT_SECONDS;
 use countersign_core::{Actor, Command, Via};
 use countersign_ledger::hash::Hash;
 
@@ -99,6 +100,12 @@ impl SignedIn {
         bits::<16>(asked.once).ok_or_else(form::stale)?;
         let idempotency = IdempotencyKey { key: format!("page-{}", asked.once), body_sha256: request };
         Ok(Submission::new(Actor::Person(self.me), command).via(Some(via)).with_idempotency(idempotency))
+    }
+
+    /// Whether they have just proved who they are, as whoever changes how they sign in must have.
+    pub(super) fn proved_recently(&self, app: &App) -> bool {
+        let (state, now) = (app.engine.state(), app.engine.now());
+        state.session(self.session).is_some_and(|session| session.proved_within(RECENT_SECONDS, now))
     }
 
     /// The frame around their page.

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::Command;
+use countersign_core::digest::Digest;
 use countersign_core::password::{RemovePassword, RenewRecoveryCodes, SetPassword};
-use countersign_core::session::RECENT_SECONDS;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -89,7 +89,7 @@ pub(in super::super) fn section(app: &App, me: SignedIn) -> Result<Option<String
         taken,
         since,
         left: state.codes(me.me).map_or(0, |codes| codes.recovery.len()),
-        may_change: may_change(app, me),
+        may_change: me.proved_recently(app),
         can_prove: is_held(app, me.me),
         once: drawn::<16>()?,
         renew: token(RENEW),
@@ -99,14 +99,14 @@ pub(in super::super) fn section(app: &App, me: SignedIn) -> Result<Option<String
     part(&section).map(Some)
 }
 
-fn may_change(app: &App, me: SignedIn) -> bool {
-    let (state, now) = (app.engine.state(), app.engine.now());
-    state.session(me.session).is_some_and(|session| session.proved_within(RECENT_SECONDS, now))
+/// What verifies the password that they have.
+fn verifier(app: &App, me: SignedIn) -> Option<Digest> {
+    app.engine.state().person(me.me).and_then(|it| it.password.as_ref()).map(|it| it.verifier_sha256)
 }
 
 /// Asks for a password.
 pub(in super::super) async fn show(State(app): State<App>, me: SignedIn) -> Result<Response, Rejected> {
-    if !are_taken(&app) || !may_change(&app, me) {
+    if !are_taken(&app) || !me.proved_recently(&app) {
         return Ok(see("/account#password"));
     }
     let once = drawn::<16>()?;
@@ -156,7 +156,7 @@ pub(in super::super) async fn set(
     let Set { once, challenge, password, code } = posted.read(&app, &me.holder())?;
     verifiers(&app)?;
     // Nothing is hashed for whoever would be refused afterwards.
-    if !may_change(&app, me) {
+    if !me.proved_recently(&app) {
         return Ok(see("/account#password"));
     }
     let it = Mine::of(&app, (me, once)).await;
@@ -170,9 +170,7 @@ pub(in super::super) async fn set(
         }
         Err(why) => return Err(why),
     };
-    let verifier =
-        || app.engine.state().person(me.me).and_then(|it| it.password.as_ref()).map(|it| it.verifier_sha256);
-    let before = verifier();
+    let before = verifier(&app, me);
     let command = Command::SetPassword(SetPassword { password: sealed.new.clone() });
     let asked = Asked { path: SET, body: &json!({ "challenge": chosen.challenge }), once: &it.once };
     let outcome = app.submit(me.submission(command, &asked)?).await;
@@ -182,7 +180,7 @@ pub(in super::super) async fn set(
             again(&app, me, shown_before()).await
         }
         Ok(_) => {
-            if let Some(before) = before.filter(|before| verifier() != Some(*before)) {
+            if let Some(before) = before.filter(|before| verifier(&app, me) != Some(*before)) {
                 forget(&app, before).await;
             }
             codes(&app, me, &sealed.codes).await
@@ -216,8 +214,7 @@ pub(in super::super) async fn remove(
     posted: Posted,
 ) -> Result<Response, Rejected> {
     let Once { once } = posted.read(&app, &me.holder())?;
-    let state = app.engine.state();
-    let before = state.person(me.me).and_then(|it| it.password.as_ref()).map(|it| it.verifier_sha256);
+    let before = verifier(&app, me);
     let asked = Asked { path: REMOVE, body: &Value::Null, once: &once };
     match app.submit(me.submission(Command::RemovePassword(RemovePassword), &asked)?).await {
         Ok((committed, _)) => {

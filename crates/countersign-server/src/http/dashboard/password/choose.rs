@@ -6,6 +6,7 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
+use countersign_core::digest::Digest;
 use countersign_core::id::PersonId;
 use countersign_core::password::NewPassword;
 use countersign_core::time::Time;
@@ -99,7 +100,7 @@ impl Chosen {
         let seed = seed(app.site()?, &self.challenge);
         let code: String = self.code.split_whitespace().collect();
         let step = seed.step_of(&code, seconds(app.engine.now()), None).ok_or_else(not_the_code)?;
-        let codes = RecoveryCode::draw_set().map_err(|error| no_randomness(&error))?;
+        let codes = draw()?;
         let kept = verifiers(app)?.keep(password, (seed, step)).await;
         let verifier_sha256 = kept.map_err(|error| not_now(&error))?;
         let recovery = codes.iter().map(|code| code.sha256(person)).collect();
@@ -118,14 +119,14 @@ impl Sealed {
 }
 
 /// Takes away what the ledger names no more. If that fails, it is done at the next start.
-pub(super) async fn forget(app: &App, verifier_sha256: countersign_core::digest::Digest) {
+pub(super) async fn forget(app: &App, verifier_sha256: Digest) {
     let Some(verifiers) = &app.verifiers else { return };
     if let Err(error) = verifiers.forget(verifier_sha256).await {
         tracing::warn!(%error, "a verifier that is not used any more stays until the next start");
     }
 }
 
-/// Fresh codes of a set, and what the ledger learns of them.
+/// A set of fresh codes.
 pub(super) fn draw() -> Result<[RecoveryCode; CODES], Rejected> {
     RecoveryCode::draw_set().map_err(|error| no_randomness(&error))
 }

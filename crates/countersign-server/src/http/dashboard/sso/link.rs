@@ -6,7 +6,7 @@ use axum::response::Response;
 use countersign_core::digest::Digest;
 use countersign_core::id::SessionId;
 use countersign_core::identity::{self, LinkIdentity, UnlinkIdentity};
-use countersign_core::session::{Method, RECENT_SECONDS, Refusal};
+use countersign_core::session::{Method, Refusal};
 use countersign_core::text::Name;
 use countersign_core::{Command, Refusal as Refused};
 use serde::Deserialize;
@@ -66,9 +66,7 @@ pub(in super::super) async fn begin(
     posted: Posted,
 ) -> Result<Response, Rejected> {
     let Nothing {} = posted.read(&app, &me.holder())?;
-    let (state, now) = (app.engine.state(), app.engine.now());
-    let recently = |session: &countersign_core::session::Session| session.proved_within(RECENT_SECONDS, now);
-    if !state.session(me.session).is_some_and(recently) {
+    if !me.proved_recently(&app) {
         let rejected = Rejected::refused(&Refused::Session(Refusal::NotRecent), &*app.known().await);
         return account::again(&app, me, rejected).await;
     }
