@@ -4,6 +4,7 @@
 //! - `config`: the node's file and the policy's file, read strictly
 //! - `clock`: the only clock
 //! - `durable`: small files that must not be lost
+//! - `mac`: HMAC-SHA256
 //! - `outgoing`: HTTP clients for calling out
 //! - `engine`: the only write path: load → decide → append → apply → publish
 //! - `genesis`: the first entries of a log
@@ -34,6 +35,7 @@ pub mod fsck;
 pub mod genesis;
 pub mod http;
 pub mod issuers;
+mod mac;
 pub mod node;
 mod outgoing;
 pub mod reached;

@@ -7,14 +7,13 @@ use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::time::Time;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::problem::Rejected;
 use super::random;
 use crate::config::ProofNonce;
+use crate::mac::mac;
 
 /// How long the same nonce is given out, milliseconds. It holds for as long again, so that nobody gets one that is about to end.
 const STRETCH_MS: i64 = 300_000;
@@ -28,17 +27,15 @@ pub(super) enum Nonces {
     Waived,
     /// There was no randomness when the node started: whoever needs one is told so.
     Lost,
-    /// With a key of its own, filled up with zeros to a block.
-    Given(Zeroizing<[u8; 64]>),
+    /// With a key of its own.
+    Given(Zeroizing<[u8; 32]>),
 }
 
 impl Nonces {
     pub(super) fn draw(wanted: ProofNonce) -> Self {
         let Ok(key) = random::bytes::<32>() else { return Self::Lost };
-        let mut block = Zeroizing::new([0; 64]);
-        block.iter_mut().zip(key.iter()).for_each(|(to, from)| *to = *from);
         match wanted {
-            ProofNonce::Demanded => Self::Given(block),
+            ProofNonce::Demanded => Self::Given(key),
             ProofNonce::Waived => Self::Waived,
         }
     }
@@ -62,10 +59,8 @@ impl Nonces {
     }
 }
 
-fn of(key: &[u8; 64], stretch: i64) -> String {
-    let mut mac = Hmac::<Sha256>::new(&(*key).into());
-    mac.update(&stretch.to_be_bytes());
-    let mark: [u8; 32] = mac.finalize().into_bytes().into();
+fn of(key: &[u8; 32], stretch: i64) -> String {
+    let mark = mac(key, &[&stretch.to_be_bytes()]);
     URL_SAFE_NO_PAD.encode(mark.get(..BYTES).unwrap_or(&mark))
 }
 

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use countersign_ledger::hash::Hash;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use hmac::Mac as _;
 use zeroize::Zeroizing;
 
 use crate::config::PublicUrl;
+use crate::mac::keyed;
 
 /// Where the pages are.
 pub struct Site {
@@ -50,10 +50,7 @@ impl Site {
 
     /// The mark over these parts, each with its length before it.
     pub(super) fn mark(&self, parts: &[&[u8]]) -> Hash {
-        // A key that is shorter than a block is filled up with zeros.
-        let mut block = Zeroizing::new([0; 64]);
-        block.iter_mut().zip(self.key.iter()).for_each(|(to, from)| *to = *from);
-        let mut mac = Hmac::<Sha256>::new(&(*block).into());
+        let mut mac = keyed(self.key.as_slice());
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);

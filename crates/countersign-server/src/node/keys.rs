@@ -6,12 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign_core::text::Name;
 use countersign_ledger::note::Ed25519Signer;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{NodeError, SealingKey};
 use crate::config::{Endpoint, NodeConfig, ProviderConfig};
+use crate::mac::mac;
 use crate::runner::HookKey;
 use crate::secrets::{SecretRef, SecretValue};
 
@@ -36,7 +35,7 @@ pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
     let permit = config.permit_key.as_ref().map(|reference| permit_signer(config, reference));
     let sealing = thirty_two_bytes("sealing_key", &config.sealing_key)?;
     // One key per purpose: whoever knows this one learns nothing of the other.
-    let pages = derived(&sealing, PAGES);
+    let pages = mac(&*sealing, &[PAGES]);
     Ok(Keys {
         pages,
         signer,
@@ -44,13 +43,6 @@ pub(super) fn resolve(config: &NodeConfig) -> Result<Keys, NodeError> {
         permit_signer: permit.transpose()?,
         sealing: SealingKey::from_bytes(*sealing),
     })
-}
-
-/// HMAC-SHA256 under a key that is shorter than a block, which the standard fills up with zeros.
-fn derived(key: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
-    let mut block = Zeroizing::new([0; 64]);
-    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    Hmac::<Sha256>::new(&(*block).into()).chain_update(purpose).finalize().into_bytes().into()
 }
 
 /// The key for permit documents, named by the origin and its purpose. One key per purpose: the log's own would be refused by nobody.

@@ -1,12 +1,9 @@
-//! How the runner calls out: one HTTP client with a bound on everything, and HMAC-SHA256 for what it signs.
+//! How the runner calls out: one HTTP client with a bound on everything.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use countersign_core::rotation::{Failure, FailureCode};
-use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Response, Url};
-use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::Outside;
 use crate::config::Endpoint;
@@ -14,9 +11,6 @@ use crate::outgoing;
 
 /// The most that is read of any answer, bytes.
 const MAX_ANSWER: usize = 16 * 1024;
-
-/// The block size of SHA-256, bytes: the width to which RFC 2104 brings every key.
-const BLOCK: usize = 64;
 
 /// Why there can be no runner.
 #[derive(Debug, thiserror::Error)]
@@ -70,15 +64,4 @@ impl Answer {
     pub(super) async fn body(self) -> Vec<u8> {
         outgoing::beginning(self.0, MAX_ANSWER).await
     }
-}
-
-/// HMAC-SHA256 (RFC 2104) over the concatenation of the parts.
-pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut block = Zeroizing::new([0_u8; BLOCK]);
-    let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
-    let key = if key.len() > BLOCK { hashed.as_slice() } else { key };
-    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().into()
 }

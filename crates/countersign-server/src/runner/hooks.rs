@@ -14,8 +14,9 @@ use countersign_core::text::Name;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::calls::{self, Call};
+use super::calls::Call;
 use super::perform::{Work, not_configured};
+use crate::mac::mac;
 use crate::secrets::SecretValue;
 
 /// Room for everything in an order but its value, bytes.
@@ -82,7 +83,7 @@ impl HookKey {
     /// The value of `webhook-signature`. `seconds` counts from 1970.
     #[must_use]
     pub fn sign(&self, (id, seconds): (&str, &str), body: &[u8]) -> String {
-        let tag = calls::mac(&self.0, &[id.as_bytes(), b".", seconds.as_bytes(), b".", body]);
+        let tag = mac(&self.0, &[id.as_bytes(), b".", seconds.as_bytes(), b".", body]);
         format!("v1,{}", STANDARD.encode(tag))
     }
 }

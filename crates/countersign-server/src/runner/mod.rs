@@ -9,7 +9,7 @@
 //! - `hooks`: orders to endpoints, signed by Standard Webhooks
 //! - `probes`: requests signed as the real sender would, to see which keys are accepted
 //! - `values`: what is done in the secret store
-//! - `calls`: the HTTP client and HMAC-SHA256
+//! - `calls`: the HTTP client
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -12,9 +12,10 @@ use countersign_core::rotation::{Due, Failure, FailureCode};
 use countersign_core::text::Name;
 use reqwest::Url;
 
-use super::calls::{self, Call};
+use super::calls::Call;
 use super::hooks::inconclusive;
 use super::perform::{Work, not_configured};
+use crate::mac::mac;
 use crate::secrets::SecretValue;
 
 /// The type of the event a probe carries.
@@ -108,7 +109,7 @@ impl Probe {
 
 /// Stripe's scheme: the key is the whole text of the secret, prefix included.
 fn stripe(key: &SecretValue, seconds: &str, body: &[u8]) -> String {
-    let tag = calls::mac(key.expose().as_bytes(), &[seconds.as_bytes(), b".", body]);
+    let tag = mac(key.expose().as_bytes(), &[seconds.as_bytes(), b".", body]);
     let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={seconds},v1={hex}")
 }
