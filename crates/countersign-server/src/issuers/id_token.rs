@@ -36,14 +36,10 @@ pub struct ExpectedIdToken<'a> {
 pub struct SignedInAs {
     /// What the provider calls them, for good.
     pub subject: String,
-    /// What the provider calls this sign-in.
-    pub sid: Option<String>,
-    /// All that it says.
-    pub claims: Map<String, Value>,
 }
 
 pub(super) fn check(
-    claims: Map<String, Value>,
+    claims: &Map<String, Value>,
     algorithm: Algorithm,
     (expected, now): (&ExpectedIdToken<'_>, Time),
 ) -> Result<SignedInAs, Unbelieved> {
@@ -51,19 +47,19 @@ pub(super) fn check(
     if text("iss") != Some(expected.issuer) {
         return Err(Unbelieved::UnknownIssuer);
     }
-    is_for(&claims, expected.client_id)?;
+    is_for(claims, expected.client_id)?;
     if claims.contains_key("cnf") {
         return Err(Unbelieved::Bound);
     }
-    claims::is_current(&claims, now)?;
-    claims::time(&claims, "iat")?.ok_or(Unbelieved::Claim("iat"))?;
+    claims::is_current(claims, now)?;
+    claims::time(claims, "iat")?.ok_or(Unbelieved::Claim("iat"))?;
     // A logout token has events and no nonce.
     let nonce = text("nonce").filter(|_| !claims.contains_key("events")).ok_or(Unbelieved::Claim("nonce"))?;
     if !bool::from(nonce.as_bytes().ct_eq(expected.nonce.as_bytes())) {
         return Err(Unbelieved::Nonce);
     }
     if let Some(since) = expected.proved_since {
-        let proved = claims::time(&claims, "auth_time")?.ok_or(Unbelieved::Claim("auth_time"))?;
+        let proved = claims::time(claims, "auth_time")?.ok_or(Unbelieved::Claim("auth_time"))?;
         if proved.plus_seconds(SKEW_SECONDS) < since {
             return Err(Unbelieved::NotProved);
         }
@@ -74,13 +70,14 @@ pub(super) fn check(
             return Err(Unbelieved::Claim("at_hash"));
         }
     }
-    let subject = named(&claims, "sub")?.ok_or(Unbelieved::Claim("sub"))?;
-    let sid = named(&claims, "sid")?;
-    Ok(SignedInAs { subject, sid, claims })
+    let subject = named(claims, "sub")?.ok_or(Unbelieved::Claim("sub"))?;
+    // What the provider calls this sign-in is needed for nothing, but has to be a name.
+    named(claims, "sid")?;
+    Ok(SignedInAs { subject })
 }
 
 /// Whether the token is for us: alone, or by the word of the provider also for us, who asked.
-pub(super) fn is_for(claims: &Map<String, Value>, client_id: &str) -> Result<(), Unbelieved> {
+fn is_for(claims: &Map<String, Value>, client_id: &str) -> Result<(), Unbelieved> {
     let each = match claims.get("aud").ok_or(Unbelieved::Claim("aud"))? {
         Value::Array(each) => each.as_slice(),
         one => std::slice::from_ref(one),
@@ -96,7 +93,7 @@ pub(super) fn is_for(claims: &Map<String, Value>, client_id: &str) -> Result<(),
 }
 
 /// A name of the provider's, where it gives one: printable, and not longer than a name is.
-pub(super) fn named(claims: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Unbelieved> {
+fn named(claims: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Unbelieved> {
     let is_fine = |text: &&str| {
         !text.is_empty() && text.chars().count() <= LONGEST && !text.chars().any(char::is_control)
     };

@@ -109,7 +109,7 @@ impl<'a> Jws<'a> {
         expected: (&ExpectedIdToken<'_>, Time),
     ) -> Result<SignedInAs, Unbelieved> {
         self.is_signed(keys)?;
-        id_token::check(self.claims, self.algorithm, expected)
+        id_token::check(&self.claims, self.algorithm, expected)
     }
 
     fn is_signed(&self, keys: &KeySet) -> Result<(), Unbelieved> {
