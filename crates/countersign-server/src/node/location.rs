@@ -1,8 +1,6 @@
 //! A ledger named on a command line: by a node's configuration, by a file or by an address. Opened to be moved, never to be served.
 
 use std::fmt;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{NodeError, place};
@@ -96,12 +94,12 @@ impl Location {
     }
 }
 
-/// Only its owner looks into a folder that is made.
+/// The folder of a database, if that is not where we are.
 fn make_folder(database: &Path) -> Result<(), StoreError> {
     let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| {
+    place::private(folder).map_err(|cause| {
         StoreError::Unavailable(format!("the folder `{}` cannot be made: {cause}", folder.display()))
     })
 }

@@ -1,7 +1,9 @@
 //! Where the ledger of a node is: named, opened, and made if it is to begin. Nothing in it is looked at.
 
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 #[cfg(feature = "sabotage")]
 use countersign_core::sabotage::{self, Sabotage};
@@ -79,10 +81,10 @@ pub(super) fn address(postgres: &PostgresConfig) -> Result<Address, NodeError> {
 /// Makes the data folder if there is none.
 pub(super) fn make_folder(config: &NodeConfig) -> Result<(), NodeError> {
     let folder = &config.data;
-    // Only its owner looks into it, also while the files in it are being made.
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| NodeError::Folder {
-        key: "data",
-        path: folder.clone(),
-        cause,
-    })
+    private(folder).map_err(|cause| NodeError::Folder { key: "data", path: folder.clone(), cause })
+}
+
+/// Makes a folder if there is none. Only its owner looks into it, also while the files in it are being made.
+pub(super) fn private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
