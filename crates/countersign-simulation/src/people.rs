@@ -20,10 +20,10 @@ use countersign_core::session::{End, Method, Open, StepUp};
 use countersign_core::signature::{Algorithm, Proof, Sha512, Signature};
 use countersign_core::time::Time;
 use countersign_core::token::{Exchange, ExchangeWorkload, Issue, Presented, Revoke};
+use countersign_core::trial::parse_action;
 use countersign_core::voting_key::PublicKey;
 use countersign_core::{Actor, Command, Event, Fact, State, approval, delegation};
-use countersign_ledger::hash::sha256;
-use countersign_ledger::json;
+use countersign_server::config::canonical_policy;
 use serde_json::json;
 
 use crate::call::{Acting, Wish, request_sha256};
@@ -82,10 +82,7 @@ pub(crate) fn parameters() -> Digest {
 
 /// An action by its three words.
 pub(crate) fn action(text: &str) -> Option<Action> {
-    let mut words = text.split(' ');
-    let mut word = || words.next().unwrap_or_default();
-    let (verb, resource, environment) = (word().parse().ok()?, word().parse().ok()?, word().parse().ok()?);
-    Some(Action { verb, resource, environment })
+    parse_action(text).ok()
 }
 
 /// The one-time claim of somebody who was invited.
@@ -468,7 +465,7 @@ impl People {
 
 /// SHA-256 of the canonical text of a policy.
 pub(crate) fn digest_of(policy: &Policy) -> Option<Digest> {
-    json::to_canonical(policy).ok().map(|bytes| Digest(sha256(&bytes).0))
+    canonical_policy(policy).ok().map(|(digest, _)| digest)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "everybody who cannot think of anything says so with `?`")]

@@ -4,6 +4,7 @@
 use countersign_core::rotation::{Attempt, Due, Report};
 use countersign_core::{Command, Effect, due};
 use countersign_server::engine::{Engine, EngineError, Submission};
+use countersign_server::runner::excludes;
 
 use crate::node::Reply;
 use crate::outside::Outside;
@@ -118,14 +119,4 @@ fn called(due: &Due, (outside, now): (&mut Outside, u64)) -> Phase {
 
 fn submission(command: Command) -> Submission {
     Submission::new(countersign_core::Actor::Node, command)
-}
-
-/// Whether one effect keeps another from being begun: the same one, or, of the same rotation, anything else in the secret store.
-fn excludes(begun: &Effect, next: &Effect) -> bool {
-    match (begun, next) {
-        (Effect::Task(begun), Effect::Task(next)) if begun.rotation == next.rotation => {
-            begun == next || begun.task.target.is_none() && next.task.target.is_none()
-        }
-        _ => begun == next,
-    }
 }

@@ -133,7 +133,8 @@ fn wait(now: Time, next: Option<Time>) -> Duration {
 
 /// Whether an effect under way keeps another from being begun: the same one, or, of the same rotation, anything else in the secret
 /// store. A rotation may turn back while its new value is being sealed, and the value must be there before it is deleted.
-fn excludes(begun: &Effect, next: &Effect) -> bool {
+#[must_use]
+pub fn excludes(begun: &Effect, next: &Effect) -> bool {
     match (begun, next) {
         (Effect::Task(begun), Effect::Task(next)) if begun.rotation == next.rotation => {
             begun == next || begun.task.target.is_none() && next.task.target.is_none()
