@@ -21,6 +21,8 @@ mod fsck;
 #[path = "../../../countersign-ledger/tests/it/keygen.rs"]
 mod keygen;
 #[cfg(test)]
+mod moved_clock;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod nodes;

@@ -4,16 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use countersign_core::digest::Digest;
 use countersign_core::id::ApprovalId;
-use countersign_core::time::Time;
 use countersign_core::{Actor, Command, Fact, approval};
 use countersign_ledger::hash::sha256;
-use countersign_server::clock::{Clock, ClockJumped, SystemClock};
 use countersign_server::engine::{
     Committed, Engine, EngineError, IdempotencyKey, Options, REVOCATION_BOUND, Submission,
 };
@@ -21,6 +19,7 @@ use countersign_server::store::postgres::{Address, PostgresStore};
 use countersign_server::store::{Reader, Store, StoreError};
 
 use super::fixture::{self, ANA, BEN, CHLOE, by, options, started};
+use crate::moved_clock::MovedClock;
 use crate::store::fixture::{Author, check_log};
 use crate::store::postgres::{cluster, fresh_database};
 use crate::store::proxy::{Message, Proxy, When};
@@ -247,23 +246,13 @@ async fn two_nodes_follow_one_another_and_stay_fresh() {
     fixture::verify(&mut direct);
 }
 
-/// The machine's clock, moved by so many milliseconds.
-#[derive(Debug, Default)]
-struct MovedClock(AtomicI64);
-
-impl Clock for MovedClock {
-    fn now(&self) -> Result<Time, ClockJumped> {
-        SystemClock::new().now().map(|now| now.plus_millis(self.0.load(Ordering::SeqCst)))
-    }
-}
-
 /// Flaw: a node whose clock is wrong lets old approvals live, or ends everybody's sessions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_clock_is_not_the_databases_decides_nothing() {
     let (_, address) = fresh_database();
     let first = started(Box::new(PostgresStore::create(address.clone()).unwrap())).await;
     for (moved, told) in [(10_000, "ahead of the database's"), (-10_000, "behind the database's")] {
-        let clock = Arc::new(MovedClock(AtomicI64::new(moved)));
+        let clock = Arc::new(MovedClock::ahead(moved));
         let options = Options { clock: Arc::clone(&clock) as _, ..options() };
         let store = PostgresStore::open(address.clone()).unwrap();
         let wrong = Engine::start(Box::new(store), options).unwrap();
@@ -276,7 +265,7 @@ async fn a_node_whose_clock_is_not_the_databases_decides_nothing() {
         assert!(matches!(&refused, Err(EngineError::Unavailable(why)) if why.contains(told)), "{refused:?}");
         assert_eq!(size(), before);
         // Set right, it goes on by itself.
-        clock.0.store(0, Ordering::SeqCst);
+        clock.ahead_ms.store(0, Ordering::SeqCst);
         let begun = Instant::now();
         while wrong.fresh().is_err() {
             assert!(begun.elapsed() < LONG, "it never goes on");

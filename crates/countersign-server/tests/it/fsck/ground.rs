@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::digest::Digest;
@@ -16,7 +16,6 @@ use countersign_ledger::hash::sha256;
 use countersign_ledger::json;
 use countersign_ledger::note::VerifierKey;
 use countersign_ledger::verify::{Redactions, Trust};
-use countersign_server::clock::{Clock, ClockJumped, SystemClock};
 use countersign_server::engine::{Engine, IdempotencyKey, Options, Submission, census};
 use countersign_server::fsck::{self, Report, Request};
 use countersign_server::store::sqlite::SqliteStore;
@@ -25,22 +24,10 @@ use tempfile::TempDir;
 
 use crate::engine::fixture::{self, ANA, AUD, BEN, CHLOE, ORIGIN, by, signer};
 use crate::engine::redaction::redact;
+use crate::moved_clock::MovedClock;
 
 /// More than a permit may take: so long passes in the original.
 const AHEAD_MS: i64 = 700_000;
-
-/// The real clock, moved forward.
-#[derive(Debug, Default)]
-struct Moved {
-    real: SystemClock,
-    ahead_ms: AtomicI64,
-}
-
-impl Clock for Moved {
-    fn now(&self) -> Result<Time, ClockJumped> {
-        Ok(self.real.now()?.plus_millis(self.ahead_ms.load(Ordering::SeqCst)))
-    }
-}
 
 /// A database of a test's own, and the checkpoint kept outside it.
 pub(super) struct Ground {
@@ -63,7 +50,7 @@ fn original() -> &'static TempDir {
     })
 }
 
-fn start(folder: &Path, clock: &Arc<Moved>) -> Engine {
+fn start(folder: &Path, clock: &Arc<MovedClock>) -> Engine {
     let store = SqliteStore::open(folder.join("ledger.db")).expect("a store");
     let (signer, anchor) = (Arc::new(signer()), Some(folder.join("checkpoint")));
     let clock = Arc::clone(clock) as _;
@@ -73,7 +60,7 @@ fn start(folder: &Path, clock: &Arc<Moved>) -> Engine {
 /// More than two tiles of entries under three checkpoints, with censuses, policies, details, a redaction, answered requests and late
 /// evidence.
 async fn happens(folder: &Path) {
-    let clock = Arc::new(Moved::default());
+    let clock = Arc::new(MovedClock::default());
     let engine = start(folder, &clock);
     fixture::genesis(&engine).await;
     let lost = started(&engine).await;
@@ -186,7 +173,7 @@ impl Ground {
 
     /// A server over the database.
     pub(super) fn engine(&self) -> Engine {
-        let clock = Moved { ahead_ms: AtomicI64::new(AHEAD_MS), ..Moved::default() };
+        let clock = MovedClock::ahead(AHEAD_MS);
         start(self.folder.path(), &Arc::new(clock))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,14 +13,12 @@ use countersign_core::digest::Digest;
 use countersign_core::id::{PersonId, RotationId};
 use countersign_core::rotation::{self, Rotation, Stage, Step, Task, TaskState};
 use countersign_core::secret::SecretKey;
-use countersign_core::time::Time;
 use countersign_core::{Actor, Command, Event, Fact, Item, permit};
 use countersign_evidence::bundle;
 use countersign_evidence::scope::Scope;
 use countersign_evidence::verify::{self, Trust};
 use countersign_ledger::note::Ed25519Signer;
 use countersign_ledger::verify::{Redactions, Trust as LogTrust};
-use countersign_server::clock::{Clock, ClockJumped, SystemClock};
 use countersign_server::config::Endpoint;
 use countersign_server::engine::{Engine, Options, Submission, codec};
 use countersign_server::evidence::{self, Limits};
@@ -36,6 +34,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::receiver::{HOOK_KEY, Receiver};
+use crate::moved_clock::MovedClock;
 
 const ANA: PersonId = PersonId(1);
 const BEN: PersonId = PersonId(2);
@@ -49,19 +48,6 @@ pub(super) const ATTEMPTS: u32 = 3;
 
 /// How long anything may take before a test gives up.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
-
-/// The real clock, which a test can move forward between two runs.
-#[derive(Debug, Default)]
-struct MovedClock {
-    real: SystemClock,
-    ahead_ms: AtomicI64,
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Result<Time, ClockJumped> {
-        Ok(self.real.now()?.plus_millis(self.ahead_ms.load(Ordering::SeqCst)))
-    }
-}
 
 /// Everything that runs.
 struct Running {
